@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The site's configuration file, lanspan.conf(5): INI read by iniparser, and
+ * checked strictly.  All errors of a file are found in one go.  A table of keys
+ * (section, key, kind, default, range) drives reading, errors and reload.
+ */
+#ifndef APP_CONF_H
+#define APP_CONF_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "core/aead.h"
+#include "core/kex.h"
+#include "core/wire.h"
+
+#define CONF_LISTEN 8
+#define CONF_PEERS 255
+#define CONF_ADDRESSES 4 /* of one peer */
+#define CONF_HOST 256
+#define CONF_PATH 4096
+
+struct conf_peer {
+	char name[WIRE_NAME + 1]; /* [a-z0-9._-], from "[peer NAME]" */
+	uint8_t public_key[KEX_KEY];
+	char address[CONF_ADDRESSES][CONF_HOST]; /* "host:port" as written, port filled in later */
+	unsigned n_address;
+};
+
+struct conf {
+	char file[CONF_PATH];
+	char instance[WIRE_NAME + 1]; /* file name without folder and ".conf" */
+	/* [network] */
+	char network[WIRE_NAME + 1];
+	uint8_t secret[KEX_KEY]; /* all zero without secret_file */
+	bool has_secret;
+	enum cipher cipher;
+	/* [site] */
+	char site[WIRE_NAME + 1];
+	uint8_t private_key[KEX_KEY];
+	uint8_t public_key[KEX_KEY];
+	struct addr listen[CONF_LISTEN];
+	unsigned n_listen;
+	enum log_level log;
+	unsigned keepalive; /* keepalive, seconds: of an idle session */
+	/* [bridge] */
+	char tap[IFNAMSIZ];
+	char bridge[IFNAMSIZ]; /* "" : the TAP joins no bridge */
+	bool create;
+	unsigned mtu;	      /* 576 .. 9000 */
+	bool reserved_pass;   /* reserved = pass */
+	bool offload;	      /* offload = auto */
+	unsigned ageing;      /* seconds, 10 .. 1000000, default 300 */
+	unsigned macs;	      /* addresses in the FDB, 256 .. 1048576, default 16384 */
+	unsigned mac_quota;   /* most addresses per port, default macs / 2 */
+	/* [peer NAME] */
+	struct conf_peer peers[CONF_PEERS];
+	unsigned n_peers;
+};
+
+/* Every message is a whole line, "FILE:LINE: [section] key: what is wrong, what
+ * would be right"; LINE is left out where there is none. */
+struct conf_errors {
+	char **lines;
+	size_t n;
+};
+
+/* Reads and checks a file with the key and secret files that it names.  The
+ * conf, malloc'd, or NULL when there was any error; errors then holds all of
+ * them in line order.  The caller frees both. */
+struct conf *conf_load(const char *file, struct conf_errors *errors);
+
+/* Wipes the secrets. */
+void conf_free(struct conf *conf);
+void conf_errors_free(struct conf_errors *errors);
+
+/* The first "[section] key" that differs and cannot be changed while running,
+ * or NULL when the running process can go from a to b (peers, log, keepalive,
+ * ageing, reserved may change). */
+const char *conf_fixed_difference(const struct conf *a, const struct conf *b);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Forwarding database: (VLAN, MAC) -> port, learned from source addresses and
+ * aged (IEEE 802.1Q 8.8).  Memory is fixed at init: sets of FDB_WAYS places,
+ * found by a keyed hash, so that a lookup is one set whatever a stranger sends.
+ */
+#ifndef CORE_FDB_H
+#define CORE_FDB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/mac.h"
+
+#define FDB_WAYS 8
+#define FDB_PORT_NONE UINT16_MAX
+#define FDB_PORTS 1024			/* ports are numbers below this */
+#define FDB_MOVES 5			/* as many moves in FDB_MOVE_WINDOW ... */
+#define FDB_MOVE_WINDOW SECONDS(180)	/* ... hold the address where it is until the window ends */
+
+struct fdb_entry {
+	struct mac mac;
+	uint16_t vlan;
+	uint16_t port; /* FDB_PORT_NONE: a free place */
+	uint16_t moves;		   /* in the present window */
+	uint32_t moves_total;
+	struct instant seen;	   /* when a frame last came from it */
+	struct instant window;	   /* when the present move window began */
+};
+
+enum fdb_learned {
+	FDB_KNOWN,   /* it was there already */
+	FDB_NEW,
+	FDB_MOVED,   /* it was at another port */
+	FDB_HELD,    /* moves too often: stays where it was */
+	FDB_FULL,    /* no place in the table: not learned */
+	FDB_QUOTA,   /* the port has its share: not learned */
+	FDB_REFUSED  /* group, zero or otherwise no source address */
+};
+
+struct fdb {
+	struct fdb_entry *entries;
+	size_t sets; /* a power of two */
+	uint64_t seed;
+	int64_t ageing; /* microseconds; 0: never */
+	uint32_t quota; /* most addresses per port */
+	uint32_t used;
+	uint32_t per_port[FDB_PORTS];
+};
+
+/* Room for at least `entries` addresses.  False when memory is short. */
+bool fdb_init(struct fdb *f, size_t entries, uint32_t quota, int64_t ageing, uint64_t seed);
+void fdb_free(struct fdb *f);
+
+/* Notes that a frame from mac came in at port. An entry past its age counts as
+ * absent. */
+enum fdb_learned fdb_learn(struct fdb *f, uint16_t vlan, struct mac mac, uint16_t port,
+			   struct instant now);
+
+/* The port, or FDB_PORT_NONE when unknown or aged. */
+uint16_t fdb_lookup(const struct fdb *f, uint16_t vlan, struct mac mac, struct instant now);
+
+/* Forgets all addresses of a port; how many. */
+uint32_t fdb_flush_port(struct fdb *f, uint16_t port);
+
+/* Drops what is past its age; called now and then. */
+void fdb_age(struct fdb *f, struct instant now);
+
+/* Walks the live entries: *place starts at 0; NULL at the end. */
+const struct fdb_entry *fdb_next(const struct fdb *f, size_t *place, struct instant now);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Datagram packetization layer path MTU discovery (RFC 8899) for one path and
+ * one direction: which datagram size may be sent.  Sizes here are of the whole
+ * IP packet, headers included (so 1500, 1280, ...).  The caller sends probes
+ * and says what happened; nothing else moves the value.
+ *
+ * States: BASE (confirming 1200... 1280 works), SEARCH (probing larger sizes),
+ * DONE (search complete; looks again after PMTU_RAISE), BLACKHOLE -> BASE.
+ */
+#ifndef CORE_PMTU_H
+#define CORE_PMTU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+
+#define PMTU_BASE 1248		    /* IP packet: a datagram of 1200 bytes over IPv6 */
+#define PMTU_RAISE SECONDS(600)	    /* look for growth as often */
+#define PMTU_PROBES 3		    /* probes of a size before it counts as too large */
+#define PMTU_CHECK SECONDS(1)	    /* a confirmed size above base is confirmed again as often while data flows */
+
+enum pmtu_state { PMTU_STATE_BASE, PMTU_STATE_SEARCH, PMTU_STATE_DONE };
+
+struct pmtu {
+	uint16_t now_size;   /* the size in force */
+	uint16_t limit;	     /* largest that the local interface allows */
+	uint16_t low, high;  /* search: low works, high does not (or limit + 1) */
+	uint16_t probe_size; /* of the probe under way; 0: none */
+	uint8_t tries;	     /* probes of that size that were sent */
+	uint8_t misses;	     /* confirmations of now_size that went unanswered */
+	uint8_t state;	     /* enum pmtu_state */
+	uint32_t probe_id;   /* of the last probe */
+	struct instant next; /* when there is something to do */
+	struct instant sent; /* when the last probe left */
+	uint64_t shrunk;     /* times a black hole was found */
+};
+
+/* A path as yet unknown.  limit: MTU of the interface it leaves by. */
+void pmtu_init(struct pmtu *p, uint16_t limit, struct instant now);
+
+/*
+ * When pmtu_due is reached: the size of a probe to send now, with a new
+ * *id, or 0 for none (a timeout was only noted).  rtt: smoothed round trip in
+ * microseconds, 0 when unknown; data_flowing: data left since the last call.
+ * May lower now_size when confirmations stayed away (black hole: within 3 s).
+ */
+uint16_t pmtu_probe(struct pmtu *p, int64_t rtt, bool data_flowing, struct instant now,
+		    uint32_t *id);
+struct instant pmtu_due(const struct pmtu *p);
+
+/* The probe with that id and size was confirmed by the peer. True when now_size changed. */
+bool pmtu_confirmed(struct pmtu *p, uint32_t id, uint16_t size, struct instant now);
+
+/* The kernel refused a packet of that size, or says the interface takes at
+ * most `limit`: a local fact, taken at once. */
+void pmtu_local_limit(struct pmtu *p, uint16_t limit, struct instant now);
+
+/* An unauthenticated hint (ICMP): only makes the next check come now. */
+void pmtu_hint(struct pmtu *p, struct instant now);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control socket: a Unix stream socket, mode 0660, for local requests. One
+ * request a connection: one line, answered with bytes of any length, then
+ * closed.  Clients are a fixed few; who sends garbage, too much, or does not
+ * read is closed after a time-out, and the rest of the process does not notice.
+ */
+#ifndef HOST_CTLSOCK_H
+#define HOST_CTLSOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/clock.h"
+#include "host/loop.h"
+
+#define CTLSOCK_CLIENTS 16
+#define CTLSOCK_REQUEST 4096	     /* bytes of a request line with its newline */
+#define CTLSOCK_PATIENCE SECONDS(5) /* without progress a client is closed */
+
+struct ctlsock;
+
+/*
+ * Answers a request line (without its newline, NUL-terminated).  privileged:
+ * the client is root or of the daemon's own user (SO_PEERCRED).  Returns a
+ * malloc'd answer of *len bytes, which ctlsock frees; NULL closes without one.
+ */
+typedef char *(*ctlsock_handler)(void *ctx, const char *request, bool privileged, size_t *len);
+
+/*
+ * Listens at path.  A stale socket that nobody answers is replaced; a live one
+ * is -EADDRINUSE.  The folder is made (0755) when it does not exist.
+ */
+int ctlsock_open(struct ctlsock **out, struct loop *loop, const char *path,
+		 ctlsock_handler handler, void *ctx);
+
+/* Closes clients that stalled; call about once a second. */
+void ctlsock_tick(struct ctlsock *c, struct instant now);
+
+/* Closes all and removes the path. */
+void ctlsock_close(struct ctlsock *c);
+
+/*
+ * The other side: connects, sends the request line (newline added), reads the
+ * whole answer, NUL-terminated, malloc'd into *answer.  0 or -errno; waits at
+ * most `seconds` for progress (-ETIMEDOUT).
+ */
+int ctlsock_ask(const char *path, const char *request, int seconds, char **answer, size_t *len);
+
+/* The path for an instance name: $LANSPAN_RUNDIR/NAME.sock; without that
+ * variable /run/lanspan/NAME.sock, or $XDG_RUNTIME_DIR/lanspan/NAME.sock when
+ * /run/lanspan can not be written and made by this user.  False when it is too
+ * long for a socket address. */
+bool ctlsock_path(char *out, size_t room, const char *name);
+
+/* The folder part of ctlsock_path. */
+bool ctlsock_folder(char *out, size_t room);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Links and bridges over rtnetlink, by libmnl.  Each call is one request and
+ * its acknowledgement; 0 or -errno.
+ */
+#ifndef HOST_NETLINK_H
+#define HOST_NETLINK_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct netlink_link {
+	int index;
+	int master; /* index of the bridge it is in, or 0 */
+	unsigned mtu;
+	bool up;
+	char name[IFNAMSIZ];
+	char kind[16]; /* "bridge", "tun", "veth", ... or "" */
+};
+
+struct netlink {
+	void *request; /* struct mnl_socket */
+	void *monitor; /* struct mnl_socket, joined to RTNLGRP_LINK */
+	uint32_t sequence;
+};
+
+int netlink_open(struct netlink *nl);
+void netlink_close(struct netlink *nl);
+
+/* -ENODEV when there is no such link. */
+int netlink_link_get(struct netlink *nl, const char *name, struct netlink_link *out);
+
+int netlink_bridge_add(struct netlink *nl, const char *name);
+int netlink_link_delete(struct netlink *nl, int index);
+int netlink_link_set_up(struct netlink *nl, int index, bool up);
+int netlink_link_set_mtu(struct netlink *nl, int index, unsigned mtu);
+int netlink_link_set_master(struct netlink *nl, int index, int master);
+int netlink_link_set_txqlen(struct netlink *nl, int index, unsigned frames);
+
+/* No IPv6 of the kernel's own on this link: address generation mode none
+ * (IFLA_INET6_ADDR_GEN_MODE) and disable_ipv6, so it sends nothing by itself. */
+int netlink_link_set_silent(struct netlink *nl, int index, const char *name);
+
+/* The descriptor that becomes readable when any link changes. */
+int netlink_monitor_fd(const struct netlink *nl);
+
+/* Reads all that waits; true when a link may have changed (also when messages
+ * were lost). */
+bool netlink_monitor_drain(struct netlink *nl);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * TAP devices with a vnet header and offloads (Linux tuntap, TUNSETOFFLOAD):
+ * one read or write moves a frame of up to 64 KiB with its offload facts.
+ */
+#ifndef HOST_TAP_H
+#define HOST_TAP_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "core/vnet.h"
+
+struct tap {
+	int fd;		     /* -1 when closed */
+	int ifindex;
+	char name[IFNAMSIZ];
+	bool existed;	     /* a persistent TAP of that name was there: left there at close */
+	uint32_t offloads;   /* VNET_CAN_* that the kernel accepted */
+};
+
+/*
+ * Attaches to the TAP of that name, or makes it.  wanted: VNET_CAN_* bits; what
+ * the kernel refuses is left out (USO needs 6.2).  0, or -errno: EPERM without
+ * CAP_NET_ADMIN, EINVAL when the name belongs to a device of another kind (also
+ * a TUN), EBUSY when another process holds it, ENOENT/ENODEV without /dev/net/tun.
+ */
+int tap_open(struct tap *tap, const char *name, uint32_t wanted);
+
+/* Asks the kernel for exactly these offloads; what it accepted, or -errno. */
+int tap_set_offloads(struct tap *tap, uint32_t wanted);
+
+/* Closes; a TAP that tap_open made goes away with it. */
+void tap_close(struct tap *tap);
+
+/* One frame without its vnet header into frame.  Its length, 0 when there is
+ * none now, -errno otherwise: EBADFD means that the device was deleted. */
+int tap_read(struct tap *tap, void *frame, size_t room, struct vnet *vnet);
+
+/* One frame in pieces.  iov[0] must be left free by the caller: it is filled
+ * with the vnet header.  0, or -errno: EIO while the link is down, EINVAL when
+ * the facts are refused, EAGAIN when the queue is full, EBADFD as above. */
+int tap_write(struct tap *tap, const struct vnet *vnet, struct iovec *iov, size_t n);
+
+#endif
