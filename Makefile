@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: MIT
+#
+# GNU make, not recursive; everything that is made goes below $(BUILD).
+# "make help" lists the targets.  Nothing outside make runs while this file is
+# read: the compiler itself may still have to be installed by "deps".
+#
+# One tree of objects for each variant:
+#   $(BUILD)/obj   the product, hardened          SAN=none
+#   $(BUILD)/asan  address and undefined          SAN=address
+#   $(BUILD)/tsan  thread                         SAN=thread
+#   $(BUILD)/fuzz  libFuzzer, by clang            make fuzz
+# Programs are made with SAN=none and tests with SAN=address if SAN is not set.
+
+VERSION = 0.1.0
+BUILD = build
+PREFIX = /usr/local
+DESTDIR =
+FUZZ_SECONDS = 60
+SOAK_SECONDS = 3600
+
+ifeq ($(origin CC),default)
+CC = gcc
+endif
+ifeq ($(origin AR),default)
+AR = ar
+endif
+FUZZ_CC = clang
+
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL = all
+
+# ---- what is there -----------------------------------------------------------
+
+sources := $(sort $(foreach room,base core host app,$(wildcard src/$(room)/*.c)))
+daemons := $(patsubst src/%.c,%,$(wildcard src/lanspan-*.c))
+cli := $(sort $(wildcard src/lanspan/*.c))
+programs := $(daemons) $(if $(cli),lanspan)
+
+# lib*.c and tests/lib/*.c have no main: they go into the tests' own archive.
+tests_in = $(filter-out $(wildcard tests/$(1)/lib*.c),$(wildcard tests/$(1)/$(2)))
+test_helpers := $(sort $(wildcard tests/lib/*.c tests/*/lib*.c))
+unit_tests := $(patsubst tests/%.c,%,$(sort $(call tests_in,unit,*_test.c)))
+sim_tests := $(patsubst tests/%.c,%,$(sort $(call tests_in,sim,*.c)))
+fuzzers := $(patsubst tests/%.c,%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
+netns_tests := $(sort $(filter-out tests/netns/lib%.sh tests/netns/demo.sh,\
+	$(wildcard tests/netns/*.sh)))
+tools_tests := $(sort $(wildcard tests/tools/*_test.sh))
+man_pages := $(sort $(wildcard man/*.[1-9]))
+
+# ---- flags -------------------------------------------------------------------
+
+WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Werror
+CPPFLAGS_ALL = -D_GNU_SOURCE -Iinclude -DLANSPAN_VERSION='"$(VERSION)"' $(CPPFLAGS)
+CFLAGS_ALL = -std=c11 $(WARN) -fPIE -MMD -MP $(CFLAGS)
+LDFLAGS_ALL = -pie -Wl,--as-needed $(LDFLAGS)
+LIBS = -lcrypto -lmnl -liniparser -ljansson -lpthread
+
+hardened = -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
+sanitized = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+
+flags_obj = $(hardened)
+link_obj = -Wl,-z,relro,-z,now
+core_obj = -O3
+flags_asan = $(sanitized) -fsanitize=address,undefined
+flags_tsan = $(sanitized) -fsanitize=thread
+flags_fuzz = $(sanitized) -fsanitize=fuzzer-no-link,address,undefined
+cc_fuzz = $(FUZZ_CC)
+
+folder_none = obj
+folder_address = asan
+folder_thread = tsan
+ifneq ($(SAN),)
+ifeq ($(folder_$(SAN)),)
+$(error SAN is none, address or thread, not "$(SAN)")
+endif
+endif
+product = $(BUILD)/$(folder_$(or $(SAN),none))
+tested = $(BUILD)/$(folder_$(or $(SAN),address))
+
+# The product's own programs stand at the top of $(BUILD).
+bin = $(patsubst $(BUILD)/obj,$(BUILD),$(product))
+
+# ---- rules of one variant ----------------------------------------------------
+
+cc_of = $(or $(cc_$(1)),$(CC))
+to_obj = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
+
+# $(1): the variant's folder.  $(2): where its programs go.
+define variant
+$(BUILD)/$(1)/flags: FORCE
+	@mkdir -p $$(@D)
+	@printf '%s\n' '$$(subst ','\'',$$(call cc_of,$(1)) $$(CPPFLAGS_ALL) $$(CFLAGS_ALL) \
+		$$(flags_$(1)) $$(core_$(1)))' >$$@.new.$$$$$$$$ && \
+	if cmp -s $$@.new.$$$$$$$$ $$@; then rm $$@.new.$$$$$$$$; else mv $$@.new.$$$$$$$$ $$@; fi
+
+$(BUILD)/$(1)/%.o: %.c $(BUILD)/$(1)/flags | deps-build
+	@mkdir -p $$(@D)
+	@echo "CC $$@"
+	@$$(call cc_of,$(1)) $$(CPPFLAGS_ALL) $$(if $$(filter tests/%,$$<),-Itests) $$(CFLAGS_ALL) \
+		$$(flags_$(1)) $$(if $$(filter src/core/%,$$<),$$(core_$(1))) -c -o $$@ $$<
+
+# The tests' own objects wait for the tests' packages as well.
+$$(call to_obj,$(1),$$(test_helpers) $$(unit_tests:%=tests/%.c) $$(sim_tests:%=tests/%.c) \
+	$$(fuzzers:%=tests/%.c) tests/fuzz/replay_main.c): | deps-test
+
+$(BUILD)/$(1)/liblanspan.a: $$(call to_obj,$(1),$$(sources))
+	@mkdir -p $$(@D)
+	@rm -f $$@.new && $$(AR) rcs $$@.new $$^ && mv $$@.new $$@
+
+$(BUILD)/$(1)/libtests.a: $$(call to_obj,$(1),$$(test_helpers))
+	@mkdir -p $$(@D)
+	@rm -f $$@.new && $$(AR) rcs $$@.new $$^ && mv $$@.new $$@
+
+$$(daemons:%=$(2)/%): $(2)/%: $(BUILD)/$(1)/src/%.o $(BUILD)/$(1)/liblanspan.a
+	@echo "LD $$@"
+	@$$(call cc_of,$(1)) $$(flags_$(1)) $$(link_$(1)) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS)
+
+$(2)/lanspan: $$(call to_obj,$(1),$$(cli)) $(BUILD)/$(1)/liblanspan.a
+	@echo "LD $$@"
+	@$$(call cc_of,$(1)) $$(flags_$(1)) $$(link_$(1)) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS)
+
+$$(unit_tests:%=$(BUILD)/$(1)/%) $$(sim_tests:%=$(BUILD)/$(1)/%): $(BUILD)/$(1)/%: \
+		$(BUILD)/$(1)/tests/%.o $(BUILD)/$(1)/libtests.a $(BUILD)/$(1)/liblanspan.a | deps-test
+	@mkdir -p $$(@D)
+	@echo "LD $$@"
+	@$$(call cc_of,$(1)) $$(flags_$(1)) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS) -lcmocka
+
+-include $$(wildcard $$(patsubst %.o,%.d,$$(call to_obj,$(1),$$(sources) $$(cli) $$(test_helpers) \
+	$$(daemons:%=src/%.c) $$(unit_tests:%=tests/%.c) $$(sim_tests:%=tests/%.c) \
+	$$(fuzzers:%=tests/%.c) tests/fuzz/replay_main.c)))
+endef
+
+$(eval $(call variant,obj,$(BUILD)))
+$(eval $(call variant,asan,$(BUILD)/asan))
+$(eval $(call variant,tsan,$(BUILD)/tsan))
+$(eval $(call variant,fuzz,$(BUILD)/fuzz))
+
+# A fuzz target replays its corpus under gcc, and explores under libFuzzer.
+$(fuzzers:%=$(BUILD)/asan/%): $(BUILD)/asan/%: $(BUILD)/asan/tests/%.o \
+		$(BUILD)/asan/tests/fuzz/replay_main.o $(BUILD)/asan/libtests.a $(BUILD)/asan/liblanspan.a
+	@mkdir -p $(@D)
+	@echo "LD $@"
+	@$(CC) $(flags_asan) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+$(fuzzers:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/%.o \
+		$(BUILD)/fuzz/libtests.a $(BUILD)/fuzz/liblanspan.a | deps-test
+	@mkdir -p $(@D)
+	@echo "LD $@"
+	@$(FUZZ_CC) $(flags_fuzz) -fsanitize=fuzzer $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
+# ---- targets for people ------------------------------------------------------
+
+.PHONY: FORCE all deps deps-build deps-test deps-demo demo test test-programs \
+	test-unit test-sim test-fuzz test-netns test-man test-tools test-checks \
+	fuzz soak bench layers size lint install uninstall clean help
+
+all: ## build the programs into build/ (the default)
+all: $(programs:%=$(bin)/%)
+
+deps: ## install the Debian packages that build, tests and demo need
+	@tools/deps.sh build test demo
+deps-build:
+	@tools/deps.sh build
+deps-test: | deps-build
+	@tools/deps.sh test
+deps-demo: | deps-build
+	@tools/deps.sh demo
+
+demo: ## two sites on this machine, in network namespaces
+demo: | deps-demo all
+	@LANSPAN_BIN=$(bin) tests/netns/demo.sh
+
+test_env = LANSPAN_BIN='$(bin)' LANSPAN_TEST_OUT='$(BUILD)/test' SAN='$(SAN)'
+run_tests = +@$(test_env) tools/run-tests.sh
+unit_args = unit $(unit_tests:%=$(tested)/%)
+sim_args = sim $(sim_tests:%=$(tested)/%)
+fuzz_args = fuzz $(fuzzers:%=$(BUILD)/asan/%)
+check_args = check layers=tools/layers.sh size=tools/size.sh
+
+test-programs: $(programs:%=$(bin)/%) $(unit_tests:%=$(tested)/%) $(sim_tests:%=$(tested)/%) \
+	$(fuzzers:%=$(BUILD)/asan/%)
+
+test: ## everything below that starts with test-, counted in one closing line
+test: | deps-test
+	$(run_tests) $(check_args) 'build=$(MAKE) -k --no-print-directory test-programs' \
+		-- $(unit_args) -- tools $(tools_tests) -- $(sim_args) -- $(fuzz_args) \
+		-- netns $(netns_tests) -- man $(man_pages)
+
+test-checks: ## layers and size
+	$(run_tests) $(check_args)
+test-unit: ## one program for each room
+test-unit: $(unit_tests:%=$(tested)/%)
+	$(run_tests) $(unit_args)
+test-sim: ## the core on a virtual clock, with a bad network
+test-sim: $(sim_tests:%=$(tested)/%)
+	$(run_tests) $(sim_args)
+test-fuzz: ## each fuzz target over its corpus and fixed mutations of it
+test-fuzz: $(fuzzers:%=$(BUILD)/asan/%)
+	$(run_tests) $(fuzz_args)
+test-netns: ## the programs in network namespaces
+test-netns: $(programs:%=$(bin)/%) | deps-test
+	$(run_tests) netns $(netns_tests)
+test-man: ## the manual pages are well formed
+test-man: | deps-test
+	$(run_tests) man $(man_pages)
+test-tools: ## the checks find what they are for
+test-tools: | deps-build
+	$(run_tests) tools $(tools_tests)
+
+fuzz: ## libFuzzer on each target, FUZZ_SECONDS each (60)
+fuzz: $(fuzzers:%=$(BUILD)/fuzz/%)
+	@FUZZ_OUT='$(BUILD)/fuzz/found' tools/fuzz.sh $(FUZZ_SECONDS) $^
+
+soak: ## simulator and namespaces again and again, SOAK_SECONDS (3600)
+soak: $(programs:%=$(bin)/%) $(sim_tests:%=$(tested)/%) | deps-test
+	@$(test_env) tools/soak.sh $(SOAK_SECONDS) $(sim_tests:%=$(tested)/%) -- $(netns_tests)
+
+bench: ## one table of speeds, beside other tunnels
+bench: all | deps-demo
+	@LANSPAN_BIN=$(bin) tests/bench/bench.sh
+
+layers: ## includes point down, no cycle, every wall stands
+	@tools/layers.sh
+size: ## files up to 500 lines, functions up to 70
+	@tools/size.sh
+lint: ## both compilers, clang-tidy, cppcheck, shellcheck, mandoc
+lint: | deps-build
+	+@BUILD='$(BUILD)' tools/lint.sh
+
+sbin_dir = $(DESTDIR)$(PREFIX)/sbin
+bin_dir = $(DESTDIR)$(PREFIX)/bin
+man_dir = $(DESTDIR)$(PREFIX)/share/man
+unit_dir = $(DESTDIR)$(PREFIX)/lib/systemd/system
+example_dir = $(DESTDIR)$(PREFIX)/share/doc/lanspan/examples
+examples = $(filter-out etc/systemd,$(wildcard etc/*))
+units = $(wildcard etc/systemd/*.service)
+
+install: ## programs, manual pages, examples and units below DESTDIR and PREFIX (/usr/local)
+install: all
+	@set -e; \
+	for p in $(daemons); do install -D -m 755 $(bin)/$$p $(sbin_dir)/$$p; done; \
+	$(if $(cli),install -D -m 755 $(bin)/lanspan $(bin_dir)/lanspan;) \
+	for m in $(man_pages); do \
+		install -D -m 644 $$m $(man_dir)/man$${m##*.}/$${m##*/}; done; \
+	for e in $(examples); do \
+		mkdir -p $(example_dir); cp -R $$e $(example_dir)/; done; \
+	for u in $(units); do mkdir -p $(unit_dir); \
+		sed 's,@SBINDIR@,$(PREFIX)/sbin,g;s,@BINDIR@,$(PREFIX)/bin,g' $$u >$(unit_dir)/$${u##*/}; \
+		chmod 644 $(unit_dir)/$${u##*/}; done
+
+uninstall: ## take away what install put there
+	@set -e; \
+	for p in $(daemons); do rm -f $(sbin_dir)/$$p; done; \
+	rm -f $(bin_dir)/lanspan; \
+	for m in $(man_pages); do rm -f $(man_dir)/man$${m##*.}/$${m##*/}; done; \
+	for u in $(units); do rm -f $(unit_dir)/$${u##*/}; done; \
+	rm -rf $(example_dir); \
+	if [ -d $(DESTDIR)$(PREFIX)/share/doc/lanspan ]; then \
+		rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/share/doc/lanspan; fi
+
+clean: ## remove all that was made
+	@rm -rf $(BUILD)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
