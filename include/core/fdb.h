@@ -50,22 +50,30 @@ struct fdb {
 	uint32_t per_port[FDB_PORTS];
 };
 
-/* Room for at least `entries` addresses.  False when memory is short. */
+/*
+ * Room for at least `entries` addresses, in twice as many places; even so a
+ * set may fill (FDB_FULL) while others have room.  quota 0 lets nothing in.
+ * False when memory is short.
+ */
 bool fdb_init(struct fdb *f, size_t entries, uint32_t quota, int64_t ageing, uint64_t seed);
 void fdb_free(struct fdb *f);
 
-/* Notes that a frame from mac came in at port. An entry past its age counts as
- * absent. */
+/*
+ * Notes that a frame from mac came in at port.  An entry past its age counts as
+ * absent.  A move that is held, or for which the new port has no quota left,
+ * leaves the address at its old port and does not make it younger.
+ */
 enum fdb_learned fdb_learn(struct fdb *f, uint16_t vlan, struct mac mac, uint16_t port,
 			   struct instant now);
 
 /* The port, or FDB_PORT_NONE when unknown or aged. */
 uint16_t fdb_lookup(const struct fdb *f, uint16_t vlan, struct mac mac, struct instant now);
 
-/* Forgets all addresses of a port; how many. */
+/* Forgets all addresses of a port; how many, those past their age included. */
 uint32_t fdb_flush_port(struct fdb *f, uint16_t port);
 
-/* Drops what is past its age; called now and then. */
+/* Drops what is past its age, which counts in used and per_port until then;
+ * called now and then. */
 void fdb_age(struct fdb *f, struct instant now);
 
 /* Walks the live entries: *place starts at 0; NULL at the end. */
