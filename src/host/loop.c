@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation.  One epoll_wait fills loop->turn with the sources that
+ * are ready; they are then called in that order.  A ready() may remove any
+ * source, also one that is still to be called: loop_remove takes it out of
+ * loop->turn, so a source may be freed right after.  A descriptor beyond the
+ * 64 of one turn waits for the next; epoll hands the ready ones out in turns.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "host/loop.h"
+
+#define TURN COUNT_OF(((struct loop *)0)->turn)
+
+int loop_init(struct loop *loop)
+{
+	*loop = (struct loop){ .epoll_fd = epoll_create1(EPOLL_CLOEXEC) };
+	if (loop->epoll_fd < 0)
+		return -errno;
+	loop->now = clock_now();
+	return 0;
+}
+
+void loop_free(struct loop *loop)
+{
+	if (loop->epoll_fd >= 0)
+		close(loop->epoll_fd);
+	loop->epoll_fd = -1;
+}
+
+static int control(struct loop *loop, int verb, struct loop_source *source)
+{
+	struct epoll_event event = { .data.ptr = source };
+
+	if (source->events & LOOP_READ)
+		event.events |= EPOLLIN;
+	if (source->events & LOOP_WRITE)
+		event.events |= EPOLLOUT;
+	return epoll_ctl(loop->epoll_fd, verb, source->fd, &event) < 0 ? -errno : 0;
+}
+
+int loop_add(struct loop *loop, struct loop_source *source)
+{
+	return control(loop, EPOLL_CTL_ADD, source);
+}
+
+int loop_change(struct loop *loop, struct loop_source *source)
+{
+	return control(loop, EPOLL_CTL_MOD, source);
+}
+
+void loop_remove(struct loop *loop, struct loop_source *source)
+{
+	control(loop, EPOLL_CTL_DEL, source);
+	for (int i = 0; i < loop->n_turn; i++) {
+		if (loop->turn[i] == source)
+			loop->turn[i] = NULL;
+	}
+}
+
+/* Rounded up, so that the deadline has come when epoll_wait is back. */
+static int timeout_ms(struct instant until)
+{
+	int64_t us;
+
+	if (until.us == INSTANT_NEVER.us)
+		return -1;
+	us = instant_between(clock_now(), until);
+	if (us <= 0)
+		return 0;
+	return us / 1000 >= INT_MAX ? INT_MAX : (int)((us + 999) / 1000);
+}
+
+static uint32_t happened(const struct epoll_event *event)
+{
+	uint32_t events = 0;
+
+	if (event->events & EPOLLIN)
+		events |= LOOP_READ;
+	if (event->events & EPOLLOUT)
+		events |= LOOP_WRITE;
+	if (event->events & (EPOLLERR | EPOLLHUP))
+		events |= LOOP_ERROR;
+	return events;
+}
+
+int loop_turn(struct loop *loop, struct instant until)
+{
+	struct epoll_event events[TURN];
+	int n;
+
+	n = epoll_wait(loop->epoll_fd, events, TURN, timeout_ms(until));
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	loop->now = clock_now();
+	loop->n_turn = n > 0 ? n : 0;
+	for (int i = 0; i < loop->n_turn; i++)
+		loop->turn[i] = events[i].data.ptr;
+	for (int i = 0; i < loop->n_turn; i++) {
+		struct loop_source *source = loop->turn[i];
+		uint32_t what = happened(&events[i]);
+
+		/* What an earlier ready() of this turn no longer wants is not reported. */
+		if (source)
+			what &= source->events | LOOP_ERROR;
+		if (source && what)
+			source->ready(source, what, loop->now);
+	}
+	loop->n_turn = 0;
+	return 0;
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/list.h"
+#include "host/loop.h"
+
+struct probe {
+	struct loop_source source;
+	struct loop *loop;
+	struct probe *victim; /* removed, or made deaf, from inside ready() */
+	bool deafen;
+	int calls;
+	uint32_t events;
+	struct instant now;
+};
+
+static void probe_ready(struct loop_source *source, uint32_t events, struct instant now)
+{
+	struct probe *p = container_of(source, struct probe, source);
+
+	p->calls++;
+	p->events = events;
+	p->now = now;
+	if (!p->victim)
+		return;
+	if (p->deafen) {
+		p->victim->source.events = 0;
+		assert_int_equal(loop_change(p->loop, &p->victim->source), 0);
+		return;
+	}
+	loop_remove(p->loop, &p->victim->source);
+	close(p->victim->source.fd);
+	p->victim->source.ready = NULL; /* a call would crash */
+}
+
+static void probe_make(struct probe *p, struct loop *loop, int fd, uint32_t events)
+{
+	*p = (struct probe){ .loop = loop };
+	p->source = (struct loop_source){ .fd = fd, .events = events, .ready = probe_ready };
+	assert_int_equal(loop_add(loop, &p->source), 0);
+}
+
+static struct instant soon(int64_t ms)
+{
+	return instant_add(clock_now(), MS(ms));
+}
+
+static void test_level_triggered(void **state)
+{
+	struct loop loop;
+	struct probe p;
+
+	(void)state;
+	assert_int_equal(loop_init(&loop), 0);
+	probe_make(&p, &loop, eventfd(0, EFD_NONBLOCK), LOOP_READ);
+	assert_int_equal(loop_turn(&loop, soon(0)), 0);
+	assert_int_equal(p.calls, 0);
+	assert_int_equal(eventfd_write(p.source.fd, 1), 0);
+	loop_turn(&loop, INSTANT_NEVER);
+	loop_turn(&loop, INSTANT_NEVER);
+	assert_int_equal(p.calls, 2);
+	assert_int_equal(p.events, LOOP_READ);
+	assert_int_equal(p.now.us, loop.now.us);
+
+	p.source.events = LOOP_WRITE;
+	assert_int_equal(loop_change(&loop, &p.source), 0);
+	loop_turn(&loop, INSTANT_NEVER);
+	assert_int_equal(p.events, LOOP_WRITE);
+
+	loop_remove(&loop, &p.source);
+	loop_turn(&loop, soon(0));
+	assert_int_equal(p.calls, 3);
+	close(p.source.fd);
+	loop_free(&loop);
+}
+
+static void test_hang_up_is_reported_unasked(void **state)
+{
+	struct loop loop;
+	struct probe p;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(loop_init(&loop), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	probe_make(&p, &loop, pair[0], 0);
+	loop_turn(&loop, soon(0));
+	assert_int_equal(p.calls, 0);
+	close(pair[1]);
+	loop_turn(&loop, soon(1000));
+	assert_int_equal(p.calls, 1);
+	assert_int_equal(p.events, LOOP_ERROR);
+	loop_remove(&loop, &p.source);
+	close(pair[0]);
+	loop_free(&loop);
+}
+
+/* Both are ready in one turn; whoever comes first silences the other. */
+static void first_silences_the_other(bool deafen)
+{
+	struct loop loop;
+	struct probe a, b;
+
+	assert_int_equal(loop_init(&loop), 0);
+	probe_make(&a, &loop, eventfd(1, EFD_NONBLOCK), LOOP_READ);
+	probe_make(&b, &loop, eventfd(1, EFD_NONBLOCK), LOOP_READ);
+	a.victim = &b;
+	b.victim = &a;
+	a.deafen = b.deafen = deafen;
+	loop_turn(&loop, INSTANT_NEVER);
+	assert_int_equal(a.calls + b.calls, 1);
+	if (deafen)
+		close(b.calls ? a.source.fd : b.source.fd);
+	close(a.calls ? a.source.fd : b.source.fd);
+	loop_free(&loop);
+}
+
+static void test_removed_in_the_same_turn(void **state)
+{
+	(void)state;
+	first_silences_the_other(false);
+}
+
+static void test_changed_in_the_same_turn(void **state)
+{
+	(void)state;
+	first_silences_the_other(true);
+}
+
+static void test_removes_itself(void **state)
+{
+	struct loop loop;
+	struct probe p;
+
+	(void)state;
+	assert_int_equal(loop_init(&loop), 0);
+	probe_make(&p, &loop, eventfd(1, EFD_NONBLOCK), LOOP_READ);
+	p.victim = &p;
+	loop_turn(&loop, soon(0));
+	loop_turn(&loop, soon(0));
+	assert_int_equal(p.calls, 1);
+	loop_free(&loop);
+}
+
+static void test_waits_until(void **state)
+{
+	struct instant until;
+	struct loop loop;
+
+	(void)state;
+	assert_int_equal(loop_init(&loop), 0);
+	until = instant_add(clock_now(), 20500);
+	assert_int_equal(loop_turn(&loop, until), 0);
+	assert_true(instant_reached(loop.now, until));
+	assert_true(instant_between(until, loop.now) < SECONDS(5));
+	assert_int_equal(loop_turn(&loop, (struct instant){ 0 }), 0);
+	loop_free(&loop);
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+static void test_signal_ends_the_turn(void **state)
+{
+	struct itimerval timer = { .it_value.tv_usec = 20000 };
+	struct loop loop;
+
+	(void)state;
+	assert_int_equal(loop_init(&loop), 0);
+	signal(SIGALRM, on_alarm);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	assert_int_equal(loop_turn(&loop, INSTANT_NEVER), 0);
+	signal(SIGALRM, SIG_DFL);
+	loop_free(&loop);
+}
+
+/* More ready sources than one turn holds: each gets its call within two turns. */
+static void test_many_sources_take_turns(void **state)
+{
+	struct probe p[100];
+	struct loop loop;
+
+	(void)state;
+	assert_int_equal(loop_init(&loop), 0);
+	for (int i = 0; i < 100; i++)
+		probe_make(&p[i], &loop, eventfd(1, EFD_NONBLOCK), LOOP_READ);
+	loop_turn(&loop, INSTANT_NEVER);
+	loop_turn(&loop, INSTANT_NEVER);
+	for (int i = 0; i < 100; i++) {
+		assert_in_range(p[i].calls, 1, 2);
+		close(p[i].source.fd);
+	}
+	loop_free(&loop);
+}
+
+static void test_errors(void **state)
+{
+	struct loop_source none = { .fd = -1, .ready = probe_ready };
+	struct loop loop;
+
+	(void)state;
+	assert_int_equal(loop_init(&loop), 0);
+	assert_int_equal(loop_add(&loop, &none), -EBADF);
+	loop_remove(&loop, &none);
+	loop_free(&loop);
+	loop_free(&loop);
+	assert_int_equal(loop_turn(&loop, INSTANT_NEVER), -EBADF);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_level_triggered),
+		cmocka_unit_test(test_hang_up_is_reported_unasked),
+		cmocka_unit_test(test_removed_in_the_same_turn),
+		cmocka_unit_test(test_changed_in_the_same_turn),
+		cmocka_unit_test(test_removes_itself),
+		cmocka_unit_test(test_waits_until),
+		cmocka_unit_test(test_signal_ends_the_turn),
+		cmocka_unit_test(test_many_sources_take_turns),
+		cmocka_unit_test(test_errors),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
