@@ -107,11 +107,11 @@ $$(call to_obj,$(1),$$(test_helpers) $$(unit_tests:%=tests/%.c) $$(sim_tests:%=t
 
 $(BUILD)/$(1)/liblanspan.a: $$(call to_obj,$(1),$$(sources))
 	@mkdir -p $$(@D)
-	@rm -f $$@.new && $$(AR) rcs $$@.new $$^ && mv $$@.new $$@
+	@$$(AR) rcs $$@.$$$$$$$$ $$^ && mv $$@.$$$$$$$$ $$@
 
 $(BUILD)/$(1)/libtests.a: $$(call to_obj,$(1),$$(test_helpers))
 	@mkdir -p $$(@D)
-	@rm -f $$@.new && $$(AR) rcs $$@.new $$^ && mv $$@.new $$@
+	@$$(AR) rcs $$@.$$$$$$$$ $$^ && mv $$@.$$$$$$$$ $$@
 
 $$(daemons:%=$(2)/%): $(2)/%: $(BUILD)/$(1)/src/%.o $(BUILD)/$(1)/liblanspan.a
 	@echo "LD $$@"

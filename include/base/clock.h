@@ -22,7 +22,7 @@ struct instant {
 
 static inline struct instant instant_add(struct instant t, int64_t us)
 {
-	if (t.us > INT64_MAX - us)
+	if (us > 0 && t.us > INT64_MAX - us)
 		return INSTANT_NEVER;
 	return (struct instant){ t.us + us };
 }
