@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/addr.h"
+
 struct netlink_link {
 	int index;
 	int master; /* index of the bridge it is in, or 0 */
@@ -41,6 +43,10 @@ int netlink_link_set_txqlen(struct netlink *nl, int index, unsigned frames);
 /* No IPv6 of the kernel's own on this link: address generation mode none
  * (IFLA_INET6_ADDR_GEN_MODE) and disable_ipv6, so it sends nothing by itself. */
 int netlink_link_set_silent(struct netlink *nl, int index, const char *name);
+
+/* MTU of the interface that packets to `to` leave by, as the routing says now;
+ * what ICMP said about the path is left aside.  Opens a socket of its own. */
+int netlink_route_mtu(const struct addr *to, unsigned *mtu);
 
 /* The descriptor that becomes readable when any link changes. */
 int netlink_monitor_fd(const struct netlink *nl);
