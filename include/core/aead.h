@@ -33,6 +33,7 @@ struct aead {
 	void *ctx;
 	enum cipher cipher;
 	enum aead_direction direction;
+	bool keyed; /* without a key nothing is sealed or opened */
 };
 
 /* Once per process, before aead_init: fetches the ciphers.  False when the
