@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Key agreement and hashing, by OpenSSL: X25519 (RFC 7748), SHA-256, HMAC
- * (RFC 2104), HKDF as Noise uses it, and keys as text.
+ * (RFC 2104), HKDF as Noise uses it, and keys as text.  The functions without a
+ * result end the process when the library has no memory.
  */
 #ifndef CORE_KEX_H
 #define CORE_KEX_H
