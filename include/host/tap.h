@@ -26,18 +26,21 @@ struct tap {
  * Attaches to the TAP of that name, or makes it.  wanted: VNET_CAN_* bits; what
  * the kernel refuses is left out (USO needs 6.2).  0, or -errno: EPERM without
  * CAP_NET_ADMIN, EINVAL when the name belongs to a device of another kind (also
- * a TUN), EBUSY when another process holds it, ENOENT/ENODEV without /dev/net/tun.
+ * a TUN or a TAP of several queues) or is no name, EBUSY when another process
+ * holds it, ENOENT/ENODEV without /dev/net/tun, EACCES when that is closed to us.
  */
 int tap_open(struct tap *tap, const char *name, uint32_t wanted);
 
 /* Asks the kernel for exactly these offloads; what it accepted, or -errno. */
 int tap_set_offloads(struct tap *tap, uint32_t wanted);
 
-/* Closes; a TAP that tap_open made goes away with it. */
+/* Closes; a TAP that tap_open made goes away with it.  One that was there
+ * before stays, its offloads switched off. */
 void tap_close(struct tap *tap);
 
 /* One frame without its vnet header into frame.  Its length, 0 when there is
- * none now, -errno otherwise: EBADFD means that the device was deleted. */
+ * none now, -errno otherwise: EBADFD means that the device was deleted,
+ * EMSGSIZE that the frame was larger than room and is lost. */
 int tap_read(struct tap *tap, void *frame, size_t room, struct vnet *vnet);
 
 /* One frame in pieces.  iov[0] must be left free by the caller: it is filled
