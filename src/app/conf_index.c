@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * iniparser hands out values, but it forgets line numbers and case, lets the
+ * last of two equal keys win, joins lines that end in a backslash, cuts a value
+ * at ';' or '#' and drops what follows a closing quote.  So the index walks the
+ * lines first.  It knows the structure: which section and key stands where,
+ * what is repeated or unknown, and which lines would be read as something else
+ * than they look like.  Those are errors, and never reach iniparser.
+ *
+ * One error should not hide others, nor cause them: a section or key that is
+ * misspelt counts as the known one that it resembles, and its values are
+ * checked.  What is repeated is marked spare and checked as well.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conf_parts.h"
+
+#define FILE_MAX (256 * 1024)
+#define LINE_MAX_LEN 1000 /* iniparser takes 1022 */
+
+/* Takes blanks off both ends, in place. */
+static char *strip(char *s)
+{
+	char *end;
+
+	while (isspace((unsigned char)*s))
+		s++;
+	end = s + strlen(s);
+	while (end > s && isspace((unsigned char)end[-1]))
+		end--;
+	*end = '\0';
+	return s;
+}
+
+static bool is_comment(const char *s)
+{
+	return *s == ';' || *s == '#';
+}
+
+static bool grow(void *list, size_t n, size_t size)
+{
+	void **at = list;
+	void *bigger;
+
+	if (n & (n - 1))
+		return true;
+	bigger = realloc(*at, (n ? n * 2 : 1) * size);
+	if (bigger)
+		*at = bigger;
+	return bigger;
+}
+
+static void add_section(struct conf_index *index, struct conf_report *report,
+			const struct conf_section *section)
+{
+	if (!grow(&index->sections, index->n_sections, sizeof(*section))) {
+		report->lost = true;
+		return;
+	}
+	index->sections[index->n_sections++] = *section;
+}
+
+/* The earlier section of the same kind and name. */
+static const struct conf_section *section_before(const struct conf_index *index,
+						 const struct conf_section *section)
+{
+	const struct conf_section *s;
+
+	for (size_t i = 0; i < index->n_sections; i++) {
+		s = &index->sections[i];
+		if (s->kind == section->kind && !s->spare && strcmp(s->name, section->name) == 0)
+			return s;
+	}
+	return NULL;
+}
+
+/* The first word of a section decides what it is. */
+static void section_kind(struct conf_section *section, struct conf_report *report,
+			 const char *title, const char *word)
+{
+	section->kind = conf_section_find(word);
+	if (section->kind != CONF_UNKNOWN)
+		return;
+	section->kind = conf_section_nearest(word);
+	if (section->kind != CONF_UNKNOWN)
+		conf_report_add(report, section->line,
+				"[%s]: unknown section: did you mean [%s%s]?", title,
+				conf_section_name(section->kind),
+				section->kind == CONF_PEER ? " NAME" : "");
+	else
+		conf_report_add(report, section->line,
+				"[%s]: unknown section: there are [network], [site], [bridge] "
+				"and [peer NAME]",
+				title);
+}
+
+static void section_rest(struct conf_section *section, struct conf_report *report,
+			 const char *title, const char *rest)
+{
+	if (section->kind == CONF_UNKNOWN)
+		return;
+	if (section->kind != CONF_PEER && *rest) {
+		conf_report_add(report, section->line, "[%s]: must be just [%s]", title,
+				conf_section_name(section->kind));
+	} else if (section->kind == CONF_PEER && !*rest) {
+		conf_report_add(report, section->line, "[%s]: needs a name: [peer NAME]", title);
+		section->spare = true;
+	} else if (section->kind == CONF_PEER && !conf_name_valid(rest)) {
+		conf_report_add(report, section->line,
+				"[%s]: \"%s\" is not a name: must be 1 to %d of a-z 0-9 . _ -",
+				title, rest, WIRE_NAME);
+		section->spare = true;
+	} else if (section->kind == CONF_PEER) {
+		strcpy(section->name, rest);
+	}
+}
+
+static void open_section(struct conf_index *index, struct conf_report *report, unsigned line,
+			 const char *title)
+{
+	struct conf_section section = { .line = line };
+	const struct conf_section *before;
+	char *word, *rest, *copy;
+
+	copy = strdup(title);
+	if (!copy) {
+		report->lost = true;
+		return;
+	}
+	word = copy;
+	rest = word + strcspn(word, " \t");
+	if (*rest)
+		*rest++ = '\0';
+	section_kind(&section, report, title, word);
+	section_rest(&section, report, title, strip(rest));
+	free(copy);
+	before = section.kind == CONF_UNKNOWN || section.spare ? NULL
+							       : section_before(index, &section);
+	if (before) {
+		conf_report_add(report, line, "[%s]: repeated: it began in line %u already", title,
+				before->line);
+		section.spare = true;
+	}
+	add_section(index, report, &section);
+}
+
+static void scan_section(struct conf_index *index, struct conf_report *report, unsigned line,
+			 char *s)
+{
+	char *end = strchr(s, ']');
+	char *after;
+
+	if (!end) {
+		conf_report_add(report, line, "%s: the section's name must end with ']'", s);
+		add_section(index, report,
+			    &(struct conf_section){ .line = line, .kind = CONF_UNKNOWN });
+		return;
+	}
+	*end = '\0';
+	after = strip(end + 1);
+	s = strip(s + 1);
+	if (*after && !is_comment(after))
+		conf_report_add(report, line, "[%s]: \"%s\" after the section: must be alone", s,
+				after);
+	open_section(index, report, line, s);
+}
+
+/* What iniparser would silently read differently, or NULL. */
+static const char *value_trap(const char *v)
+{
+	const char *end;
+
+	while (isspace((unsigned char)*v))
+		v++;
+	if (*v && v[strlen(v) - 1] == '\\')
+		return "a backslash at the end would join the next line: must be on one line";
+	if (*v == '"' || *v == '\'') {
+		end = strchr(v + 1, *v);
+		if (!end)
+			return "the quote is not closed";
+		end += 1 + strspn(end + 1, " \t");
+		return *end && !is_comment(end) ? "text after the closing quote" : NULL;
+	}
+	end = strpbrk(v, ";#");
+	if (end && end > v && !isspace((unsigned char)end[-1]))
+		return "';' and '#' begin a comment: put a blank before it, or the value in quotes";
+	return NULL;
+}
+
+const char *conf_section_title(const struct conf_section *section, char out[CONF_TITLE])
+{
+	snprintf(out, CONF_TITLE, "%s%s%s", conf_section_name(section->kind),
+		 section->name[0] ? " " : "", section->name);
+	return out;
+}
+
+static void report_unknown_key(struct conf_report *report, unsigned line, const char *section,
+			       enum conf_section_kind kind, const char *name)
+{
+	const struct conf_key *near = conf_key_nearest(kind, name), *key;
+
+	if (near) {
+		conf_report_add(report, line, "[%s] %s: unknown key: did you mean %s?", section,
+				name, near->name);
+		return;
+	}
+	for (unsigned k = 0; k < CONF_UNKNOWN; k++) {
+		key = conf_key_find((enum conf_section_kind)k, name);
+		if (!key)
+			continue;
+		conf_report_add(report, line, "[%s] %s: unknown key: it belongs to [%s]", section,
+				name, conf_section_name(key->section));
+		return;
+	}
+	conf_report_add(report, line, "[%s] %s: unknown key: see lanspan.conf(5)", section, name);
+}
+
+static const struct conf_entry *entry_before(const struct conf_index *index,
+					     const struct conf_key *key)
+{
+	const struct conf_entry *e;
+
+	for (size_t i = index->n_entries; i-- > 0;) {
+		e = &index->entries[i];
+		if (e->section != index->n_sections - 1)
+			return NULL;
+		if (e->key == key && !e->spare)
+			return e;
+	}
+	return NULL;
+}
+
+static void add_entry(struct conf_index *index, struct conf_report *report,
+		      const struct conf_entry *entry)
+{
+	if (!grow(&index->entries, index->n_entries, sizeof(*entry))) {
+		report->lost = true;
+		return;
+	}
+	index->entries[index->n_entries++] = *entry;
+}
+
+/* A key of a known section; name and value are stripped and raw. */
+static void scan_value(struct conf_index *index, struct conf_report *report, unsigned line,
+		       const char *name, const char *value)
+{
+	const struct conf_section *section = &index->sections[index->n_sections - 1];
+	struct conf_entry entry = { line, index->n_sections - 1, NULL, value, false };
+	char title[CONF_TITLE];
+	const struct conf_entry *before;
+	bool known;
+	const char *trap;
+
+	conf_section_title(section, title);
+	entry.key = conf_key_find(section->kind, name);
+	known = entry.key;
+	if (!known) {
+		report_unknown_key(report, line, title, section->kind, name);
+		entry.key = conf_key_nearest(section->kind, name);
+	}
+	if (!entry.key)
+		return;
+	before = entry_before(index, entry.key);
+	entry.spare = before;
+	if (before && known)
+		conf_report_add(report, line, "[%s] %s: repeated: line %u has it already", title,
+				name, before->line);
+	trap = value_trap(value);
+	if (trap) {
+		entry.value = NULL;
+		conf_report_add(report, line, "[%s] %s: %s", title, name, trap);
+	}
+	add_entry(index, report, &entry);
+}
+
+static void scan_key(struct conf_index *index, struct conf_report *report, unsigned line, char *s)
+{
+	char *value = strchr(s, '=');
+	char *name;
+
+	if (!value || value == s) {
+		conf_report_add(report, line, "%s: must be [section], key = value or ; comment", s);
+		return;
+	}
+	*value++ = '\0';
+	name = strip(s);
+	if (index->n_sections == 0)
+		conf_report_add(report, line, "%s: stands before the first [section]", name);
+	else if (index->sections[index->n_sections - 1].kind != CONF_UNKNOWN)
+		scan_value(index, report, line, name, value);
+}
+
+static void scan_line(struct conf_index *index, struct conf_report *report, unsigned line, char *s,
+		      size_t len)
+{
+	if (memchr(s, '\0', len)) {
+		conf_report_add(report, line, "a zero byte: must be text");
+		return;
+	}
+	s = strip(s);
+	if (!*s || is_comment(s))
+		return;
+	if (strlen(s) > LINE_MAX_LEN)
+		conf_report_add(report, line, "the line is too long: at most %d characters",
+				LINE_MAX_LEN);
+	else if (*s == '[')
+		scan_section(index, report, line, s);
+	else
+		scan_key(index, report, line, s);
+}
+
+/* The file as NUL-terminated text, or NULL with errno. */
+static char *slurp(int fd, size_t *len)
+{
+	char *text = malloc(FILE_MAX + 2);
+	ssize_t n;
+
+	*len = 0;
+	if (!text)
+		return NULL;
+	while (*len <= FILE_MAX) {
+		n = read(fd, text + *len, FILE_MAX + 1 - *len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			free(text);
+			return NULL;
+		}
+		if (n == 0)
+			break;
+		*len += (size_t)n;
+	}
+	text[*len] = '\0';
+	return text;
+}
+
+static char *read_text(struct conf_report *report, size_t *len)
+{
+	char *text = NULL;
+	int fd;
+
+	fd = open(report->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	if (fd >= 0)
+		text = slurp(fd, len);
+	if (!text)
+		conf_report_add(report, 0, "%s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	if (text && *len > FILE_MAX) {
+		conf_report_add(report, 0, "larger than %d KiB: not a configuration file",
+				FILE_MAX / 1024);
+		free(text);
+		text = NULL;
+	}
+	return text;
+}
+
+bool conf_index_read(struct conf_index *index, struct conf_report *report)
+{
+	size_t len;
+	unsigned line = 0;
+	char *s, *end, *stop;
+
+	*index = (struct conf_index){ .text = read_text(report, &len) };
+	if (!index->text)
+		return false;
+	stop = index->text + len;
+	for (s = index->text; s < stop; s = end + 1) {
+		end = memchr(s, '\n', (size_t)(stop - s));
+		if (!end)
+			end = stop;
+		*end = '\0';
+		scan_line(index, report, ++line, s, (size_t)(end - s));
+	}
+	return true;
+}
+
+void conf_index_free(struct conf_index *index)
+{
+	free(index->text);
+	free(index->sections);
+	free(index->entries);
+	*index = (struct conf_index){ 0 };
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/keyfile.h"
+#include "base/bytes.h"
+#include "conf_parts.h"
+
+#define VALUE_MAX 1024 /* iniparser's longest */
+#define HOST_MAX 253   /* RFC 1035 */
+#define LABEL_MAX 63
+
+static void complain(const struct conf_place *place, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void complain(const struct conf_place *place, const char *fmt, ...)
+{
+	char text[VALUE_MAX + CONF_PATH + 256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	conf_report_add(place->report, place->line, "[%s] %s: %s", place->section, place->key->name,
+			text);
+}
+
+size_t conf_value_split(char *s, char **items, size_t room)
+{
+	size_t n = 0;
+	char *next;
+
+	for (; s; s = next) {
+		next = strchr(s, ',');
+		if (next)
+			*next++ = '\0';
+		s += strspn(s, " \t");
+		for (char *end = s + strlen(s); end > s && isspace((unsigned char)end[-1]);)
+			*--end = '\0';
+		if (n < room)
+			items[n] = s;
+		n++;
+	}
+	return n;
+}
+
+static void set_name(const struct conf_place *place, char *out, const char *text)
+{
+	if (conf_name_valid(text))
+		strcpy(out, text);
+	else
+		complain(place, "\"%s\" is not a name: must be 1 to %d of a-z 0-9 . _ -", text,
+			 WIRE_NAME);
+}
+
+/* A relative name is relative to the folder of the configuration file. */
+static bool beside(const char *file, const char *text, char out[CONF_PATH])
+{
+	const char *slash = strrchr(file, '/');
+	int n;
+
+	if (*text == '/' || !slash)
+		n = snprintf(out, CONF_PATH, "%s", text);
+	else
+		n = snprintf(out, CONF_PATH, "%.*s/%s", (int)(slash - file), file, text);
+	return n < CONF_PATH;
+}
+
+static void set_key_file(const struct conf_place *place, uint8_t *out, const char *text)
+{
+	char error[CONF_PATH * 2 + 256];
+	char path[CONF_PATH];
+
+	if (!beside(place->report->file, text, path))
+		complain(place, "the path is too long");
+	else if (!keyfile_read(path, out, error, sizeof(error)))
+		complain(place, "%s", error);
+}
+
+static void set_cipher(const struct conf_place *place, enum cipher *out, const char *text)
+{
+	if (!cipher_parse(text, out))
+		complain(place, "\"%s\" is not a cipher: must be %s or %s", text,
+			 cipher_name(CIPHER_AES_256_GCM), cipher_name(CIPHER_CHACHA20_POLY1305));
+}
+
+static void set_log(const struct conf_place *place, enum log_level *out, const char *text)
+{
+	if (!log_level_parse(text, out))
+		complain(place, "\"%s\" is not a level: must be error, warn, info or debug", text);
+}
+
+/* Decimal digits only: no sign, no hexadecimal, no octal. */
+static void set_number(const struct conf_place *place, unsigned *out, const char *text)
+{
+	const struct conf_key *key = place->key;
+	size_t digits = strspn(text, "0123456789");
+	unsigned long v = strtoul(text, NULL, 10);
+
+	if (text[digits] != '\0')
+		complain(place, "\"%s\" is not a number: must be %u to %u %s", text, key->min,
+			 key->max, key->unit);
+	else if (digits > 9 || v < key->min || v > key->max)
+		complain(place, "%s is out of range: must be %u to %u %s", text, key->min, key->max,
+			 key->unit);
+	else
+		*out = (unsigned)v;
+}
+
+/* What the kernel takes as an interface's name; '%' would be a pattern. */
+static bool interface_valid(const char *text)
+{
+	if (strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+		return false;
+	for (; *text; text++)
+		if (!isgraph((unsigned char)*text) || strchr("/:%", *text))
+			return false;
+	return true;
+}
+
+static void set_interface(const struct conf_place *place, char *out, const char *text)
+{
+	if (strlen(text) >= IFNAMSIZ)
+		complain(place, "\"%s\" is too long for an interface: at most %d characters", text,
+			 IFNAMSIZ - 1);
+	else if (!interface_valid(text))
+		complain(place,
+			 "\"%s\" is not an interface's name: must be without / : %% and blanks",
+			 text);
+	else
+		strcpy(out, text);
+}
+
+static void set_choice(const struct conf_place *place, bool *out, const char *text)
+{
+	const char *const *words = place->key->words;
+
+	if (strcmp(text, words[0]) == 0)
+		*out = true;
+	else if (strcmp(text, words[1]) == 0)
+		*out = false;
+	else
+		complain(place, "\"%s\": must be %s or %s", text, words[0], words[1]);
+}
+
+static void set_public_key(const struct conf_place *place, uint8_t *out, const char *text)
+{
+	uint8_t key[KEX_KEY];
+
+	if (!kex_from_text(key, text) || bytes_all_zero(key, sizeof(key)))
+		complain(place,
+			 "\"%s\" is not a public key: must be 44 characters of base64, as lanspan "
+			 "keygen prints it",
+			 text);
+	else
+		memcpy(out, key, sizeof(key));
+}
+
+static void add_listen(const struct conf_place *place, struct conf *conf, const char *item)
+{
+	struct addr a;
+
+	if (!addr_parse(&a, item, WIRE_PORT)) {
+		complain(place, "\"%s\" is not an address: must be like 0.0.0.0:%d or [::]:%d",
+			 item, WIRE_PORT, WIRE_PORT);
+		return;
+	}
+	for (unsigned i = 0; i < conf->n_listen; i++) {
+		if (addr_equal(&conf->listen[i], &a)) {
+			complain(place, "\"%s\" is there twice", item);
+			return;
+		}
+	}
+	conf->listen[conf->n_listen++] = a;
+}
+
+static void set_listen(const struct conf_place *place, struct conf *conf, const char *text)
+{
+	char *items[CONF_LISTEN];
+	char copy[VALUE_MAX + 1];
+	size_t n;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	n = conf_value_split(copy, items, CONF_LISTEN);
+	if (n > CONF_LISTEN)
+		complain(place, "%zu addresses: at most %d", n, CONF_LISTEN);
+	for (size_t i = 0; i < MIN(n, CONF_LISTEN); i++)
+		add_listen(place, conf, items[i]);
+}
+
+/* Letters, digits, '-' and '_' between single dots. */
+static bool host_valid(const char *host, size_t len)
+{
+	size_t label = 0;
+
+	if (len == 0 || len > HOST_MAX)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (host[i] == '.' && label == 0)
+			return false;
+		label = host[i] == '.' ? 0 : label + 1;
+		if (label > LABEL_MAX || (label == 1 && host[i] == '-'))
+			return false;
+		if (host[i] != '.' && host[i] != '-' && host[i] != '_' &&
+		    !isalnum((unsigned char)host[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool port_valid(const char *text)
+{
+	size_t n = strlen(text);
+
+	return n >= 1 && n <= 5 && strspn(text, "0123456789") == n && atoi(text) >= 1 &&
+	       atoi(text) <= 65535;
+}
+
+/* Why text is no "host[:port]", or NULL when it is one. */
+static const char *address_fault(const char *text)
+{
+	const char *end = *text == '[' ? strchr(text, ']') : text + strcspn(text, ":");
+	struct addr a;
+
+	if (!end)
+		return "must be like [2001:db8::1]:7741";
+	if (*text == '[')
+		end++;
+	if (*end == ':' && strchr(end + 1, ':'))
+		return "an IPv6 address must be in brackets, like [2001:db8::1]:7741";
+	if (*end && (*end != ':' || !port_valid(end + 1)))
+		return "the port must be 1 to 65535";
+	if (*text == '[' || strspn(text, "0123456789.") == (size_t)(end - text))
+		return addr_parse(&a, text, WIRE_PORT)
+			       ? NULL
+			       : "must be like 192.0.2.1:7741 or [2001:db8::1]:7741";
+	return host_valid(text, (size_t)(end - text))
+		       ? NULL
+		       : "must be a host name or address, like vpn.example.net:7741";
+}
+
+static void add_address(const struct conf_place *place, struct conf_peer *peer, const char *item)
+{
+	const char *fault = address_fault(item);
+
+	if (fault) {
+		complain(place, "\"%s\": %s", item, fault);
+		return;
+	}
+	for (unsigned i = 0; i < peer->n_address; i++) {
+		if (strcmp(peer->address[i], item) == 0) {
+			complain(place, "\"%s\" is there twice", item);
+			return;
+		}
+	}
+	if (strlen(item) >= CONF_HOST)
+		complain(place, "\"%s\" is too long: at most %d characters", item, CONF_HOST - 1);
+	else
+		strcpy(peer->address[peer->n_address++], item);
+}
+
+static void set_addresses(const struct conf_place *place, struct conf_peer *peer, const char *text)
+{
+	char *items[CONF_ADDRESSES];
+	char copy[VALUE_MAX + 1];
+	size_t n;
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	n = conf_value_split(copy, items, CONF_ADDRESSES);
+	if (n > CONF_ADDRESSES)
+		complain(place, "%zu addresses: at most %d", n, CONF_ADDRESSES);
+	for (size_t i = 0; i < MIN(n, CONF_ADDRESSES); i++)
+		add_address(place, peer, items[i]);
+}
+
+void conf_value_set(const struct conf_place *place, void *object, const char *text)
+{
+	void *field = (char *)object + place->key->offset;
+
+	if (!*text) {
+		complain(place, "has no value: give one, or remove the line");
+		return;
+	}
+	switch (place->key->kind) {
+	case CONF_KIND_NAME:
+		return set_name(place, field, text);
+	case CONF_KIND_KEY_FILE:
+		return set_key_file(place, field, text);
+	case CONF_KIND_CIPHER:
+		return set_cipher(place, field, text);
+	case CONF_KIND_LISTEN:
+		return set_listen(place, object, text);
+	case CONF_KIND_LOG:
+		return set_log(place, field, text);
+	case CONF_KIND_NUMBER:
+		return set_number(place, field, text);
+	case CONF_KIND_INTERFACE:
+		return set_interface(place, field, text);
+	case CONF_KIND_CHOICE:
+		return set_choice(place, field, text);
+	case CONF_KIND_PUBLIC_KEY:
+		return set_public_key(place, field, text);
+	case CONF_KIND_ADDRESSES:
+		return set_addresses(place, object, text);
+	}
+}
