@@ -45,6 +45,7 @@ sim_tests := $(patsubst tests/%.c,%,$(sort $(call tests_in,sim,*.c)))
 fuzzers := $(patsubst tests/%.c,%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
 netns_tests := $(sort $(filter-out tests/netns/lib%.sh tests/netns/demo.sh,\
 	$(wildcard tests/netns/*.sh)))
+netns_helpers := $(patsubst %.c,%,$(notdir $(sort $(call tests_in,netns,*.c))))
 tools_tests := $(sort $(wildcard tests/tools/*_test.sh))
 man_pages := $(sort $(wildcard man/*.[1-9]))
 
@@ -121,6 +122,11 @@ $(2)/lanspan: $$(call to_obj,$(1),$$(cli)) $(BUILD)/$(1)/liblanspan.a
 	@echo "LD $$@"
 	@$$(call cc_of,$(1)) $$(flags_$(1)) $$(link_$(1)) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS)
 
+$$(netns_helpers:%=$(2)/netns/%): $(2)/netns/%: $(BUILD)/$(1)/tests/netns/%.o
+	@mkdir -p $$(@D)
+	@echo "LD $$@"
+	@$$(call cc_of,$(1)) $$(flags_$(1)) $$(LDFLAGS_ALL) -o $$@ $$^
+
 $$(unit_tests:%=$(BUILD)/$(1)/%) $$(sim_tests:%=$(BUILD)/$(1)/%): $(BUILD)/$(1)/%: \
 		$(BUILD)/$(1)/tests/%.o $(BUILD)/$(1)/libtests.a $(BUILD)/$(1)/liblanspan.a | deps-test
 	@mkdir -p $$(@D)
@@ -128,7 +134,8 @@ $$(unit_tests:%=$(BUILD)/$(1)/%) $$(sim_tests:%=$(BUILD)/$(1)/%): $(BUILD)/$(1)/
 	@$$(call cc_of,$(1)) $$(flags_$(1)) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS) -lcmocka
 
 -include $$(wildcard $$(patsubst %.o,%.d,$$(call to_obj,$(1),$$(sources) $$(cli) $$(test_helpers) \
-	$$(daemons:%=src/%.c) $$(unit_tests:%=tests/%.c) $$(sim_tests:%=tests/%.c) \
+	$$(daemons:%=src/%.c) $$(netns_helpers:%=tests/netns/%.c) \
+	$$(unit_tests:%=tests/%.c) $$(sim_tests:%=tests/%.c) \
 	$$(fuzzers:%=tests/%.c) tests/fuzz/replay_main.c)))
 endef
 
@@ -136,6 +143,8 @@ $(eval $(call variant,obj,$(BUILD)))
 $(eval $(call variant,asan,$(BUILD)/asan))
 $(eval $(call variant,tsan,$(BUILD)/tsan))
 $(eval $(call variant,fuzz,$(BUILD)/fuzz))
+
+$(BUILD)/fuzz/flags: | deps-fuzz
 
 # A fuzz target replays its corpus under gcc, and explores under libFuzzer.
 $(fuzzers:%=$(BUILD)/asan/%): $(BUILD)/asan/%: $(BUILD)/asan/tests/%.o \
@@ -145,14 +154,14 @@ $(fuzzers:%=$(BUILD)/asan/%): $(BUILD)/asan/%: $(BUILD)/asan/tests/%.o \
 	@$(CC) $(flags_asan) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 $(fuzzers:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/%.o \
-		$(BUILD)/fuzz/libtests.a $(BUILD)/fuzz/liblanspan.a | deps-test
+		$(BUILD)/fuzz/libtests.a $(BUILD)/fuzz/liblanspan.a
 	@mkdir -p $(@D)
 	@echo "LD $@"
 	@$(FUZZ_CC) $(flags_fuzz) -fsanitize=fuzzer $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
 # ---- targets for people ------------------------------------------------------
 
-.PHONY: FORCE all deps deps-build deps-test deps-demo demo test test-programs \
+.PHONY: FORCE all deps deps-build deps-test deps-demo deps-fuzz demo test test-programs \
 	test-unit test-sim test-fuzz test-netns test-man test-tools test-checks \
 	fuzz soak bench layers size lint install uninstall clean help
 
@@ -167,19 +176,23 @@ deps-test: | deps-build
 	@tools/deps.sh test
 deps-demo: | deps-build
 	@tools/deps.sh demo
+deps-fuzz: | deps-test
+	@tools/deps.sh fuzz
 
 demo: ## two sites on this machine, in network namespaces
-demo: | deps-demo all
-	@LANSPAN_BIN=$(bin) tests/netns/demo.sh
+demo: all | deps-demo
+	@BIN=$(bin) tests/netns/demo.sh
 
-test_env = LANSPAN_BIN='$(bin)' LANSPAN_TEST_OUT='$(BUILD)/test' SAN='$(SAN)'
+test_env = BIN='$(bin)' PATIENCE=$(or $(PATIENCE),$(if $(SAN:none=),4,1)) \
+	LANSPAN_TEST_OUT='$(BUILD)/test' SAN='$(SAN)'
 run_tests = +@$(test_env) tools/run-tests.sh
+netns_programs = $(programs:%=$(bin)/%) $(netns_helpers:%=$(bin)/netns/%)
 unit_args = unit $(unit_tests:%=$(tested)/%)
 sim_args = sim $(sim_tests:%=$(tested)/%)
 fuzz_args = fuzz $(fuzzers:%=$(BUILD)/asan/%)
 check_args = check layers=tools/layers.sh size=tools/size.sh
 
-test-programs: $(programs:%=$(bin)/%) $(unit_tests:%=$(tested)/%) $(sim_tests:%=$(tested)/%) \
+test-programs: $(netns_programs) $(unit_tests:%=$(tested)/%) $(sim_tests:%=$(tested)/%) \
 	$(fuzzers:%=$(BUILD)/asan/%)
 
 test: ## everything below that starts with test-, counted in one closing line
@@ -200,7 +213,7 @@ test-fuzz: ## each fuzz target over its corpus and fixed mutations of it
 test-fuzz: $(fuzzers:%=$(BUILD)/asan/%)
 	$(run_tests) $(fuzz_args)
 test-netns: ## the programs in network namespaces
-test-netns: $(programs:%=$(bin)/%) | deps-test
+test-netns: $(netns_programs) | deps-test
 	$(run_tests) netns $(netns_tests)
 test-man: ## the manual pages are well formed
 test-man: | deps-test
@@ -214,12 +227,12 @@ fuzz: $(fuzzers:%=$(BUILD)/fuzz/%)
 	@FUZZ_OUT='$(BUILD)/fuzz/found' tools/fuzz.sh $(FUZZ_SECONDS) $^
 
 soak: ## simulator and namespaces again and again, SOAK_SECONDS (3600)
-soak: $(programs:%=$(bin)/%) $(sim_tests:%=$(tested)/%) | deps-test
+soak: $(netns_programs) $(sim_tests:%=$(tested)/%) | deps-test
 	@$(test_env) tools/soak.sh $(SOAK_SECONDS) $(sim_tests:%=$(tested)/%) -- $(netns_tests)
 
 bench: ## one table of speeds, beside other tunnels
 bench: all | deps-demo
-	@LANSPAN_BIN=$(bin) tests/bench/bench.sh
+	@BIN=$(bin) tests/bench/bench.sh
 
 layers: ## includes point down, no cycle, every wall stands
 	@tools/layers.sh

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# deps.sh LIST...: installs what of the lists (build, test, demo, lint) is
+# deps.sh LIST...: installs what of the lists (build, test, demo, fuzz, lint) is
 # missing.  Without root it prints the command to run instead, and fails only
 # if something is missing.  Needs no more than a Debian base system.
 set -eu
@@ -11,6 +11,7 @@ run="iproute2 iputils-ping iperf3 procps"
 demo="$run"
 test="$run perl libcmocka-dev mandoc ethtool tcpdump tcpreplay socat jq
 	dnsmasq-base udhcpc openssl util-linux"
+fuzz="clang"
 lint="clang clang-tidy cppcheck shellcheck mandoc libcmocka-dev"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
@@ -25,6 +26,7 @@ for list; do
 	build) wanted="$wanted $build" ;;
 	test) wanted="$wanted $test" ;;
 	demo) wanted="$wanted $demo" ;;
+	fuzz) wanted="$wanted $fuzz" ;;
 	lint) wanted="$wanted $lint" ;;
 	*)
 		echo "deps: no list named $list" >&2
@@ -50,8 +52,7 @@ $package" ;;
 	esac
 done
 [ -n "$missing" ] || exit 0
-# shellcheck disable=SC2086
-missing=$(echo $missing)
+missing=$(echo "$missing" | xargs)
 
 if [ "$(id -u)" -ne 0 ]; then
 	echo "deps: packages are missing; as root run:" >&2

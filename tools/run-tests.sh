@@ -22,7 +22,7 @@
 set -u
 
 out=${LANSPAN_TEST_OUT:-build/test}
-export LANSPAN_BIN="${LANSPAN_BIN:-build}"
+export BIN="${BIN:-build}" PATIENCE="${PATIENCE:-1}"
 export LANSPAN_SHARED="${LANSPAN_SHARED:-../shared}"
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
@@ -58,7 +58,7 @@ count_log()
 why()
 {
 	if [ "$2" -eq 124 ] || [ "$2" -eq 137 ]; then
-		echo "$1: killed after $seconds s"
+		echo "$1: killed after $((seconds * PATIENCE)) s"
 	elif [ "$2" -gt 128 ]; then
 		echo "$1: died of signal $(($2 - 128))"
 	else
@@ -73,7 +73,7 @@ run()
 	shift
 	log=$out/$(echo "$name" | tr / -).log
 	began=$(date +%s)
-	timeout -k 10 "$seconds" "$@" </dev/null >"$log" 2>&1
+	timeout -k 10 "$((seconds * PATIENCE))" "$@" </dev/null >"$log" 2>&1
 	status=$?
 	took=$(($(date +%s) - began))
 

@@ -28,7 +28,7 @@ bool mac_parse(struct mac *out, const char *text)
 
 	if (strlen(text) != MAC_TEXT - 1 || (text[2] != ':' && text[2] != '-'))
 		return false;
-	for (int i = 0; i < 6; i++) {
+	for (size_t i = 0; i < 6; i++) {
 		int high = digit(text[3 * i]), low = digit(text[3 * i + 1]);
 
 		if (high < 0 || low < 0 || text[3 * i + 2] != (i < 5 ? text[2] : '\0'))
