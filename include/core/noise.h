@@ -25,6 +25,7 @@ struct noise {
 	enum noise_pattern pattern;
 	enum noise_role role;
 	enum cipher cipher;
+	bool begun;	   /* false after a failure and after noise_wipe */
 	unsigned message;  /* messages done so far */
 	bool has_key;	   /* k is set */
 	bool has_remote;   /* remote_static is known */

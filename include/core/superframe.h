@@ -21,8 +21,8 @@
 /* Where things are, all from the frame's first byte. */
 struct superframe_layout {
 	uint16_t l3;	  /* IP header; after up to two VLAN tags */
-	uint16_t l4;	  /* TCP or UDP header */
-	uint16_t payload; /* first payload byte: length of all headers */
+	uint16_t l4;	  /* TCP or UDP header; l3 when ip is 0 */
+	uint16_t payload; /* first payload byte: length of all headers; l4 when proto is 0 */
 	uint8_t ip;	  /* 4, 6, or 0 when the frame is not IP */
 	uint8_t proto;	  /* 6 TCP, 17 UDP, 0 anything else */
 	uint16_t vlan;	  /* VLAN id of the outermost tag, 0 when untagged */
@@ -40,10 +40,13 @@ bool superframe_layout(const uint8_t *frame, size_t have, struct superframe_layo
  * True when the offload facts fit the frame of len bytes (the headers of which
  * are at frame, have bytes): a GSO type that agrees with the headers (TCP over
  * IPv4 or IPv6, UDP), gso_size not 0, checksum fields inside the frame and at
- * the TCP or UDP checksum when GSO is on; all headers within `have` and
- * SUPERFRAME_HEADERS.  Of a plain frame (VNET_GSO_NONE) with NEEDS_CSUM:
+ * the TCP or UDP checksum when GSO is on, which implies NEEDS_CSUM; all headers
+ * within `have` and SUPERFRAME_HEADERS, some payload, and not more from the IP
+ * header on than 65535 bytes.  What length the headers claim does not matter:
+ * as in the kernel, those of the bytes at hand are written.  Of a plain frame (VNET_GSO_NONE) with NEEDS_CSUM:
  * csum_start + csum_offset + 2 within both len and have.  Of a plain frame
- * without: always true.  Fills *layout when true.
+ * without: always true.  Fills *layout when true (all zero for less than an
+ * Ethernet header).
  */
 bool superframe_valid(const uint8_t *frame, size_t have, size_t len, const struct vnet *vnet,
 		      struct superframe_layout *layout);
@@ -55,8 +58,10 @@ bool superframe_valid(const uint8_t *frame, size_t have, size_t len, const struc
  * (+ offset / gso_size) and header checksum, TCP sequence number, CWR only on
  * offset 0, FIN and PSH only on the tail, UDP length, and the partial checksum
  * (which sums the pseudo header with its length).  `vnet` is changed as well:
- * GSO_NONE when len <= gso_size.  headers holds layout->payload bytes.
- * The frame's checksum is partial before and after (NEEDS_CSUM).
+ * GSO_NONE when len <= gso_size, and the ECN bit goes with CWR.  headers holds
+ * layout->payload bytes.  The frame's checksum is partial before and after
+ * (NEEDS_CSUM).  TCP may be trimmed anywhere; UDP only at multiples of
+ * gso_size, or datagrams change their borders.
  */
 void superframe_trim(uint8_t *headers, const struct superframe_layout *layout, struct vnet *vnet,
 		     size_t offset, size_t len, size_t total);
@@ -85,11 +90,16 @@ void superframe_cut_begin(struct superframe_cut *c, const uint8_t *frame, size_t
 size_t superframe_cut_next(struct superframe_cut *c, uint8_t *out, size_t room, struct vnet *vnet);
 
 /* Finishes the partial checksum of a plain frame in place (RFC 1071; a UDP sum
- * of 0 is written 0xffff).  vnet loses NEEDS_CSUM.  The frame is valid. */
+ * of 0 is written 0xffff).  vnet loses NEEDS_CSUM; without it nothing happens.
+ * The frame is valid, all of its len bytes at hand. */
 void superframe_checksum(uint8_t *frame, size_t len, struct vnet *vnet);
 
-/* Clamps the MSS option of a TCP SYN to at most mss, in place, and mends the
- * checksum (whether partial or final).  True when it changed something. */
+/*
+ * Clamps the MSS option of a TCP SYN to at most mss, in place, and mends the
+ * checksum.  Whether that is partial or final is told from the frame itself;
+ * one SYN in 65536 looks like both and is left as it is.  True when it changed
+ * something.
+ */
 bool superframe_clamp_mss(uint8_t *frame, size_t have, uint16_t mss);
 
 #endif

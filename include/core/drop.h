@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Why a packet or a frame was dropped.  Everything that is not forwarded is
+ * counted under one of these, at the peer or port it belongs to, or at the
+ * site when it belongs to nobody.
+ */
+#ifndef CORE_DROP_H
+#define CORE_DROP_H
+
+#include <stdint.h>
+
+enum drop {
+	DROP_SHORT,	    /* datagram shorter than its kind's header */
+	DROP_KIND,	    /* first byte is no kind of ours */
+	DROP_HEADER,	    /* reserved bits set, or a length that the kind forbids */
+	DROP_INDEX,	    /* receiver index of no session */
+	DROP_MAC1,	    /* handshake that was not made for this site's key */
+	DROP_RATE,	    /* too many handshakes from one address */
+	DROP_COOKIE,	    /* under load: a cookie was sent instead of an answer */
+	DROP_HANDSHAKE,	    /* handshake not authentic: other network, cipher, secret or key */
+	DROP_STRANGER,	    /* handshake from a key that is no peer's */
+	DROP_REPEATED,	    /* handshake message seen before, or not awaited */
+	DROP_YIELD,	    /* both began at once; the other side's attempt yields */
+	DROP_HELLO,	    /* handshake payload that makes no sense */
+	DROP_AUTH,	    /* tag wrong: forged or damaged */
+	DROP_REPLAYED,	    /* counter seen before */
+	DROP_OLD,	    /* counter behind the replay window */
+	DROP_EXPIRED,	    /* key past its time */
+	DROP_RECORD,	    /* authentic, but the records inside make no sense */
+	DROP_JOIN,	    /* part of a cut frame whose other part did not come in time */
+	DROP_DISCONNECTED,  /* the peer is disconnected by command */
+	DROP_RUNT,	    /* frame shorter than 14 bytes */
+	DROP_OVERSIZE,	    /* frame longer than the limit */
+	DROP_OFFLOAD,	    /* offload facts that do not fit the frame */
+	DROP_RESERVED,	    /* reserved group address, and reserved = drop */
+	DROP_FILTERED,	    /* destination is where the frame came from */
+	DROP_HORIZON,	    /* from a peer, for another peer: not forwarded between peers */
+	DROP_NO_SESSION,    /* no session with the peer that it would go to */
+	DROP_SELF,	    /* the tunnel's own packet inside a frame: a loop */
+	DROP_NOT_LEARNED,   /* table or quota full: address not learned (frame forwarded) */
+	DROP_HELD,	    /* address moves too often: held where it was (frame forwarded) */
+	DROP_PORT_DOWN,	    /* port is down or away */
+	DROP_PORT_FULL,	    /* port's queue is full */
+	DROP_PORT_REFUSED,  /* kernel refused the frame */
+	DROP_SEND,	    /* datagram not sent: socket buffer full, or no route */
+	DROP_TOO_BIG,	    /* datagram above the interface's MTU */
+	DROP_COUNT
+};
+
+/* "replayed": stable, for programs. */
+const char *drop_name(enum drop reason);
+
+/* What it means and what to look at, for people. */
+const char *drop_text(enum drop reason);
+
+struct drops {
+	uint64_t count[DROP_COUNT];
+};
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The session keys of one peer: previous, current and next, each with its
+ * counter, replay window and indices.  Memory and contexts are made once.
+ *
+ *   RESERVED  an index is given out in an INITIATION; no key yet
+ *   NEXT      responder's: made, opens, not yet used to send, until confirmed
+ *   CURRENT   sends and opens
+ *   PREVIOUS  only opens, until it retires
+ */
+#ifndef CORE_KEYS_H
+#define CORE_KEYS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "core/aead.h"
+#include "core/replay.h"
+#include "core/wire.h"
+
+#define KEYS_SLOTS 8	 /* per peer */
+#define KEYS_SLOT_BITS 3
+#define KEYS_NEXT 2	 /* unconfirmed ones at most: replays push out only these */
+#define KEYS_CONTEXT 16
+#define KEYS_AAD (KEYS_CONTEXT + WIRE_DATA_HEADER)
+
+enum key_state { KEY_FREE, KEY_RESERVED, KEY_NEXT, KEY_CURRENT, KEY_PREVIOUS };
+
+struct keypair {
+	uint8_t state; /* enum key_state */
+	bool initiator;
+	uint32_t local_index; /* peers put it into packets to us */
+	uint32_t remote_index;
+	uint64_t counter; /* of the next packet sent */
+	struct instant made;
+	struct instant retire; /* of PREVIOUS: when it ends */
+	struct aead seal;
+	struct aead open;
+	struct replay replay;
+};
+
+struct keys {
+	struct keypair slot[KEYS_SLOTS];
+	struct keypair *current; /* NULL: no session */
+	uint8_t context_out[KEYS_CONTEXT];
+	uint8_t context_in[KEYS_CONTEXT];
+};
+
+/*
+ * Makes all contexts.  The associated data of every DATA packet is a context
+ * and then the header; the context is the first 16 bytes of SHA-256 over
+ * "lanspan data", wire version, source site id, destination site id, network
+ * name.  False when memory is short.
+ */
+bool keys_init(struct keys *k, enum cipher cipher, const char *network, const uint8_t own_id[8],
+	       const uint8_t peer_id[8]);
+void keys_free(struct keys *k);
+
+/* Takes a slot for a handshake: a free one, else the oldest that may go (NEXT
+ * beyond KEYS_NEXT, PREVIOUS).  Its local_index is set to random20 << 12 |
+ * base | slot; state RESERVED.  NULL cannot happen while there are spare
+ * slots, as there always are: see the static assertion in keys.c. */
+struct keypair *keys_reserve(struct keys *k, uint32_t base, uint32_t random, bool for_next);
+
+/* Puts the keys into a reserved slot.  The initiator's becomes CURRENT at
+ * once, the responder's NEXT. */
+void keys_install(struct keys *k, struct keypair *kp, bool initiator, uint32_t remote_index,
+		  const uint8_t send[AEAD_KEY], const uint8_t receive[AEAD_KEY],
+		  struct instant now);
+
+/* An authentic packet came under a NEXT key: it becomes CURRENT. */
+void keys_confirm(struct keys *k, struct keypair *kp, struct instant now);
+
+/* Forgets one key; current is NULL if it was that one. */
+void keys_drop(struct keys *k, struct keypair *kp);
+void keys_drop_all(struct keys *k);
+
+/* Ends keys past their time: PREVIOUS that retired, any past
+ * WIRE_REJECT_AFTER.  True when current ended. */
+bool keys_expire(struct keys *k, struct instant now);
+
+/*
+ * Seals len bytes of plaintext at in (may be out + WIRE_DATA_HEADER, or apart)
+ * as one DATA packet at out: len + WIRE_DATA_OVERHEAD bytes.
+ */
+void keys_seal(struct keys *k, const uint8_t *in, size_t len, uint8_t *out);
+
+/* Verifies a DATA packet of len bytes and decrypts it in place; the plaintext
+ * lies behind the header.  False when it is not authentic. */
+bool keys_open(struct keys *k, struct keypair *kp, uint8_t *packet, size_t len, uint64_t counter);
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A peer: another site of the network, with its session, path and counters.
+ * Made when it is configured, memory and all, and freed when it is removed.
+ */
+#ifndef CORE_PEER_H
+#define CORE_PEER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/list.h"
+#include "core/cookie.h"
+#include "core/drop.h"
+#include "core/identity.h"
+#include "core/keys.h"
+#include "core/noise.h"
+#include "core/pack.h"
+#include "core/pmtu.h"
+#include "core/timers.h"
+#include "core/unpack.h"
+
+#define PEER_ADDRESSES 16
+#define PEER_DATAGRAM_MAX 9200 /* UDP payload; larger paths are not made use of */
+
+/* A place where the peer may be called, and by which of our sockets. */
+struct peer_candidate {
+	struct addr addr;
+	uint8_t socket;
+};
+
+struct peer_traffic {
+	uint64_t bytes;	 /* of frames */
+	uint64_t frames; /* super-frames count one */
+	uint64_t datagrams;
+};
+
+enum peer_event {
+	PEER_UP,	/* a session where there was none */
+	PEER_DOWN,	/* no word for too long, or the peer closed */
+	PEER_REKEYED,
+	PEER_ROAMED,	/* calls from another address */
+	PEER_PMTU,	/* another datagram size */
+	PEER_REFUSED,	/* its handshake or answer was not authentic */
+	PEER_MTU_DIFFERS, /* its bridge has another MTU */
+};
+
+struct peer;
+
+/* What a peer asks of those who keep it. */
+struct peer_owner {
+	struct outbox *outbox;
+	uint16_t mtu; /* of our bridge */
+	/* A frame came; consumed inside the call. */
+	void (*frame)(void *ctx, struct peer *peer, struct frame *frame);
+	void (*event)(void *ctx, struct peer *peer, enum peer_event event);
+	/* MTU of the interface that leads there, 0 when not known. */
+	unsigned (*route_mtu)(void *ctx, const struct addr *to);
+	/* Something was packed: pack_close is to be called at the batch's end. */
+	void (*pending)(void *ctx, struct peer *peer);
+	/* The peer said goodbye. */
+	void (*closed)(void *ctx, struct peer *peer);
+	/* Its endpoint is another one. */
+	void (*moved)(void *ctx, struct peer *peer);
+	void *ctx;
+};
+
+struct peer {
+	uint16_t number;
+	char name[WIRE_NAME + 1];
+	uint8_t public_key[KEX_KEY];
+	uint8_t id[IDENTITY_ID];
+	bool lower;	   /* its key is lower than ours: its handshakes win a tie */
+	bool disconnected; /* by command */
+	bool up;	   /* was told so by PEER_UP */
+	uint16_t remote_mtu;
+	char remote_name[WIRE_NAME + 1]; /* as it calls itself */
+
+	struct peer_candidate candidates[PEER_ADDRESSES];
+	unsigned n_candidates, next_candidate;
+	struct peer_candidate endpoint; /* where it is now; ADDR_NONE when not known */
+
+	struct keys keys;
+	struct pack pack;
+	struct unpack unpack;
+	struct pmtu pmtu;
+	struct timers timers;
+	struct cookie_jar jar;
+
+	/* The handshake that this side began. */
+	struct noise noise;
+	struct keypair *calling; /* reserved slot, NULL when none is under way */
+	struct peer_candidate called;
+	struct instant called_at;
+
+	bool path_shrunk;    /* the kernel refused a datagram as too large */
+	int64_t rtt; /* smoothed, microseconds; 0 unknown */
+	uint32_t ping_id;
+	uint64_t packed_before; /* datagrams at the last PMTU look */
+	struct instant last_handshake;
+	uint64_t handshakes, rekeys, roamed;
+	struct peer_traffic rx, tx;
+	struct drops drops;
+
+	struct list to_close; /* in its owner's list while pack is pending */
+	struct list to_flush; /* in its owner's list while unpack is pending */
+	const struct peer_owner *owner;
+	struct instant now; /* of the batch being handled */
+};
+
+/* Makes a peer; NULL when memory is short.  The owner outlives it. */
+struct peer *peer_new(const struct peer_owner *owner, const struct identity *self, uint16_t number,
+		      const char *name, const uint8_t public_key[KEX_KEY], int64_t keepalive,
+		      struct instant now);
+void peer_free(struct peer *peer);
+
+/* Puts the session's packer onto the endpoint and the path's size. */
+void peer_aim(struct peer *peer);
+
+/* Another place; forgets what was known of the path. */
+void peer_set_endpoint(struct peer *peer, const struct peer_candidate *where, struct instant now);
+
+/* A new current key is in force: pending data is sealed under the old one by
+ * the caller before. */
+void peer_session_begin(struct peer *peer, bool initiator, struct instant now);
+
+/* Forgets all keys. */
+void peer_session_end(struct peer *peer, int64_t wait, struct instant now);
+
+static inline bool peer_has_session(const struct peer *peer)
+{
+	return peer->keys.current;
+}
+
+static inline void peer_drop(struct peer *peer, enum drop reason)
+{
+	peer->drops.count[reason]++;
+}
+
+/* A CONTROL record from the peer. */
+void peer_control(struct peer *peer, uint8_t type, const uint8_t *body, size_t len,
+		  struct instant now);
+
+/* Sends a CONTROL record with the next close. */
+void peer_send_control(struct peer *peer, uint8_t type, const void *body, size_t len);
+
+void peer_send_ping(struct peer *peer, struct instant now);
+
+/* Path MTU discovery: sends a probe when one is due. */
+void peer_probe(struct peer *peer, struct instant now);
+
+/* When the peer next wants peers_tick. */
+struct instant peer_due(const struct peer *peer);
+
+#endif

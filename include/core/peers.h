@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * All peers of a site, and the protocol with them: takes datagrams in, gives
+ * frames out; keeps handshakes, sessions, roaming and time.  Where frames go is
+ * decided elsewhere.
+ *
+ * Receiver indices carry the place of their key: random 20 bits, peer number 9
+ * bits, key slot 3 bits.
+ */
+#ifndef CORE_PEERS_H
+#define CORE_PEERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "base/list.h"
+#include "core/cookie.h"
+#include "core/drop.h"
+#include "core/identity.h"
+#include "core/limit.h"
+#include "core/outbox.h"
+#include "core/peer.h"
+
+#define PEERS_MAX 512
+#define PEERS_OPENED 1088    /* datagrams opened and not yet unpacked */
+#define PEERS_PACKING 32     /* peers with an open run at most */
+#define PEERS_SEEN 256	     /* INITIATIONs remembered against replay */
+#define PEERS_LOAD 64	     /* INITIATIONs a second from where cookies are asked for */
+#define PEERS_RATE 10	     /* INITIATIONs a second from one address ... */
+#define PEERS_BURST 30	     /* ... and at once */
+#define PEERS_SOCKETS 8
+#define PEERS_TOO_BIG 90   /* run->error of EMSGSIZE, the same number on every Linux */
+
+struct peers_events {
+	/* A frame from a peer; consumed inside the call. */
+	void (*frame)(void *ctx, struct peer *peer, struct frame *frame);
+	void (*event)(void *ctx, struct peer *peer, enum peer_event event);
+	/* MTU of the interface that leads there, 0 when not known. */
+	unsigned (*route_mtu)(void *ctx, const struct addr *to);
+	void *ctx;
+};
+
+/* An authentic datagram, decrypted, that waits for its neighbours. */
+struct peers_opened {
+	struct peer *peer;
+	uint32_t key;
+	uint32_t len;
+	uint64_t counter;
+	uint8_t *plain;
+};
+
+struct peers {
+	struct identity *self;
+	struct outbox *outbox;
+	struct peers_events events;
+	struct peer_owner owner;
+	int64_t keepalive;
+	struct peer *peer[PEERS_MAX];
+	unsigned n_peer, top; /* numbers below top are in use */
+	struct list to_close, to_flush;
+	unsigned n_to_close;
+	struct cookie_guard guard;
+	struct limit *limit;
+	uint64_t seen[PEERS_SEEN];
+	unsigned next_seen;
+	struct instant second; /* INITIATIONs are counted within this second */
+	unsigned calls;
+	bool loaded;	       /* cookies are asked for */
+	struct drops drops;    /* of what belongs to no peer */
+	uint8_t families[PEERS_SOCKETS]; /* of the local sockets */
+	unsigned n_sockets;
+	uint8_t tunnel_ports[65536 / 8]; /* UDP ports that peers are at: a first look for loops */
+	struct instant due;
+	struct instant now;    /* of the batch or tick being handled */
+	unsigned n_opened;
+	struct peers_opened opened[PEERS_OPENED];
+};
+
+/* self and outbox stay the caller's.  families: ADDR_IPV4 or ADDR_IPV6 of each
+ * local socket.  False when memory is short. */
+bool peers_init(struct peers *p, struct identity *self, struct outbox *outbox,
+		const struct peers_events *events, const uint8_t *families, unsigned n_sockets,
+		int64_t keepalive, struct instant now);
+void peers_free(struct peers *p);
+
+/* Adds a peer; NULL when there are PEERS_MAX or memory is short. */
+struct peer *peers_add(struct peers *p, const char *name, const uint8_t public_key[KEX_KEY],
+		       struct instant now);
+
+/* Tells it goodbye and forgets it. */
+void peers_remove(struct peers *p, struct peer *peer, struct instant now);
+
+struct peer *peers_find_key(struct peers *p, const uint8_t public_key[KEX_KEY]);
+struct peer *peers_find_name(struct peers *p, const char *name);
+
+/* Where the peer may be called: replaces what was given before. */
+void peers_set_addresses(struct peers *p, struct peer *peer, const struct addr *addrs, unsigned n,
+			 struct instant now);
+
+/* By command. */
+void peers_rekey(struct peers *p, struct peer *peer, struct instant now);
+void peers_disconnect(struct peers *p, struct peer *peer, struct instant now);
+void peers_connect(struct peers *p, struct peer *peer, struct instant now);
+
+/*
+ * A received message of len bytes: datagrams of segment bytes each (the last
+ * may be shorter) from one sender.  Decrypted in place; the memory stays until
+ * peers_unpack and peers_flush.
+ */
+void peers_datagrams(struct peers *p, uint8_t socket, const struct addr *from, uint8_t *data,
+		     size_t len, size_t segment, struct instant now);
+
+/* Unpacks what was opened, in order of counters. */
+void peers_unpack(struct peers *p);
+
+/* A round of receiving is over, and its memory stays for just one more: ends
+ * the rebuilding that began in the round before. */
+void peers_round(struct peers *p);
+
+/* Ends rebuilding: receive memory is about to be used again. */
+void peers_flush(struct peers *p);
+
+/* Seals open datagrams and sends all. */
+void peers_close(struct peers *p);
+
+/* Timers, when peers_due is reached. */
+void peers_tick(struct peers *p, struct instant now);
+struct instant peers_due(const struct peers *p);
+
+/* Tells all peers goodbye. */
+void peers_goodbye(struct peers *p, struct instant now);
+
+/* A run was sent, its error set. */
+void peers_sent(struct peers *p, const struct run *run);
+
+/* True when an IP packet from one of our own tunnel ports to a peer's endpoint
+ * lies at ip (len bytes at hand): the tunnel carried in itself. */
+bool peers_is_tunnel(const struct peers *p, const uint8_t *ip, size_t len);
+
+#endif

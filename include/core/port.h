@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A local port of the switch: where frames go out to a device, in the form that
+ * the device takes.  A super-frame or partial checksum that it does not take is
+ * cut and summed here.
+ */
+#ifndef CORE_PORT_H
+#define CORE_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "core/drop.h"
+#include "core/unpack.h"
+#include "core/vnet.h"
+
+#define PORT_NAME 64
+
+struct port_traffic {
+	uint64_t bytes, frames;
+};
+
+/* 0, or a negative errno: EIO, ENETDOWN and EBADFD: down; EAGAIN: full; any
+ * other: refused. iov[0] is free for a header. */
+typedef int (*port_write)(void *ctx, const struct vnet *vnet, struct iovec *iov, size_t n);
+
+struct port {
+	char name[PORT_NAME];
+	bool up;
+	uint32_t can; /* VNET_CAN_* that the device takes */
+	port_write write;
+	void *ctx;
+	struct port_traffic rx, tx; /* rx: into the switch */
+	uint64_t cut;		    /* super-frames that were cut for it */
+	struct drops drops;
+	uint8_t *scratch; /* SUPERFRAME_MAX: a frame in one piece, and its segment */
+};
+
+/* False when memory is short. */
+bool port_init(struct port *port, const char *name, port_write write, void *ctx);
+void port_free(struct port *port);
+
+/* Sends a frame out.  Its bytes may be changed. */
+void port_deliver(struct port *port, struct frame *frame);
+
+#endif

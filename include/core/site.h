@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One bridge process in one network, without its surroundings: peers and local
+ * ports around a switch.  The caller brings frames, datagrams and the time, and
+ * carries away what comes out; the same room runs in the daemon, in the
+ * simulator and under the fuzzers.
+ *
+ * Order of calls in a turn: site_datagrams* and site_rx_end, site_frame*,
+ * site_tick when site_due is reached, and site_close last, which sends.
+ */
+#ifndef CORE_SITE_H
+#define CORE_SITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "core/identity.h"
+#include "core/outbox.h"
+#include "core/peers.h"
+#include "core/port.h"
+#include "core/switch.h"
+
+#define SITE_HEADROOM PACK_HEADROOM
+
+struct site_events {
+	void (*send)(void *ctx, struct run **runs, size_t n);
+	void (*event)(void *ctx, struct peer *peer, enum peer_event event);
+	unsigned (*route_mtu)(void *ctx, const struct addr *to);
+	void *ctx;
+};
+
+struct site_setup {
+	uint8_t private_key[KEX_KEY];
+	uint8_t psk[KEX_KEY];
+	enum cipher cipher;
+	const char *network, *name;
+	uint16_t mtu;
+	struct rand_source rand;
+	int64_t keepalive; /* microseconds */
+	size_t macs;
+	uint32_t mac_quota;
+	int64_t ageing; /* microseconds */
+	bool reserved_pass;
+	uint8_t families[PEERS_SOCKETS];
+	unsigned n_sockets;
+};
+
+struct site {
+	struct identity self;
+	struct outbox outbox;
+	struct peers peers;
+	struct switching switching;
+	struct port *port[SWITCH_LOCALS];
+	unsigned n_port;
+	struct site_events events;
+	struct instant now;
+	struct instant age_at;
+};
+
+/* False when memory is short or the library lacks something. */
+bool site_init(struct site *site, const struct site_setup *setup, const struct site_events *events,
+	       struct instant now);
+void site_free(struct site *site);
+
+/* The port stays the caller's.  Its number, or -1 when there are too many. */
+int site_add_port(struct site *site, struct port *port);
+
+/*
+ * A frame from a local port: len bytes at frame, in one piece, with
+ * SITE_HEADROOM writable bytes before it.  Its memory is spoilt.
+ */
+void site_frame(struct site *site, unsigned port, uint8_t *frame, size_t len,
+		const struct vnet *vnet, struct instant now);
+
+/* A received message, as peers_datagrams takes it. */
+void site_datagrams(struct site *site, uint8_t socket, const struct addr *from, uint8_t *data,
+		    size_t len, size_t segment, struct instant now);
+
+/* The messages so far are to be unpacked.  keep: their memory stays for one
+ * more round, so a super-frame may go on in it; otherwise all goes out now. */
+void site_rx_end(struct site *site, bool keep);
+
+/* Seals and sends what this turn gathered. */
+void site_close(struct site *site);
+
+void site_tick(struct site *site, struct instant now);
+struct instant site_due(const struct site *site);
+
+/* Forgets a peer and its addresses. */
+void site_remove_peer(struct site *site, struct peer *peer, struct instant now);
+
+/* Says goodbye to all peers. */
+void site_goodbye(struct site *site, struct instant now);
+
+#endif

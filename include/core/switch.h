@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The switch decides to which port a frame goes (IEEE 802.1Q 8.6), and learns.
+ * Local ports are numbered from 0, peers from SWITCH_PEER on.  Split horizon:
+ * what came from a peer never goes to a peer.
+ */
+#ifndef CORE_SWITCH_H
+#define CORE_SWITCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "core/drop.h"
+#include "core/fdb.h"
+#include "core/superframe.h"
+
+#define SWITCH_LOCALS 64
+#define SWITCH_PEER SWITCH_LOCALS
+
+struct switching {
+	struct fdb fdb;
+	bool reserved_pass; /* forward 01-80-C2-00-00-0x */
+};
+
+enum switch_way {
+	SWITCH_ONE,   /* to verdict.port */
+	SWITCH_FLOOD, /* to every port but the one it came from, peers not to peers */
+	SWITCH_DROP,  /* verdict.reason */
+};
+
+struct switch_verdict {
+	enum switch_way way;
+	uint16_t port;
+	enum drop reason;      /* of SWITCH_DROP */
+	enum fdb_learned learned; /* what became of the source address */
+};
+
+static inline bool switch_is_peer(uint16_t port)
+{
+	return port >= SWITCH_PEER;
+}
+
+/* A frame that came in at port; its Ethernet header is at frame. */
+struct switch_verdict switch_decide(struct switching *s, uint16_t port, const uint8_t *frame,
+				    const struct superframe_layout *layout, struct instant now);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/drop.h"
+
+#include "base/bytes.h"
+
+struct drop_words {
+	const char *name;
+	const char *text;
+};
+
+static const struct drop_words words[] = {
+	[DROP_SHORT] = { "short", "datagram cut short" },
+	[DROP_KIND] = { "kind", "datagram of no known kind" },
+	[DROP_HEADER] = { "header", "datagram with an impossible header or length" },
+	[DROP_INDEX] = { "index", "datagram for a session that is gone" },
+	[DROP_MAC1] = { "mac1", "handshake made for another site's key" },
+	[DROP_RATE] = { "rate", "too many handshakes from one address" },
+	[DROP_COOKIE] = { "cookie", "under load, answered with a cookie" },
+	[DROP_HANDSHAKE] = { "handshake",
+			     "handshake not authentic: other network name, cipher, secret or key" },
+	[DROP_STRANGER] = { "stranger", "handshake from a key that is no peer's" },
+	[DROP_REPEATED] = { "repeated", "handshake message repeated or not awaited" },
+	[DROP_YIELD] = { "yield", "both sides began a handshake; this one yields" },
+	[DROP_HELLO] = { "hello", "handshake payload makes no sense" },
+	[DROP_AUTH] = { "auth", "forged or damaged datagram" },
+	[DROP_REPLAYED] = { "replayed", "datagram seen before" },
+	[DROP_OLD] = { "old", "datagram behind the replay window" },
+	[DROP_EXPIRED] = { "expired", "datagram under a key past its time" },
+	[DROP_RECORD] = { "record", "authentic datagram whose records make no sense" },
+	[DROP_JOIN] = { "join", "part of a cut frame whose other part is lost" },
+	[DROP_DISCONNECTED] = { "disconnected", "peer is disconnected by command" },
+	[DROP_RUNT] = { "runt", "frame shorter than 14 bytes" },
+	[DROP_OVERSIZE] = { "oversize", "frame longer than 9216 bytes" },
+	[DROP_OFFLOAD] = { "offload", "offload facts do not fit the frame" },
+	[DROP_RESERVED] = { "reserved", "reserved group address (reserved = drop)" },
+	[DROP_FILTERED] = { "filtered", "destination is on the side it came from" },
+	[DROP_HORIZON] = { "horizon", "from one peer for another: they talk directly" },
+	[DROP_NO_SESSION] = { "no-session", "no session with the peer" },
+	[DROP_SELF] = { "self", "the tunnel's own packet inside a frame: a loop" },
+	[DROP_NOT_LEARNED] = { "not-learned", "address table or quota full (frame forwarded)" },
+	[DROP_HELD] = { "held", "address moves too often, held (frame forwarded)" },
+	[DROP_PORT_DOWN] = { "port-down", "port is down or away" },
+	[DROP_PORT_FULL] = { "port-full", "port's queue is full" },
+	[DROP_PORT_REFUSED] = { "port-refused", "kernel refused the frame" },
+	[DROP_SEND] = { "send", "datagram not sent: buffer full or no route" },
+	[DROP_TOO_BIG] = { "too-big", "datagram above the interface's MTU" },
+};
+
+_Static_assert(COUNT_OF(words) == DROP_COUNT, "every reason has its words");
+
+const char *drop_name(enum drop reason)
+{
+	return words[reason].name;
+}
+
+const char *drop_text(enum drop reason)
+{
+	return words[reason].text;
+}

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/peers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "core/handshake.h"
+
+_Static_assert(PEERS_MAX << KEYS_SLOT_BITS <= 4096, "an index has 12 bits for peer and slot");
+_Static_assert(PEERS_PACKING < OUTBOX_RUNS, "an open run for each packing peer, and one to spare");
+
+static void owner_frame(void *ctx, struct peer *peer, struct frame *frame)
+{
+	struct peers *p = ctx;
+
+	p->events.frame(p->events.ctx, peer, frame);
+}
+
+static void owner_event(void *ctx, struct peer *peer, enum peer_event event)
+{
+	struct peers *p = ctx;
+
+	p->events.event(p->events.ctx, peer, event);
+}
+
+static unsigned owner_route_mtu(void *ctx, const struct addr *to)
+{
+	struct peers *p = ctx;
+
+	return p->events.route_mtu(p->events.ctx, to);
+}
+
+static void owner_pending(void *ctx, struct peer *peer)
+{
+	struct peers *p = ctx;
+
+	if (!list_empty(&peer->to_close))
+		return;
+	if (p->n_to_close == PEERS_PACKING)
+		peers_close(p);
+	list_append(&p->to_close, &peer->to_close);
+	p->n_to_close++;
+}
+
+static void owner_closed(void *ctx, struct peer *peer)
+{
+	struct peers *p = ctx;
+
+	peer_session_end(peer, SECONDS(1), p->now);
+	p->due = instant_min(p->due, peer_due(peer));
+}
+
+static void owner_moved(void *ctx, struct peer *peer)
+{
+	struct peers *p = ctx;
+
+	(void)peer;
+	memset(p->tunnel_ports, 0, sizeof(p->tunnel_ports));
+	for (unsigned i = 0; i < p->top; i++) {
+		const struct peer *other = p->peer[i];
+
+		if (other && other->endpoint.addr.family != ADDR_NONE)
+			p->tunnel_ports[other->endpoint.addr.port / 8] |=
+				(uint8_t)(1u << other->endpoint.addr.port % 8);
+	}
+}
+
+bool peers_init(struct peers *p, struct identity *self, struct outbox *outbox,
+		const struct peers_events *events, const uint8_t *families, unsigned n_sockets,
+		int64_t keepalive, struct instant now)
+{
+	uint64_t seed;
+
+	memset(p, 0, sizeof(*p));
+	p->self = self;
+	p->outbox = outbox;
+	p->events = *events;
+	p->keepalive = keepalive;
+	p->owner = (struct peer_owner){ .outbox = outbox,
+					.mtu = self->mtu,
+					.frame = owner_frame,
+					.event = owner_event,
+					.route_mtu = owner_route_mtu,
+					.pending = owner_pending,
+					.closed = owner_closed,
+					.moved = owner_moved,
+					.ctx = p };
+	list_init(&p->to_close);
+	list_init(&p->to_flush);
+	p->n_sockets = MIN(n_sockets, PEERS_SOCKETS);
+	memcpy(p->families, families, p->n_sockets);
+	p->due = INSTANT_NEVER;
+	p->now = p->second = now;
+	cookie_guard_init(&p->guard, self->cipher, self->public_key, self->rand, now);
+	p->limit = malloc(sizeof(*p->limit));
+	if (!p->limit)
+		return false;
+	rand_fill(&self->rand, &seed, sizeof(seed));
+	limit_init(p->limit, PEERS_RATE, PEERS_BURST, seed);
+	return true;
+}
+
+void peers_free(struct peers *p)
+{
+	for (unsigned i = 0; i < p->top; i++) {
+		if (p->peer[i])
+			peer_free(p->peer[i]);
+	}
+	free(p->limit);
+	bytes_wipe(&p->guard, sizeof(p->guard));
+}
+
+struct peer *peers_add(struct peers *p, const char *name, const uint8_t public_key[KEX_KEY],
+		       struct instant now)
+{
+	unsigned number = 0;
+	struct peer *peer;
+
+	while (number < PEERS_MAX && p->peer[number])
+		number++;
+	if (number == PEERS_MAX)
+		return NULL;
+	peer = peer_new(&p->owner, p->self, (uint16_t)number, name, public_key, p->keepalive, now);
+	if (!peer)
+		return NULL;
+	p->peer[number] = peer;
+	p->n_peer++;
+	p->top = MAX(p->top, number + 1);
+	p->due = now;
+	return peer;
+}
+
+void peers_remove(struct peers *p, struct peer *peer, struct instant now)
+{
+	peer_send_control(peer, WIRE_CLOSE, NULL, 0);
+	peer_session_end(peer, 0, now);
+	peers_close(p);
+	p->peer[peer->number] = NULL;
+	p->n_peer--;
+	while (p->top > 0 && !p->peer[p->top - 1])
+		p->top--;
+	peer_free(peer);
+	owner_moved(p, NULL);
+}
+
+struct peer *peers_find_key(struct peers *p, const uint8_t public_key[KEX_KEY])
+{
+	for (unsigned i = 0; i < p->top; i++) {
+		if (p->peer[i] && memcmp(p->peer[i]->public_key, public_key, KEX_KEY) == 0)
+			return p->peer[i];
+	}
+	return NULL;
+}
+
+struct peer *peers_find_name(struct peers *p, const char *name)
+{
+	for (unsigned i = 0; i < p->top; i++) {
+		if (p->peer[i] && strcmp(p->peer[i]->name, name) == 0)
+			return p->peer[i];
+	}
+	return NULL;
+}
+
+void peers_set_addresses(struct peers *p, struct peer *peer, const struct addr *addrs, unsigned n,
+			 struct instant now)
+{
+	peer->n_candidates = 0;
+	for (unsigned i = 0; i < n; i++) {
+		for (unsigned s = 0; s < p->n_sockets; s++) {
+			if (p->families[s] != addrs[i].family ||
+			    peer->n_candidates == PEER_ADDRESSES)
+				continue;
+			peer->candidates[peer->n_candidates++] =
+				(struct peer_candidate){ .addr = addrs[i], .socket = (uint8_t)s };
+		}
+	}
+	peer->next_candidate = 0;
+	if (peer->n_candidates && !peer_has_session(peer))
+		peers_rekey(p, peer, now);
+}
+
+void peers_rekey(struct peers *p, struct peer *peer, struct instant now)
+{
+	timers_greet_now(&peer->timers, now);
+	p->due = now;
+}
+
+void peers_disconnect(struct peers *p, struct peer *peer, struct instant now)
+{
+	peer->disconnected = true;
+	peer_send_control(peer, WIRE_CLOSE, NULL, 0);
+	peers_close(p);
+	peer_session_end(peer, 0, now);
+	timers_greet_never(&peer->timers);
+}
+
+void peers_connect(struct peers *p, struct peer *peer, struct instant now)
+{
+	peer->disconnected = false;
+	if (!peer_has_session(peer))
+		peers_rekey(p, peer, now);
+}
+
+void peers_close(struct peers *p)
+{
+	list_for_each_safe(pos, &p->to_close) {
+		pack_close(&container_of(pos, struct peer, to_close)->pack);
+		list_remove(pos);
+	}
+	p->n_to_close = 0;
+	outbox_flush(p->outbox);
+}
+
+/* Where to call next: the place it was last at, then the configured ones. */
+static bool choose_candidate(struct peer *peer)
+{
+	unsigned known = peer->endpoint.addr.family != ADDR_NONE;
+	unsigned all = known + peer->n_candidates, pick;
+
+	if (all == 0)
+		return false;
+	pick = peer->next_candidate++ % all;
+	peer->called = pick < known ? peer->endpoint : peer->candidates[pick - known];
+	return true;
+}
+
+static void call(struct peers *p, struct peer *peer, struct instant now)
+{
+	uint8_t packet[WIRE_INITIATION_LEN];
+	uint32_t random;
+
+	if (peer->disconnected || !choose_candidate(peer)) {
+		timers_greet_never(&peer->timers);
+		return;
+	}
+	if (peer->timers.attempts == 0 && peer->endpoint.addr.family != ADDR_NONE) {
+		peer->called = peer->endpoint;
+		peer->next_candidate = 1;
+	}
+	if (handshake_initiate(p->self, peer, now, packet))
+		outbox_datagram(p->outbox, &peer->called.addr, peer->called.socket, RUN_NOBODY,
+				packet, sizeof(packet));
+	rand_fill(&p->self->rand, &random, sizeof(random));
+	timers_greeted(&peer->timers, random, now);
+}
+
+static void tick_peer(struct peers *p, struct peer *peer, struct instant now)
+{
+	unsigned action;
+
+	if (keys_expire(&peer->keys, now))
+		peer_session_end(peer, 0, now);
+	if (peer_has_session(peer) && !peer->calling &&
+	    peer->keys.current->counter >= WIRE_REKEY_PACKETS)
+		timers_greet_now(&peer->timers, now);
+	action = timers_tick(&peer->timers, peer->rtt, now);
+	if (action & TIMERS_GIVE_UP)
+		peer_session_end(peer, 0, now);
+	if (action & TIMERS_PING)
+		peer_send_ping(peer, now);
+	if (action & TIMERS_HANDSHAKE)
+		call(p, peer, now);
+	peer_probe(peer, now);
+	/* A call makes a new time: ask again. */
+	peer->timers.due = instant_min(peer->timers.due, peer->timers.greet);
+}
+
+void peers_tick(struct peers *p, struct instant now)
+{
+	p->now = now;
+	if (!instant_reached(now, p->due))
+		return;
+	p->due = INSTANT_NEVER;
+	for (unsigned i = 0; i < p->top; i++) {
+		struct peer *peer = p->peer[i];
+
+		if (!peer)
+			continue;
+		peer->now = now;
+		if (instant_reached(now, peer_due(peer)))
+			tick_peer(p, peer, now);
+		p->due = instant_min(p->due, peer_due(peer));
+	}
+	peers_close(p);
+}
+
+struct instant peers_due(const struct peers *p)
+{
+	return p->due;
+}
+
+void peers_goodbye(struct peers *p, struct instant now)
+{
+	for (unsigned i = 0; i < p->top; i++) {
+		if (!p->peer[i])
+			continue;
+		peer_send_control(p->peer[i], WIRE_CLOSE, NULL, 0);
+		peers_close(p);
+		peer_session_end(p->peer[i], 0, now);
+	}
+}
+
+void peers_sent(struct peers *p, const struct run *run)
+{
+	struct peer *peer = run->owner < p->top ? p->peer[run->owner] : NULL;
+
+	if (!peer) {
+		if (run->error)
+			p->drops.count[DROP_SEND]++;
+		return;
+	}
+	peer->tx.datagrams += run->count;
+	if (run->error == 0)
+		return;
+	peer->drops.count[run->error == PEERS_TOO_BIG ? DROP_TOO_BIG : DROP_SEND]++;
+	if (run->error == PEERS_TOO_BIG)
+		peer->path_shrunk = true;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/port.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+
+bool port_init(struct port *port, const char *name, port_write write, void *ctx)
+{
+	memset(port, 0, sizeof(*port));
+	memcpy(port->name, name, strnlen(name, PORT_NAME - 1));
+	port->write = write;
+	port->ctx = ctx;
+	port->scratch = malloc(SUPERFRAME_MAX + WIRE_FRAME_MAX);
+	return port->scratch;
+}
+
+void port_free(struct port *port)
+{
+	free(port->scratch);
+	port->scratch = NULL;
+}
+
+static enum drop reason_of(int error)
+{
+	switch (error) {
+	case -EIO:
+	case -ENETDOWN:
+	case -EBADFD:
+		return DROP_PORT_DOWN;
+	case -EAGAIN:
+	case -ENOBUFS:
+		return DROP_PORT_FULL;
+	default:
+		return DROP_PORT_REFUSED;
+	}
+}
+
+static void put(struct port *port, const struct vnet *vnet, struct iovec *iov, size_t n, size_t len)
+{
+	int error = port->write(port->ctx, vnet, iov, n);
+
+	if (error) {
+		port->drops.count[reason_of(error)]++;
+		return;
+	}
+	port->tx.frames++;
+	port->tx.bytes += len;
+}
+
+/* The VNET_CAN_* bits that a frame needs. */
+static uint32_t needs(const struct vnet *vnet)
+{
+	uint32_t need = vnet->flags & VNET_F_NEEDS_CSUM ? VNET_CAN_CSUM : 0;
+
+	switch (vnet->gso_type & ~VNET_GSO_ECN) {
+	case VNET_GSO_NONE:
+		return need;
+	case VNET_GSO_TCPV4:
+		need |= VNET_CAN_TSO4;
+		break;
+	case VNET_GSO_TCPV6:
+		need |= VNET_CAN_TSO6;
+		break;
+	default:
+		need |= VNET_CAN_USO;
+		break;
+	}
+	return vnet->gso_type & VNET_GSO_ECN ? need | VNET_CAN_TSO_ECN : need;
+}
+
+static void gather(uint8_t *out, const struct frame *frame)
+{
+	for (unsigned i = 1; i < frame->n; i++) {
+		memcpy(out, frame->iov[i].iov_base, frame->iov[i].iov_len);
+		out += frame->iov[i].iov_len;
+	}
+}
+
+static void put_flat(struct port *port, uint8_t *bytes, size_t len, const struct vnet *vnet)
+{
+	struct iovec iov[2] = { { 0 }, { .iov_base = bytes, .iov_len = len } };
+
+	put(port, vnet, iov, 2, len);
+}
+
+static void put_cut(struct port *port, size_t len, const struct vnet *vnet,
+		    const struct superframe_layout *layout)
+{
+	uint8_t *segment = port->scratch + SUPERFRAME_MAX;
+	struct superframe_cut cut;
+	struct vnet facts;
+	size_t n;
+
+	superframe_cut_begin(&cut, port->scratch, len, vnet, layout, !(port->can & VNET_CAN_CSUM));
+	while ((n = superframe_cut_next(&cut, segment, WIRE_FRAME_MAX, &facts)) > 0)
+		put_flat(port, segment, n, &facts);
+	port->cut++;
+}
+
+void port_deliver(struct port *port, struct frame *frame)
+{
+	struct superframe_layout layout;
+	struct vnet vnet = frame->vnet;
+	uint32_t need = needs(&vnet);
+
+	if (!port->up) {
+		port->drops.count[DROP_PORT_DOWN]++;
+		return;
+	}
+	if ((need & ~port->can) == 0) {
+		put(port, &vnet, frame->iov, frame->n, frame->len);
+		return;
+	}
+	if (frame->len > SUPERFRAME_MAX) {
+		port->drops.count[DROP_OVERSIZE]++;
+		return;
+	}
+	gather(port->scratch, frame);
+	if (!superframe_valid(port->scratch, frame->len, frame->len, &vnet, &layout)) {
+		port->drops.count[DROP_OFFLOAD]++;
+		return;
+	}
+	if (vnet.gso_type != VNET_GSO_NONE) {
+		put_cut(port, frame->len, &vnet, &layout);
+		return;
+	}
+	superframe_checksum(port->scratch, frame->len, &vnet);
+	put_flat(port, port->scratch, frame->len, &vnet);
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/site.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/mac.h"
+
+#define AGE_EVERY SECONDS(10)
+
+static void peer_frame(void *ctx, struct peer *peer, struct frame *frame);
+
+static void peer_happened(void *ctx, struct peer *peer, enum peer_event event)
+{
+	struct site *site = ctx;
+
+	if (event == PEER_DOWN)
+		fdb_flush_port(&site->switching.fdb, (uint16_t)(SWITCH_PEER + peer->number));
+	site->events.event(site->events.ctx, peer, event);
+}
+
+static unsigned route_mtu(void *ctx, const struct addr *to)
+{
+	struct site *site = ctx;
+
+	return site->events.route_mtu(site->events.ctx, to);
+}
+
+static void run_sent(void *ctx, const struct run *run)
+{
+	struct site *site = ctx;
+
+	peers_sent(&site->peers, run);
+}
+
+bool site_init(struct site *site, const struct site_setup *setup, const struct site_events *events,
+	       struct instant now)
+{
+	struct peers_events wants = { peer_frame, peer_happened, route_mtu, site };
+	uint64_t seed;
+
+	memset(site, 0, sizeof(*site));
+	site->events = *events;
+	site->now = now;
+	site->age_at = instant_add(now, AGE_EVERY);
+	site->switching.reserved_pass = setup->reserved_pass;
+	rand_fill(&setup->rand, &seed, sizeof(seed));
+	return aead_start() &&
+	       identity_init(&site->self, setup->private_key, setup->psk, setup->cipher,
+			     setup->network, setup->name, setup->mtu, setup->rand) &&
+	       fdb_init(&site->switching.fdb, setup->macs, setup->mac_quota, setup->ageing, seed) &&
+	       outbox_init(&site->outbox, events->send, events->ctx, run_sent, site) &&
+	       peers_init(&site->peers, &site->self, &site->outbox, &wants, setup->families,
+			  setup->n_sockets, setup->keepalive, now);
+}
+
+void site_free(struct site *site)
+{
+	peers_free(&site->peers);
+	outbox_free(&site->outbox);
+	fdb_free(&site->switching.fdb);
+	identity_wipe(&site->self);
+}
+
+int site_add_port(struct site *site, struct port *port)
+{
+	if (site->n_port == SWITCH_LOCALS)
+		return -1;
+	site->port[site->n_port] = port;
+	return (int)site->n_port++;
+}
+
+/* Counts what became of a source address, where that is worth a count. */
+static void count_learned(struct drops *drops, enum fdb_learned learned)
+{
+	if (learned == FDB_FULL || learned == FDB_QUOTA)
+		drops->count[DROP_NOT_LEARNED]++;
+	else if (learned == FDB_HELD)
+		drops->count[DROP_HELD]++;
+}
+
+/* One frame, from a peer, to the local ports. */
+static void peer_frame(void *ctx, struct peer *peer, struct frame *frame)
+{
+	struct site *site = ctx;
+	uint16_t from = (uint16_t)(SWITCH_PEER + peer->number);
+	const uint8_t *headers = frame->iov[1].iov_base;
+	struct superframe_layout layout;
+	struct switch_verdict v;
+
+	if (!superframe_layout(headers, frame->iov[1].iov_len, &layout)) {
+		peer_drop(peer, DROP_RUNT);
+		return;
+	}
+	timers_frames(&peer->timers, site->now);
+	v = switch_decide(&site->switching, from, headers, &layout, site->now);
+	count_learned(&peer->drops, v.learned);
+	switch (v.way) {
+	case SWITCH_DROP:
+		peer_drop(peer, v.reason);
+		break;
+	case SWITCH_ONE:
+		port_deliver(site->port[v.port], frame);
+		break;
+	case SWITCH_FLOOD:
+		for (unsigned i = 0; i < site->n_port; i++)
+			port_deliver(site->port[i], frame);
+		break;
+	}
+}
+
+/* What a frame from a local port brings along on its way. */
+struct site_outgoing {
+	uint8_t *frame;
+	size_t len;
+	const struct vnet *vnet;
+	const struct superframe_layout *layout;
+};
+
+static void to_peer(struct site *site, struct peer *peer, const struct site_outgoing *o, bool spoil)
+{
+	bool ok;
+
+	if (!peer_has_session(peer)) {
+		peer_drop(peer, peer->disconnected ? DROP_DISCONNECTED : DROP_NO_SESSION);
+		return;
+	}
+	peer->owner->pending(peer->owner->ctx, peer);
+	if (o->vnet->gso_type == VNET_GSO_NONE)
+		ok = pack_frame(&peer->pack, o->frame, o->len, o->vnet);
+	else
+		ok = pack_super(&peer->pack, o->frame, o->len, o->vnet, o->layout, spoil);
+	if (!ok) {
+		peer_drop(peer, DROP_SEND);
+		return;
+	}
+	peer->tx.frames++;
+	peer->tx.bytes += o->len;
+	timers_frames(&peer->timers, site->now);
+	site->peers.due = instant_min(site->peers.due, peer_due(peer));
+}
+
+static void to_local(struct site *site, unsigned port, const struct site_outgoing *o)
+{
+	struct iovec iov[2] = { { 0 }, { .iov_base = o->frame, .iov_len = o->len } };
+	struct frame frame = { .vnet = *o->vnet, .len = o->len, .n = 2, .iov = iov };
+
+	port_deliver(site->port[port], &frame);
+}
+
+static void flood(struct site *site, unsigned from, const struct site_outgoing *o)
+{
+	struct peer *last = NULL;
+
+	for (unsigned i = 0; i < site->n_port; i++) {
+		if (i != from)
+			to_local(site, i, o);
+	}
+	for (unsigned i = 0; i < site->peers.top; i++) {
+		struct peer *peer = site->peers.peer[i];
+
+		if (!peer || !peer_has_session(peer))
+			continue;
+		if (last)
+			to_peer(site, last, o, false);
+		last = peer;
+	}
+	if (last)
+		to_peer(site, last, o, true);
+}
+
+/* What is wrong with a frame from a local port, or DROP_COUNT. */
+static enum drop inspect(struct site *site, const uint8_t *frame, size_t len,
+			 const struct vnet *vnet, struct superframe_layout *layout)
+{
+	if (len < WIRE_FRAME_MIN)
+		return DROP_RUNT;
+	if (vnet->gso_type == VNET_GSO_NONE && len > WIRE_FRAME_MAX)
+		return DROP_OVERSIZE;
+	if (!superframe_valid(frame, len, len, vnet, layout))
+		return DROP_OFFLOAD;
+	if (layout->proto == 17 && peers_is_tunnel(&site->peers, frame + layout->l3, len - layout->l3))
+		return DROP_SELF;
+	return DROP_COUNT;
+}
+
+void site_frame(struct site *site, unsigned port, uint8_t *frame, size_t len,
+		const struct vnet *vnet, struct instant now)
+{
+	struct port *in = site->port[port];
+	struct superframe_layout layout;
+	struct site_outgoing o = { frame, len, vnet, &layout };
+	struct switch_verdict v = { .way = SWITCH_DROP };
+
+	site->now = site->peers.now = now;
+	in->rx.frames++;
+	in->rx.bytes += len;
+	v.reason = inspect(site, frame, len, vnet, &layout);
+	if (v.reason == DROP_COUNT) {
+		v = switch_decide(&site->switching, (uint16_t)port, frame, &layout, now);
+		count_learned(&in->drops, v.learned);
+	}
+	switch (v.way) {
+	case SWITCH_DROP:
+		in->drops.count[v.reason]++;
+		break;
+	case SWITCH_ONE:
+		if (switch_is_peer(v.port))
+			to_peer(site, site->peers.peer[v.port - SWITCH_PEER], &o, true);
+		else
+			to_local(site, v.port, &o);
+		break;
+	case SWITCH_FLOOD:
+		flood(site, port, &o);
+		break;
+	}
+}
+
+void site_datagrams(struct site *site, uint8_t socket, const struct addr *from, uint8_t *data,
+		    size_t len, size_t segment, struct instant now)
+{
+	site->now = now;
+	peers_datagrams(&site->peers, socket, from, data, len, segment, now);
+}
+
+void site_rx_end(struct site *site, bool keep)
+{
+	peers_unpack(&site->peers);
+	if (keep)
+		peers_round(&site->peers);
+	else
+		peers_flush(&site->peers);
+}
+
+void site_close(struct site *site)
+{
+	peers_close(&site->peers);
+}
+
+void site_tick(struct site *site, struct instant now)
+{
+	site->now = now;
+	peers_tick(&site->peers, now);
+	if (instant_reached(now, site->age_at)) {
+		fdb_age(&site->switching.fdb, now);
+		site->age_at = instant_add(now, AGE_EVERY);
+	}
+}
+
+struct instant site_due(const struct site *site)
+{
+	return instant_min(peers_due(&site->peers), site->age_at);
+}
+
+void site_remove_peer(struct site *site, struct peer *peer, struct instant now)
+{
+	fdb_flush_port(&site->switching.fdb, (uint16_t)(SWITCH_PEER + peer->number));
+	peers_remove(&site->peers, peer, now);
+}
+
+void site_goodbye(struct site *site, struct instant now)
+{
+	peers_goodbye(&site->peers, now);
+}

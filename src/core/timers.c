@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/timers.h"
+
+#include <string.h>
+
+#include "base/bytes.h"
+#include "core/wire.h"
+
+#define PATIENT_ATTEMPTS 60
+
+void timers_init(struct timers *t, int64_t keepalive, struct instant now)
+{
+	memset(t, 0, sizeof(*t));
+	t->keepalive = keepalive;
+	t->greet = now;
+	t->due = now;
+}
+
+static bool active(const struct timers *t, struct instant now)
+{
+	return t->frames.us && instant_between(t->frames, now) < TIMERS_ACTIVE;
+}
+
+static int64_t quiet(const struct timers *t, struct instant now)
+{
+	return active(t, now) ? MIN(TIMERS_QUIET, t->keepalive) : t->keepalive;
+}
+
+static int64_t ping_timeout(int64_t rtt)
+{
+	return MIN(MAX(2 * rtt + MS(100), MS(250)), MS(1000));
+}
+
+void timers_heard(struct timers *t, struct instant now)
+{
+	t->heard = now;
+	t->unanswered = 0;
+}
+
+void timers_frames(struct timers *t, struct instant now)
+{
+	if (!active(t, now))
+		t->due = instant_min(t->due, instant_add(now, TIMERS_QUIET));
+	t->frames = now;
+}
+
+void timers_session_begin(struct timers *t, bool initiator, struct instant now)
+{
+	t->session = true;
+	t->attempts = 0;
+	t->greet = instant_add(now, WIRE_REKEY_AFTER + (initiator ? 0 : TIMERS_RESPONDER));
+	t->due = now;
+	timers_heard(t, now);
+}
+
+void timers_session_end(struct timers *t, int64_t wait, struct instant now)
+{
+	t->session = false;
+	t->attempts = 0;
+	t->unanswered = 0;
+	t->greet = instant_add(now, wait);
+	t->due = instant_min(t->due, t->greet);
+}
+
+void timers_greet_now(struct timers *t, struct instant now)
+{
+	t->attempts = 0;
+	t->greet = now;
+	t->due = now;
+}
+
+void timers_greeted(struct timers *t, uint32_t random, struct instant now)
+{
+	int64_t wait = t->attempts == 0		       ? MS(500)
+		       : t->attempts < PATIENT_ATTEMPTS ? SECONDS(1)
+							: SECONDS(5);
+
+	t->attempts++;
+	t->greet = instant_add(now, wait + wait / 5 * (random & 0xff) / 255);
+	t->due = instant_min(t->due, t->greet);
+}
+
+void timers_greet_never(struct timers *t)
+{
+	t->greet = INSTANT_NEVER;
+}
+
+/* Signs of life: what to do, and when to look again into *due. */
+static unsigned tick_session(struct timers *t, int64_t rtt, struct instant now, struct instant *due)
+{
+	int64_t silence = instant_between(t->heard, now);
+	int64_t wait = t->unanswered ? ping_timeout(rtt) : 0;
+	struct instant ping_at = instant_add(t->heard, quiet(t, now));
+
+	if (silence >= quiet(t, now) + TIMERS_DEAD)
+		return TIMERS_GIVE_UP;
+	if (active(t, now))
+		ping_at = instant_min(ping_at, instant_add(t->pinged, TIMERS_MEASURE));
+	if (t->unanswered)
+		ping_at = instant_add(t->pinged, wait);
+	if (!instant_reached(now, ping_at)) {
+		*due = ping_at;
+		return 0;
+	}
+	if (t->unanswered >= 2 && t->attempts == 0)
+		t->greet = instant_min(t->greet, now);
+	t->unanswered++;
+	t->pinged = now;
+	*due = instant_add(now, ping_timeout(rtt));
+	return TIMERS_PING;
+}
+
+unsigned timers_tick(struct timers *t, int64_t rtt, struct instant now)
+{
+	struct instant due = INSTANT_NEVER;
+	unsigned action = 0;
+
+	if (!instant_reached(now, t->due))
+		return 0;
+	if (t->session)
+		action = tick_session(t, rtt, now, &due);
+	if (!(action & TIMERS_GIVE_UP) && instant_reached(now, t->greet))
+		action |= TIMERS_HANDSHAKE;
+	t->due = instant_min(due, t->greet);
+	return action;
+}
