@@ -44,7 +44,7 @@ void udp_inbox_free(struct udp_inbox *inbox);
 struct udp_received {
 	uint8_t *data; /* in the inbox, writable, valid until the next udp_receive */
 	size_t len;
-	size_t segment; /* never 0; equals len without GRO */
+	size_t segment; /* never 0; equals len without GRO, 1 of an empty datagram */
 	struct addr from;
 };
 
@@ -68,8 +68,10 @@ struct udp_message {
  * refuses as a whole (EINVAL, EIO, EMSGSIZE with UDP_SEGMENT) is sent again one
  * datagram at a time, so a refusal loses no more than the datagrams that are
  * themselves too large.  EINVAL and EIO of a batch whose single datagrams all
- * went through clear `gso` (gso_refused counts, *gso_lost is set).  A full
- * socket buffer drops the rest (sent_dropped): the network's own congestion signal.
+ * went through clear `gso` (gso_refused counts, *gso_lost is set).  Other errors
+ * are tried a second time: ICMP leaves them on the socket for whoever comes
+ * next.  A full socket buffer drops the rest (sent_dropped): the network's own
+ * congestion signal.
  */
 void udp_send(struct udp *udp, struct udp_message *messages, size_t n, bool *gso_lost);
 

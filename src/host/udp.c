@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation.  udp_send hands sendmmsg(2) the messages that are left.
+ * It stops at the first one that fails, and the next call then starts with that
+ * message and says why.  A refused UDP_SEGMENT message is cut up here and sent
+ * as single datagrams by the same mechanism.  An error that the kernel had
+ * kept for the socket (ICMP) is told instead of sending, so what failed is
+ * tried a second time before it is given up.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "host/netlink.h"
+#include "host/udp.h"
+
+#define BUFFER_BYTES (8 << 20)
+#define SLOT_BYTES 65536
+#define STALE_ERRORS 8 /* errors of the socket that one call clears away */
+#define OUT_BATCH UDP_SEND_SEGMENTS
+
+union name {
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+union control {
+	struct cmsghdr align;
+	char in[CMSG_SPACE(sizeof(int))];
+	char out[CMSG_SPACE(sizeof(uint16_t))];
+};
+
+struct udp_inbox {
+	struct mmsghdr messages[UDP_BATCH];
+	struct iovec iov[UDP_BATCH];
+	union name names[UDP_BATCH];
+	union control controls[UDP_BATCH];
+	uint8_t slots[UDP_BATCH][SLOT_BYTES];
+};
+
+static socklen_t name_from_addr(union name *name, const struct addr *a)
+{
+	if (a->family == ADDR_IPV6) {
+		name->in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
+						   .sin6_port = htons(a->port),
+						   .sin6_scope_id = a->scope };
+		memcpy(&name->in6.sin6_addr, a->ip, 16);
+		return sizeof(name->in6);
+	}
+	name->in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(a->port) };
+	memcpy(&name->in.sin_addr, a->ip, 4);
+	return sizeof(name->in);
+}
+
+static struct addr addr_from_name(const union name *name)
+{
+	struct addr a = { 0 };
+
+	if (name->any.sa_family == AF_INET6) {
+		a.family = ADDR_IPV6;
+		a.port = ntohs(name->in6.sin6_port);
+		a.scope = name->in6.sin6_scope_id;
+		memcpy(a.ip, &name->in6.sin6_addr, 16);
+	} else {
+		a.family = ADDR_IPV4;
+		a.port = ntohs(name->in.sin_port);
+		memcpy(a.ip, &name->in.sin_addr, 4);
+	}
+	return a;
+}
+
+/* ---- opening ----------------------------------------------------------- */
+
+static int set_int(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+static int set_never_fragment(int fd, uint8_t family)
+{
+	if (family == ADDR_IPV4)
+		return set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+	if (set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) < 0 ||
+	    set_int(fd, IPPROTO_IPV6, IPV6_DONTFRAG, 1) < 0)
+		return -1;
+	return set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
+}
+
+/* Beyond the system's limit when we may, up to it otherwise. */
+static void set_buffer(int fd, int forced, int plain)
+{
+	if (set_int(fd, SOL_SOCKET, forced, BUFFER_BYTES) < 0)
+		set_int(fd, SOL_SOCKET, plain, BUFFER_BYTES);
+}
+
+static int configure(struct udp *udp, const struct addr *listen)
+{
+	union name name;
+	socklen_t len;
+
+	if (set_never_fragment(udp->fd, listen->family) < 0)
+		return -errno;
+	set_buffer(udp->fd, SO_SNDBUFFORCE, SO_SNDBUF);
+	set_buffer(udp->fd, SO_RCVBUFFORCE, SO_RCVBUF);
+	len = sizeof(udp->receive_buffer);
+	if (getsockopt(udp->fd, SOL_SOCKET, SO_RCVBUF, &udp->receive_buffer, &len) < 0)
+		return -errno;
+	udp->gso = set_int(udp->fd, IPPROTO_UDP, UDP_SEGMENT, 0) == 0;
+	udp->gro = set_int(udp->fd, IPPROTO_UDP, UDP_GRO, 1) == 0;
+
+	len = name_from_addr(&name, listen);
+	if (bind(udp->fd, &name.any, len) < 0)
+		return -errno;
+	len = sizeof(name);
+	if (getsockname(udp->fd, &name.any, &len) < 0)
+		return -errno;
+	udp->local = addr_from_name(&name);
+	return 0;
+}
+
+int udp_open(struct udp *udp, const struct addr *listen)
+{
+	int family = listen->family == ADDR_IPV6 ? AF_INET6 : AF_INET, error;
+
+	*udp = (struct udp){ .fd = -1 };
+	if (listen->family == ADDR_NONE)
+		return -EAFNOSUPPORT;
+	udp->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (udp->fd < 0)
+		return -errno;
+	error = configure(udp, listen);
+	if (error)
+		udp_close(udp);
+	return error;
+}
+
+void udp_close(struct udp *udp)
+{
+	if (udp->fd >= 0)
+		close(udp->fd);
+	udp->fd = -1;
+}
+
+/* ---- receiving --------------------------------------------------------- */
+
+static void inbox_reset(struct udp_inbox *inbox, int i)
+{
+	struct msghdr *msg = &inbox->messages[i].msg_hdr;
+
+	msg->msg_namelen = sizeof(inbox->names[i]);
+	msg->msg_controllen = sizeof(inbox->controls[i]);
+}
+
+struct udp_inbox *udp_inbox_new(void)
+{
+	struct udp_inbox *inbox = calloc(1, sizeof(*inbox));
+
+	if (!inbox)
+		return NULL;
+	for (int i = 0; i < UDP_BATCH; i++) {
+		inbox->iov[i] = (struct iovec){ inbox->slots[i], SLOT_BYTES };
+		inbox->messages[i].msg_hdr = (struct msghdr){ .msg_name = &inbox->names[i],
+							      .msg_iov = &inbox->iov[i],
+							      .msg_iovlen = 1,
+							      .msg_control = &inbox->controls[i] };
+		inbox_reset(inbox, i);
+	}
+	return inbox;
+}
+
+void udp_inbox_free(struct udp_inbox *inbox)
+{
+	free(inbox);
+}
+
+/* Bytes of each datagram in the message, by the kernel's word; never 0. */
+static size_t segment_of(struct msghdr *msg, size_t len)
+{
+	int segment = 0;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
+			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
+	}
+	if (segment <= 0 || (size_t)segment > len)
+		return MAX(len, (size_t)1);
+	return (size_t)segment;
+}
+
+/* What ICMP may leave on a socket (icmp(7)): told once, then forgotten. */
+static bool is_stale_error(int error)
+{
+	switch (error) {
+	case ECONNREFUSED:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case EHOSTDOWN:
+	case ENONET:
+	case ENOPROTOOPT:
+	case EOPNOTSUPP:
+	case EPROTO:
+	case EACCES:
+	case EMSGSIZE:
+	case EINTR:
+		return true;
+	}
+	return false;
+}
+
+static int receive_batch(struct udp *udp, struct udp_inbox *inbox)
+{
+	for (int i = 0; i < STALE_ERRORS; i++) {
+		int n = recvmmsg(udp->fd, inbox->messages, UDP_BATCH, MSG_DONTWAIT, NULL);
+
+		if (n >= 0)
+			return n;
+		if (errno == EAGAIN)
+			return 0;
+		if (!is_stale_error(errno))
+			return -errno;
+	}
+	return 0;
+}
+
+int udp_receive(struct udp *udp, struct udp_inbox *inbox, struct udp_received out[UDP_BATCH])
+{
+	int n = receive_batch(udp, inbox);
+
+	for (int i = 0; i < n; i++) {
+		size_t len = inbox->messages[i].msg_len;
+
+		out[i] = (struct udp_received){ .data = inbox->slots[i],
+						.len = len,
+						.segment = segment_of(&inbox->messages[i].msg_hdr,
+								      len),
+						.from = addr_from_name(&inbox->names[i]) };
+		inbox_reset(inbox, i);
+	}
+	udp->received_calls += n > 0;
+	return n;
+}
+
+/* ---- sending ----------------------------------------------------------- */
+
+struct outbox {
+	struct mmsghdr messages[OUT_BATCH];
+	struct iovec iov[OUT_BATCH];
+	union name names[OUT_BATCH];
+	union control controls[OUT_BATCH];
+};
+
+/* What became of one sendmmsg: messages sent, or errno. */
+struct outcome {
+	size_t sent;
+	int error;
+};
+
+/* A sending under way. */
+struct sending {
+	struct udp *udp;
+	struct outbox *box;
+	bool *gso_lost;
+	bool again; /* the next message failed once */
+	int full;   /* errno when the socket takes no more now */
+};
+
+static size_t datagrams(const struct udp_message *m)
+{
+	return m->segment && m->len > m->segment ? (m->len + m->segment - 1) / m->segment : 1;
+}
+
+static void put_segment(struct msghdr *msg, union control *control, size_t segment)
+{
+	uint16_t value = (uint16_t)segment;
+	struct cmsghdr *c;
+
+	msg->msg_control = control;
+	msg->msg_controllen = sizeof(control->out);
+	c = CMSG_FIRSTHDR(msg);
+	c->cmsg_level = IPPROTO_UDP;
+	c->cmsg_type = UDP_SEGMENT;
+	c->cmsg_len = CMSG_LEN(sizeof(value));
+	memcpy(CMSG_DATA(c), &value, sizeof(value));
+}
+
+static void put_message(struct outbox *box, size_t i, const struct udp_message *m)
+{
+	struct msghdr *msg = &box->messages[i].msg_hdr;
+
+	box->iov[i] = (struct iovec){ (void *)m->data, m->len };
+	*msg = (struct msghdr){ .msg_name = &box->names[i],
+				.msg_namelen = name_from_addr(&box->names[i], &m->to),
+				.msg_iov = &box->iov[i],
+				.msg_iovlen = 1 };
+	if (datagrams(m) > 1)
+		put_segment(msg, &box->controls[i], m->segment);
+}
+
+static struct outcome send_batch(struct sending *s, size_t n)
+{
+	int sent;
+
+	do
+		sent = sendmmsg(s->udp->fd, s->box->messages, (unsigned)n, MSG_DONTWAIT);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return (struct outcome){ .error = errno };
+	s->udp->sent_calls += sent > 0;
+	return (struct outcome){ .sent = (size_t)sent };
+}
+
+/* Whether what comes next is to be tried a second time after this outcome. */
+static bool try_again(struct sending *s, const struct outcome *o)
+{
+	s->again = o->error && !s->again;
+	return s->again;
+}
+
+static bool is_full(int error)
+{
+	return error == EAGAIN || error == ENOBUFS || error == ENOMEM;
+}
+
+/* Datagrams first to first + n of a message, each by itself. */
+static struct outcome send_pieces(struct sending *s, const struct udp_message *m, size_t first,
+				  size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t offset = (first + i) * m->segment;
+		struct udp_message piece = *m;
+
+		piece.data += offset;
+		piece.len = MIN(m->segment, m->len - offset);
+		put_message(s->box, i, &piece);
+	}
+	return send_batch(s, n);
+}
+
+/* Sends a message as single datagrams.  Its error is the first one that a
+ * datagram met, EMSGSIZE before others. */
+static void send_apart(struct sending *s, struct udp_message *m)
+{
+	size_t first = 0, count = datagrams(m);
+
+	s->again = false;
+	while (first < count) {
+		struct outcome o = send_pieces(s, m, first, MIN(count - first, OUT_BATCH));
+
+		first += o.sent;
+		if (is_full(o.error)) {
+			s->full = o.error;
+			s->udp->sent_dropped += count - first;
+			m->error = m->error ? m->error : o.error;
+			return;
+		}
+		if (try_again(s, &o) || !o.error)
+			continue;
+		first++;
+		s->udp->sent_dropped++;
+		if (!m->error || o.error == EMSGSIZE)
+			m->error = o.error;
+	}
+}
+
+static bool is_refusal(const struct udp_message *m, int error)
+{
+	return datagrams(m) > 1 && (error == EINVAL || error == EIO || error == EMSGSIZE);
+}
+
+static void send_refused(struct sending *s, struct udp_message *m, int error)
+{
+	s->udp->gso_refused++;
+	send_apart(s, m);
+	if (error == EMSGSIZE || m->error)
+		return;
+	s->udp->gso = false;
+	*s->gso_lost = true;
+}
+
+/* Puts up to n messages into the outbox: as many as one call may take whole. */
+static size_t fill(struct sending *s, const struct udp_message *m, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < MIN(n, OUT_BATCH); i++) {
+		if (!s->udp->gso && datagrams(&m[i]) > 1)
+			break;
+		put_message(s->box, i, &m[i]);
+	}
+	return i;
+}
+
+/* The number of messages that are done with, one way or the other. */
+static size_t send_some(struct sending *s, struct udp_message *m, size_t n)
+{
+	size_t count = fill(s, m, n);
+	struct outcome o;
+
+	if (count == 0) {
+		send_apart(s, m);
+		return 1;
+	}
+	o = send_batch(s, count);
+	if (is_full(o.error)) {
+		s->full = o.error;
+		return 0;
+	}
+	if (is_refusal(m, o.error)) {
+		send_refused(s, m, o.error);
+		return 1;
+	}
+	if (try_again(s, &o) || !o.error)
+		return o.sent;
+	m->error = o.error;
+	s->udp->sent_dropped += datagrams(m);
+	return 1;
+}
+
+void udp_send(struct udp *udp, struct udp_message *messages, size_t n, bool *gso_lost)
+{
+	struct outbox box;
+	struct sending s = { .udp = udp, .box = &box, .gso_lost = gso_lost };
+	size_t done = 0;
+
+	*gso_lost = false;
+	for (size_t i = 0; i < n; i++)
+		messages[i].error = 0;
+	while (done < n && !s.full)
+		done += send_some(&s, &messages[done], n - done);
+	for (; done < n; done++) {
+		messages[done].error = s.full;
+		udp->sent_dropped += datagrams(&messages[done]);
+	}
+}
+
+unsigned udp_route_mtu(const struct addr *to)
+{
+	unsigned mtu;
+
+	return netlink_route_mtu(to, &mtu) == 0 ? mtu : 0;
+}
