@@ -13,8 +13,8 @@ two_hosts
 connect
 ip -n ha addr flush dev e0
 
-spawn hb "$W/log/dnsmasq.log" dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 \
-	--user=root --group=root --interface=e0 --bind-interfaces --log-facility=- --no-ping \
+spawn hb "$W/log/dnsmasq.log" dnsmasq --no-daemon --conf-file=/dev/null --port=0 \
+	--user=root --group=root --interface=e0 --bind-interfaces --no-ping \
 	--pid-file= --dhcp-leasefile="$W/leases" --dhcp-range=192.168.77.100,192.168.77.150,1h \
 	--dhcp-option=option:router,192.168.77.2
 wait_for 5 "dnsmasq serves" listens hb u 67

@@ -69,11 +69,11 @@ static void put_frame(const struct tagging *t, uint16_t type, size_t payload, un
 	fwrite(frame, 1, at + payload, stdout);
 }
 
-/* What a bridge of that MTU takes: one tag beside the MTU, further tags inside it. */
+/* What a port of that MTU takes: one 802.1Q tag beside the MTU, all others inside it. */
 static void make(size_t mtu)
 {
 	const size_t lengths[] = { 0, 1, 46, 46 + 18, 500, 1200, 1398, 1399, 1400, 1452, mtu };
-	size_t t, l, tags, payload;
+	size_t t, l, tags, inside, payload;
 	unsigned n = 0;
 
 	put32(0xa1b2c3d4);
@@ -85,10 +85,13 @@ static void make(size_t mtu)
 	for (t = 0; t < sizeof(taggings) / sizeof(taggings[0]); t++) {
 		for (tags = 0; tags < 4 && taggings[t].tag[tags * 2]; tags++)
 			;
+		inside = (tags - (taggings[t].tag[0] == 0x8100)) * 4;
 		for (l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++) {
 			payload = lengths[l];
-			if (tags > 1 && payload + (tags - 1) * 4 > mtu)
-				payload = mtu - (tags - 1) * 4;
+			if (tags && payload < 2) /* shorter, the kernel drops it itself */
+				payload += 2;
+			if (payload + inside > mtu)
+				payload = mtu - inside;
 			put_frame(&taggings[t], types[n % 6], payload, n);
 			n++;
 		}

@@ -65,6 +65,7 @@ declare -A PID=()      # of the bridge process of a site
 declare -A CONF=()     # "site|section|key" -> value
 declare -A PEER=()     # "site|peer" -> address, or "-" for none
 declare -A KEY=()      # public key of a site
+FAILURE=
 
 # on NAMESPACE COMMAND...: runs it there
 on() {
@@ -87,10 +88,12 @@ alive() {
 
 # end PID [SIGNAL]: ends a process that spawn started; its status in ENDED
 end() {
-	kill "-${2:-TERM}" "$1" 2>/dev/null
-	wait_for 10 "" gone "$1" || kill -KILL "$1" 2>/dev/null
-	wait "$1" 2>/dev/null
-	ENDED=$?
+	{ # quietly: bash would tell of each one that was killed
+		kill "-${2:-TERM}" "$1"
+		wait_for 10 "" gone "$1" || kill -KILL "$1"
+		wait "$1"
+		ENDED=$?
+	} 2>/dev/null
 }
 
 gone() {
@@ -104,6 +107,7 @@ step() {
 }
 
 fail() {
+	FAILURE=$*
 	echo "FAIL $STORY: $*" >&2
 	exit 1
 }
@@ -184,7 +188,7 @@ netns() {
 	ip netns add "$1"
 	on "$1" sh -c 'cd /proc/sys/net/ipv6/conf 2>/dev/null || exit 0
 		for i in all default; do echo 0 >$i/accept_dad; echo 0 >$i/accept_ra
-		echo 0 >$i/router_solicitations; done; echo '"${NO_IPV6:-0}"' >default/disable_ipv6'
+		echo 0 >$i/router_solicitations; done; true'
 	ip -n "$1" link set lo up
 }
 
@@ -193,9 +197,9 @@ bridge_add() {
 	ip -n "$1" link set "$2" up
 }
 
-# quiet NAMESPACE INTERFACE: no IPv6 of the kernel's own there
+# quiet NAMESPACE [INTERFACE]: no IPv6 of the kernel's own there
 quiet() {
-	on "$1" sh -c "echo 1 >/proc/sys/net/ipv6/conf/$2/disable_ipv6" 2>/dev/null
+	on "$1" sh -c "echo 1 >/proc/sys/net/ipv6/conf/${2:-default}/disable_ipv6" 2>/dev/null
 }
 
 # underlay [MTU]: 10.99.0.0/24 and fd99::/64; wan itself is .254 and ::fe
@@ -226,10 +230,11 @@ host() {
 	local n
 	n=$(number "$1")
 	netns "h$1"
+	[ -z "${NO_IPV6:-}" ] || quiet "h$1"
 	ip link add e0 mtu "${3:-1500}" netns "h$1" type veth peer name "p-$1" mtu "${3:-1500}" netns "s$2"
 	ip -n "s$2" link set "p-$1" master br0 up
 	ip -n "h$1" addr add "192.168.77.$n/24" dev e0
-	[ "${NO_IPV6:-0}" = 1 ] || ip -n "h$1" addr add "fd77::$n/64" dev e0 nodad
+	[ -n "${NO_IPV6:-}" ] || ip -n "h$1" addr add "fd77::$n/64" dev e0 nodad
 	ip -n "h$1" link set e0 up
 }
 
@@ -264,7 +269,7 @@ conf_section() {
 	echo "[$2]"
 	for k in "${!CONF[@]}"; do
 		[ "${k%|*}" = "$1|$2" ] && [ "${CONF[$k]}" != - ] && echo "${k##*|} = ${CONF[$k]}"
-	done
+	done | sort -k1,1r
 	echo
 }
 
@@ -483,9 +488,10 @@ finish() {
 		status=1
 	fi
 	if [ "$status" != 0 ] && [ "$status" != 77 ]; then
-		for log in "$W"/log/*.log; do
-			[ -s "$log" ] && echo "--- $(basename "$log")" && tail -n 60 "$log"
+		for log in "$W"/log/?.log; do
+			[ -s "$log" ] && echo "--- what site $(basename "$log" .log) said" && tail -n 60 "$log"
 		done >&2
+		[ -z "$FAILURE" ] || echo "FAIL $STORY: $FAILURE" >&2
 	fi
 	if [ -n "${KEEP:-}" ]; then
 		echo "left: $W"

@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# What lanspan does, in twenty seconds: two sites in network namespaces, a host
+# behind each, and one Ethernet segment from host to host.  Root is not needed
+# where user namespaces are allowed.  Nothing stays behind, also after ^C.
+QUIET=yes
+. "$(dirname "$0")/lib.sh"
+need ping iperf3 tcpdump
+story "two sites, one LAN"
+
+say() {
+	printf '\n\033[1m%s\033[0m\n' "$*"
+}
+[ -t 1 ] || say() {
+	printf '\n== %s\n' "$*"
+}
+
+gigabits() {
+	jq -r '.end.sum_received.bits_per_second / 1e9 * 100 | round / 100'
+}
+
+two_sites
+two_hosts
+conf a site name berlin
+conf b site name paris
+conf_write a
+conf_write b
+sed -i 's/^\[peer b\]/[peer paris]/' "$W/etc/a.conf"
+sed -i 's/^\[peer a\]/[peer berlin]/' "$W/etc/b.conf"
+mv "$W/etc/a.conf" "$W/etc/berlin.conf"
+mv "$W/etc/b.conf" "$W/etc/paris.conf"
+
+cat <<'END'
+
+   192.168.77.1                                              192.168.77.2
+   +----+     +---------- berlin --------+     +--------- paris ----------+     +----+
+   | ha |-----| p-a [br0] span0          |     |          span0 [br0] p-b |-----| hb |
+   +----+     |   lanspan-bridge --- w0  |     |  w0 --- lanspan-bridge   |     +----+
+    host      +---------------------- | -+     +- | ----------------------+      host
+                           10.99.0.1  |           |  10.99.0.2
+                                  ----+-----------+----  the underlay: IP, MTU 1500
+
+Each box is a network namespace.  br0 is a Linux bridge; span0 is the TAP that
+lanspan-bridge puts into it.  Between the sites there is encrypted UDP, port 7741.
+END
+
+say "Berlin's configuration"
+sed 's/^/   /' "$W/etc/a.conf"
+
+bridge_start a b
+QUIET=yes wait_for 10 "" both_up a b || fail "the sites do not find each other"
+
+say "ping from host to host, full-size frames, not to be fragmented"
+on ha ping -c 3 -i 0.2 -M "do" -s 1472 192.168.77.2 | sed 's/^/   /'
+on ha ping -q -c 1 -W 2 fd77::2 >/dev/null && echo "   and ping6: yes"
+
+say "what the underlay sees meanwhile"
+spawn ha "$W/log/ping.out" ping -q -i 0.1 192.168.77.2
+ping=$SPAWNED
+timeout 5 ip netns exec wan tcpdump -Z root -n -t -c 4 -i wan0 ip or ip6 2>/dev/null | sed 's/^/   /'
+end "$ping" INT
+
+say "iperf3, TCP, 3 s each way"
+echo "   ha to hb: $(iperf hb ha 5201 -t 3 2>/dev/null | gigabits) Gb/s"
+echo "   hb to ha: $(iperf hb ha 5202 -t 3 -R 2>/dev/null | gigabits) Gb/s"
+
+for s in a b; do
+	say "lanspan -i $s show"
+	lanspan $s show | sed 's/^/   /'
+done
+
+say "That was all; everything that was built here is gone now."
