@@ -73,9 +73,10 @@ run()
 	shift
 	log=$out/$(echo "$name" | tr / -).log
 	began=$(date +%s)
-	timeout -k 10 "$((seconds * PATIENCE))" "$@" </dev/null >"$log" 2>&1
+	timeout -k 10 "$((seconds * PATIENCE))" "$@" </dev/null >"$log.$$" 2>&1
 	status=$?
 	took=$(($(date +%s) - began))
+	mv "$log.$$" "$log"
 
 	# shellcheck disable=SC2046 # four words
 	set -- $(count_log "$log")

@@ -27,6 +27,8 @@ verdict()
 
 mkdir "$work/tree"
 (cd "$top" && cp -R include src "$work/tree/")
+mkdir -p "$work/tree/include/base" "$work/tree/include/core" "$work/tree/include/host" \
+	"$work/tree/include/app"
 for door in base/zz core/zz core/zy core/vnet core/aead host/zz host/tap \
 	host/capture host/netlink app/zz app/conf; do
 	[ -e "$work/tree/include/$door.h" ] ||
@@ -51,6 +53,7 @@ fresh_tree()
 plant()
 {
 	echo "$1" >>"$work/planted"
+	mkdir -p "$work/tree/$(dirname "$1")"
 	at=1
 	if [ -e "$work/tree/$1" ]; then
 		at=$(($(wc -l <"$work/tree/$1") + 1))

@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# What install puts below DESTDIR, uninstall takes away, and nothing else.
+set -u
+
+cd "$(dirname "$0")/../.." || exit 1
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+passed=0
+failed=0
+
+# demand NAME COMMAND...
+demand()
+{
+	name=$1
+	shift
+	if "$@"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAIL $name"
+	fi
+}
+
+no_word()
+{
+	! grep -r "$1" "$2"
+}
+
+empty()
+{
+	[ -z "$(find "$1" ! -type d | tee "$work/left")" ] || {
+		cat "$work/left"
+		return 1
+	}
+}
+
+root=$work/root
+demand 'make install' make -s install DESTDIR="$root" PREFIX=/opt/x
+demand 'the daemon is in sbin' test -x "$root/opt/x/sbin/lanspan-bridge"
+demand 'the CLI is in bin' test -x "$root/opt/x/bin/lanspan"
+for page in man/*.[1-9]; do
+	demand "$page" cmp "$page" "$root/opt/x/share/man/man${page##*.}/${page##*/}"
+done
+for example in etc/*.conf; do
+	demand "$example" cmp "$example" "$root/opt/x/share/doc/lanspan/examples/${example##*/}"
+done
+for unit in etc/systemd/*.service; do
+	installed=$root/opt/x/lib/systemd/system/${unit##*/}
+	demand "$unit starts the installed program" grep -q '^ExecStart=/opt/x/sbin/lanspan-' "$installed"
+	demand "$unit names no other prefix" no_word '/usr/local' "$installed"
+done
+demand 'nothing outside the prefix' test "$(ls -A "$root")" = opt -a "$(ls -A "$root/opt")" = x
+
+mkdir -p "$root/opt/x/bin" "$root/opt/x/share/man/man8"
+echo mine >"$root/opt/x/bin/other"
+echo mine >"$root/opt/x/share/man/man8/other.8"
+demand 'make uninstall' make -s uninstall DESTDIR="$root" PREFIX=/opt/x
+demand 'files of others stay' test -e "$root/opt/x/bin/other" -a -e "$root/opt/x/share/man/man8/other.8"
+rm -f "$root/opt/x/bin/other" "$root/opt/x/share/man/man8/other.8"
+demand 'nothing is left' empty "$root"
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
