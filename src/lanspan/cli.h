@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of the lanspan command share. */
+#ifndef LANSPAN_CLI_H
+#define LANSPAN_CLI_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum cli_status { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+struct cli_verb;
+
+/* One call of the command. */
+struct cli {
+	const struct cli_verb *verb;
+	const char *instance; /* by -i, or the only one that runs; NULL for verbs without daemon */
+	int argc;	      /* the verb's own arguments */
+	char **argv;
+};
+
+struct cli_verb {
+	const char *name;
+	const char *args;
+	const char *summary;
+	int min, max; /* arguments */
+	bool daemon;  /* asks a running lanspan-bridge */
+	enum cli_status (*run)(const struct cli *cli);
+};
+
+/* A line on stderr, "lanspan: ...".  Gives status back. */
+enum cli_status cli_error(enum cli_status status, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* "lanspan: ..." and how the verb is used; CLI_USAGE. */
+enum cli_status cli_usage(const struct cli *cli, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* --- verbs --- */
+
+enum cli_status verb_keygen(const struct cli *cli);
+enum cli_status verb_pubkey(const struct cli *cli);
+enum cli_status verb_secret(const struct cli *cli);
+enum cli_status verb_check(const struct cli *cli);
+enum cli_status verb_show(const struct cli *cli);
+enum cli_status verb_reload(const struct cli *cli);
+enum cli_status verb_peer(const struct cli *cli); /* rekey, disconnect, connect */
+
+/* --- the daemon --- */
+
+/* Finds the only instance that runs into out; CLI_DONE, or what went wrong is
+ * printed. */
+enum cli_status daemon_find(char *out, size_t room);
+
+/* Sends the request, whose reference it takes.  The answer when it is a yes;
+ * otherwise NULL, what went wrong is printed, and *status says which kind. */
+json_t *daemon_ask(const struct cli *cli, json_t *request, enum cli_status *status);
+
+/* --- text --- */
+
+#define TEXT_SHORT 32
+
+/* A copy that shows bytes that do not print as \xNN; malloc'd, never NULL. */
+char *text_safe(const char *s);
+
+/* "512 B", "1.2 GiB". */
+char *text_bytes(char out[TEXT_SHORT], double bytes);
+
+/* "0.4s", "45s", "3m12s", "2h03m", "4d07h". */
+char *text_age(char out[TEXT_SHORT], double seconds);
+
+/* The member as text that is safe to print, "-" for null or none; malloc'd. */
+char *text_member(const json_t *object, const char *name);
+
+enum text_colour { TEXT_PLAIN, TEXT_BOLD, TEXT_GREEN, TEXT_YELLOW, TEXT_RED };
+
+/* Prints s, in colour on a terminal that wants it. */
+void text_print(enum text_colour colour, const char *s);
+
+/* The colour of a state: of peers, ports and paths. */
+enum text_colour text_state_colour(const char *state);
+
+/* --- tables: as wide as what is in them --- */
+
+struct table;
+
+/* titles: one a column, in one string with '|' between; a title that begins
+ * with '>' belongs to a column of numbers, set to the right. */
+struct table *table_new(const char *titles);
+
+/* The next cell; text is malloc'd and taken over. */
+void table_add(struct table *table, enum text_colour colour, char *text);
+
+/* Prints the table, or `nothing` when it has no rows; frees it. */
+void table_finish(struct table *table, const char *nothing);
+
+/* --- views of an answer --- */
+
+void show_all(const json_t *answer);
+void show_peers(const json_t *answer);
+void show_macs(const json_t *answer);
+void show_ports(const json_t *answer);
+void show_drops(const json_t *answer);
+void show_paths(const json_t *answer);
+
+/* malloc'd "1.2 GiB", "3m12s" of a number's member, or "-". */
+char *show_bytes(const json_t *object, const char *name);
+char *show_age(const json_t *object, const char *name);
+char *show_rtt(const json_t *object, const char *name);
+/* "auth 3, replayed 12" of an object of counts, or "-". */
+char *show_counts(const json_t *counts);
+/* The strings of an array, with the separator between, or "-". */
+char *show_list(const json_t *list, const char *separator);
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* show without an argument: the site, its ports and a block for each peer. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+/* "  name: text"; the text is malloc'd and taken over. */
+static void line(const char *name, char *text)
+{
+	printf("  %s: %s\n", name, text);
+	free(text);
+}
+
+/* The same, but nothing for "-". */
+static void line_if_any(const char *name, char *text)
+{
+	if (strcmp(text, "-") == 0)
+		free(text);
+	else
+		line(name, text);
+}
+
+static void head(const char *kind, const json_t *object)
+{
+	char *name = text_member(object, "name");
+
+	text_print(TEXT_BOLD, kind);
+	fputs(": ", stdout);
+	text_print(TEXT_BOLD, name);
+	putchar('\n');
+	free(name);
+}
+
+static void print_state(const json_t *object, const char *note_name)
+{
+	char *state = text_member(object, "state");
+	char *note = text_member(object, note_name);
+
+	fputs("  state: ", stdout);
+	text_print(text_state_colour(state), state);
+	if (strcmp(note, "-") != 0 && strcmp(note, state) != 0)
+		printf(" (%s)", note);
+	putchar('\n');
+	free(state);
+	free(note);
+}
+
+static void print_site(const json_t *site)
+{
+	char *cipher = text_member(site, "cipher"), *engine = text_member(site, "engine");
+	char *version = text_member(site, "version"), *pid = text_member(site, "pid");
+	char *age = show_age(site, "uptime_s");
+
+	head("site", site);
+	line("network", text_member(site, "network"));
+	line("site id", text_member(site, "site_id"));
+	line("public key", text_member(site, "public_key"));
+	printf("  cipher: %s (%s)\n", cipher, engine);
+	line("listening", show_list(json_object_get(site, "listen"), ", "));
+	printf("  running: %s, version %s, pid %s\n", age, version, pid);
+	free(cipher);
+	free(engine);
+	free(version);
+	free(pid);
+	free(age);
+}
+
+static void print_transfer(const json_t *object, const char *calls)
+{
+	const json_t *rx = json_object_get(object, "rx"), *tx = json_object_get(object, "tx");
+	char *n[6] = { show_bytes(rx, "bytes"), text_member(rx, "frames"), text_member(rx, calls),
+		       show_bytes(tx, "bytes"), text_member(tx, "frames"), text_member(tx, calls) };
+
+	printf("  received: %s in %s frames, %s %s\n", n[0], n[1], n[2], calls);
+	printf("  sent: %s in %s frames, %s %s\n", n[3], n[4], n[5], calls);
+	for (int i = 0; i < 6; i++)
+		free(n[i]);
+}
+
+static void print_port(const json_t *port)
+{
+	char *bridge = text_member(port, "bridge"), *joined = text_member(port, "bridge_state");
+
+	putchar('\n');
+	head("port", port);
+	line("kind", text_member(port, "kind"));
+	print_state(port, "state");
+	if (strcmp(bridge, "-") != 0) {
+		printf("  bridge: %s, ", bridge);
+		text_print(text_state_colour(joined), joined);
+		putchar('\n');
+	}
+	line("mtu", text_member(port, "mtu"));
+	line("offloads", show_list(json_object_get(port, "offloads"), " "));
+	line_if_any("note", text_member(port, "offload_note"));
+	print_transfer(port, "calls");
+	line_if_any("dropped", show_counts(json_object_get(port, "drops")));
+	free(bridge);
+	free(joined);
+}
+
+/* "NAME: AGE ago", when there was one. */
+static void print_ago(const char *name, const json_t *object, const char *member)
+{
+	char *age = show_age(object, member);
+
+	if (strcmp(age, "-") != 0)
+		printf("  %s: %s ago\n", name, age);
+	free(age);
+}
+
+static void print_peer(const json_t *peer)
+{
+	char *n[3] = { text_member(peer, "handshakes"), text_member(peer, "rekeys"),
+		       text_member(peer, "roamed") };
+
+	putchar('\n');
+	head("peer", peer);
+	print_state(peer, "state_text");
+	line("site id", text_member(peer, "site_id"));
+	line("public key", text_member(peer, "public_key"));
+	line_if_any("endpoint", text_member(peer, "endpoint"));
+	line_if_any("configured", show_list(json_object_get(peer, "addresses"), ", "));
+	line_if_any("path", text_member(peer, "path"));
+	line_if_any("round trip", show_rtt(peer, "rtt_ms"));
+	line_if_any("path mtu", text_member(peer, "pmtu"));
+	print_ago("latest handshake", peer, "handshake_age_s");
+	print_ago("last heard", peer, "last_heard_s");
+	printf("  handshakes: %s, rekeys: %s, roamed: %s\n", n[0], n[1], n[2]);
+	print_transfer(peer, "datagrams");
+	line_if_any("dropped", show_counts(json_object_get(peer, "drops")));
+	for (int i = 0; i < 3; i++)
+		free(n[i]);
+}
+
+void show_all(const json_t *answer)
+{
+	json_t *object;
+	size_t i;
+
+	print_site(json_object_get(answer, "site"));
+	json_array_foreach(json_object_get(answer, "ports"), i, object) print_port(object);
+	json_array_foreach(json_object_get(answer, "peers"), i, object) print_peer(object);
+}

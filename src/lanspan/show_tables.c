@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/* The views that are tables, and the cells that they have in common. */
+#include <stdlib.h>
+
+#include "cli.h"
+
+static void add(struct table *table, const json_t *row, const char *name)
+{
+	table_add(table, TEXT_PLAIN, text_member(row, name));
+}
+
+static void add_state(struct table *table, const json_t *row, const char *name)
+{
+	char *state = text_member(row, name);
+
+	table_add(table, text_state_colour(state), state);
+}
+
+/* Received and sent bytes. */
+static void add_transfer(struct table *table, const json_t *row)
+{
+	table_add(table, TEXT_PLAIN, show_bytes(json_object_get(row, "rx"), "bytes"));
+	table_add(table, TEXT_PLAIN, show_bytes(json_object_get(row, "tx"), "bytes"));
+}
+
+void show_peers(const json_t *answer)
+{
+	struct table *t =
+		table_new("PEER|STATE|ENDPOINT|PATH|>RTT|>PMTU|>HANDSHAKE|>HEARD|>RX|>TX");
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "peers"), i, row)
+	{
+		add(t, row, "name");
+		add_state(t, row, "state");
+		add(t, row, "endpoint");
+		add(t, row, "path");
+		table_add(t, TEXT_PLAIN, show_rtt(row, "rtt_ms"));
+		add(t, row, "pmtu");
+		table_add(t, TEXT_PLAIN, show_age(row, "handshake_age_s"));
+		table_add(t, TEXT_PLAIN, show_age(row, "last_heard_s"));
+		add_transfer(t, row);
+	}
+	table_finish(t, "no peers");
+}
+
+void show_ports(const json_t *answer)
+{
+	struct table *t = table_new("PORT|KIND|STATE|BRIDGE|JOINED|>MTU|OFFLOADS|>RX|>TX|DROPS");
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "ports"), i, row)
+	{
+		add(t, row, "name");
+		add(t, row, "kind");
+		add_state(t, row, "state");
+		add(t, row, "bridge");
+		add_state(t, row, "bridge_state");
+		add(t, row, "mtu");
+		table_add(t, TEXT_PLAIN, show_list(json_object_get(row, "offloads"), " "));
+		add_transfer(t, row);
+		table_add(t, TEXT_PLAIN, show_counts(json_object_get(row, "drops")));
+	}
+	table_finish(t, "no ports");
+}
+
+void show_macs(const json_t *answer)
+{
+	struct table *t = table_new("ADDRESS|>VLAN|PORT|>AGE|>MOVES");
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "macs"), i, row)
+	{
+		add(t, row, "mac");
+		add(t, row, "vlan");
+		add(t, row, "port");
+		table_add(t, TEXT_PLAIN, show_age(row, "age_s"));
+		add(t, row, "moves");
+	}
+	table_finish(t, "no addresses learned");
+}
+
+void show_paths(const json_t *answer)
+{
+	struct table *t = table_new("PEER|LOCAL|REMOTE|STATE|>PMTU|PROBING|>RTT|GSO");
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "paths"), i, row)
+	{
+		add(t, row, "peer");
+		add(t, row, "local");
+		add(t, row, "remote");
+		add_state(t, row, "state");
+		add(t, row, "pmtu");
+		add(t, row, "pmtu_state");
+		table_add(t, TEXT_PLAIN, show_rtt(row, "rtt_ms"));
+		add(t, row, "gso");
+	}
+	table_finish(t, "no paths");
+}
+
+void show_drops(const json_t *answer)
+{
+	struct table *t = table_new("WHERE|REASON|>COUNT|MEANING");
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "drops"), i, row)
+	{
+		add(t, row, "where");
+		add(t, row, "reason");
+		add(t, row, "count");
+		add(t, row, "text");
+	}
+	table_finish(t, "nothing was dropped");
+}

@@ -1,0 +1,397 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The lanspan command: keys, check, and the verbs that ask a bridge process,
+# with a stand-in for it (cli_daemon.c).
+# timeout: 60
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+bin=$(cd "$here/../.." && cd "${LANSPAN_BIN:-build}" 2>/dev/null && pwd)
+if [ ! -x "$bin/lanspan" ]; then
+	echo "skipped: build/lanspan is not built"
+	exit 77
+fi
+
+tmp=$(mktemp -d) || exit 1
+daemons=
+finish()
+{
+	# shellcheck disable=SC2086 # several words
+	[ -z "$daemons" ] || kill $daemons
+	rm -rf "$tmp"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM
+cd "$tmp" || exit 1
+
+export LANSPAN_RUNDIR="$tmp/run"
+unset NO_COLOR
+export TERM=xterm
+passed=0
+failed=0
+
+# run ARGUMENT...: lanspan, into $status, out and err.
+run()
+{
+	"$bin/lanspan" "$@" >out 2>err
+	status=$?
+}
+
+# is NAME COMMAND...: counts one assertion.
+is()
+{
+	name=$1
+	shift
+	if "$@"; then
+		passed=$((passed + 1))
+		return
+	fi
+	failed=$((failed + 1))
+	echo "FAILED: $name: $*; status $status"
+	echo "--- out"
+	cat out
+	echo "--- err"
+	cat err
+}
+same()
+{
+	printf '%s\n' "$2" | diff -u - "$1"
+}
+says()
+{
+	grep -qF -- "$2" "$1"
+}
+empty()
+{
+	[ ! -s "$1" ]
+}
+not()
+{
+	! "$@"
+}
+
+# ---- help and usage ----------------------------------------------------------
+
+run help
+is 'help is no error' [ $status -eq 0 ]
+is 'help speaks on stdout' says out 'usage: lanspan [-i NAME] VERB'
+is 'help is silent on stderr' empty err
+for verb in keygen pubkey secret check show reload rekey disconnect connect help version; do
+	is "help names $verb" grep -q "^  $verb " out
+done
+cp out help.txt
+run --help
+is '--help is the same' cmp -s out help.txt
+run help keygen
+is 'help VERB' says out 'usage: lanspan keygen FILE'
+run help dance
+is 'help for no verb' [ $status -eq 2 ]
+
+run
+is 'no verb: status' [ $status -eq 2 ]
+is 'no verb: stdout' empty out
+is 'no verb: the usage on stderr' cmp -s err help.txt
+run dance
+is 'unknown verb: status' [ $status -eq 2 ]
+is 'unknown verb: message' same err 'lanspan: dance: no such verb: see lanspan help'
+run keygen
+is 'argument missing' [ $status -eq 2 ]
+is 'argument missing: says how' says err 'usage: lanspan keygen FILE'
+run keygen a b
+is 'too many arguments' [ $status -eq 2 ]
+is 'too many arguments: nothing written' [ ! -e a ]
+run -i berlin check x
+is '-i without daemon is refused' [ $status -eq 2 ]
+run -i ../x reload
+is '-i with a path is refused' [ $status -eq 2 ]
+run -x
+is 'unknown option' [ $status -eq 2 ]
+run version
+is 'version: status' [ $status -eq 0 ]
+is 'version' grep -q '^lanspan [0-9]' out
+"$bin/lanspan" help >/dev/full 2>err
+status=$?
+is 'a full disk is told' [ $status -eq 1 ]
+
+# ---- keys --------------------------------------------------------------------
+
+run keygen berlin.key
+is 'keygen: status' [ $status -eq 0 ]
+is 'keygen: mode' [ "$(stat -c %a berlin.key)" = 600 ]
+is 'keygen: one line of base64' grep -qE '^[A-Za-z0-9+/]{43}=$' berlin.key
+is 'keygen prints a public key' grep -qE '^[A-Za-z0-9+/]{43}=$' out
+is 'keygen does not print the private key' not says out "$(cat berlin.key)"
+berlin=$(cat out)
+run pubkey berlin.key
+is 'pubkey prints it again' same out "$berlin"
+run keygen berlin.key
+is 'keygen never writes over a file: status' [ $status -eq 1 ]
+is 'keygen never writes over a file: message' says err 'exists already'
+run pubkey berlin.key
+is 'keygen never writes over a file: it is still there' same out "$berlin"
+run keygen paris.key
+paris=$(cat out)
+is 'two keys differ' [ "$paris" != "$berlin" ]
+# RFC 7748, section 6.1: Alice.
+(umask 077 && echo 'dwdtCnMYpX08FsFyUbJmRd9ML4frwJkqsXf7pR25LCo=' >alice.key)
+run pubkey alice.key
+is 'pubkey knows X25519' same out 'hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo='
+chmod 644 alice.key
+run pubkey alice.key
+is 'pubkey refuses an open file: status' [ $status -eq 1 ]
+is 'pubkey refuses an open file: message' says err 'chmod 600'
+run secret lab.secret
+is 'secret: status' [ $status -eq 0 ]
+is 'secret: silent' empty out
+is 'secret: mode' [ "$(stat -c %a lab.secret)" = 600 ]
+is 'secret: one line of base64' grep -qE '^[A-Za-z0-9+/]{43}=$' lab.secret
+
+# ---- check -------------------------------------------------------------------
+
+cat >berlin.conf <<END
+[network]
+name = lab
+secret_file = lab.secret
+[site]
+name = berlin
+key_file = berlin.key
+[bridge]
+tap = span0
+[peer paris]
+public_key = $paris
+END
+id=$(printf %s "$berlin" | base64 -d | sha256sum | cut -c 1-16)
+run check berlin.conf
+is 'check of a good file: status' [ $status -eq 0 ]
+is 'check of a good file: summary' \
+	same out "berlin.conf: good: network lab, site berlin, site id $id, 1 peer"
+is 'check of a good file: no error' empty err
+sed 's/^tap.*/mtu = 99/; s/^name = berlin/name = paris/' berlin.conf >bad.conf
+run check bad.conf
+is 'check of a bad file: status' [ $status -eq 2 ]
+is 'check of a bad file: every error' same err \
+	'bad.conf:7: [bridge] tap: missing: must be a name for the interface, like span0
+bad.conf:8: [bridge] mtu: 99 is out of range: must be 576 to 9000 bytes
+bad.conf:9: [peer paris]: this site'\''s own name: must be another site'\''s'
+is 'check of a bad file: no summary' empty out
+
+# The example is a good file as it stands.
+example=$here/../../etc/lanspan.conf
+if [ -e "$example" ]; then
+	mkdir example
+	cp "$example" example/berlin.conf
+	cp berlin.key lab.secret example/
+	run check example/berlin.conf
+	is 'the example is good' [ $status -eq 0 ]
+	# Also when everything that is commented out is put to use.
+	sed 's/^;\([a-z_]* *=\)/\1/' "$example" >example/full.conf
+	run check example/full.conf
+	is 'the whole example is good' [ $status -eq 0 ]
+	is 'the example knows the defaults' [ "$(grep -c '^;[a-z_]* *=' "$example")" -ge 10 ]
+fi
+
+# ---- which instance ----------------------------------------------------------
+
+run reload
+is 'nobody runs: status' [ $status -eq 1 ]
+is 'nobody runs: message' says err "no bridge process runs: no socket in $tmp/run"
+run -i rome reload
+is 'that one does not run: status' [ $status -eq 1 ]
+is 'that one does not run: message' says err 'the bridge process rome does not run'
+
+${CC:-gcc} -o daemon "$here/cli_daemon.c" || exit 1
+mkdir run
+start()
+{
+	./daemon "$tmp/run/$1.sock" "$tmp/answer" "$tmp/requests" &
+	daemons="$daemons $!"
+	tries=0
+	until [ -S "run/$1.sock" ] || [ $tries -ge 100 ]; do
+		sleep 0.05
+		tries=$((tries + 1))
+	done
+}
+start berlin
+echo '{"ok":true}' >answer
+run reload
+is 'the only one is found' [ $status -eq 0 ]
+is 'reload is silent' empty out
+is 'the request' same requests '{"verb":"reload"}'
+start paris
+: >requests
+run reload
+is 'several: status' [ $status -eq 2 ]
+is 'several: named' same err \
+	'lanspan: several bridge processes run: must be chosen by -i NAME, one of berlin paris'
+is 'several: none is asked' empty requests
+run -i paris reload
+is 'several: -i chooses' [ $status -eq 0 ]
+
+# ---- verbs with a peer, refusals ---------------------------------------------
+
+for verb in rekey disconnect connect; do
+	: >requests
+	run -i berlin "$verb" paris
+	is "$verb: status" [ $status -eq 0 ]
+	is "$verb: request" same requests "{\"verb\":\"$verb\",\"peer\":\"paris\"}"
+done
+: >requests
+run -i berlin rekey 'a"}
+b'
+is 'an argument cannot forge a request' same requests '{"verb":"rekey","peer":"a\"}\nb"}'
+run -i berlin rekey "$(printf 'a\377')"
+is 'an argument that is not text' [ $status -eq 2 ]
+
+echo '{"ok":false,"status":1,"error":"no peer \"rome\"\u001b[31m"}' >answer
+run -i berlin rekey rome
+is 'a refusal: status' [ $status -eq 1 ]
+is 'a refusal: the reason, made harmless' same err 'lanspan: no peer "rome"\x1b[31m'
+echo '{"ok":false,"status":2,"errors":["x.conf:1: one","x.conf:2: two"]}' >answer
+run -i berlin reload
+is 'errors of a configuration: status' [ $status -eq 2 ]
+is 'errors of a configuration: all lines' same err 'x.conf:1: one
+x.conf:2: two'
+echo 'hello' >answer
+run -i berlin reload
+is 'nonsense: status' [ $status -eq 1 ]
+is 'nonsense: message' says err 'makes no sense'
+: >answer
+run -i berlin show
+is 'no answer at all' [ $status -eq 1 ]
+
+# ---- show --------------------------------------------------------------------
+
+cat >answer <<'END'
+{"ok":true,
+"site":{"name":"berlin","site_id":"00112233445566aa","public_key":"AAAA","network":"lab",
+ "cipher":"aes-256-gcm","engine":"OpenSSL 3.0","version":"0.1.0","pid":4711,"uptime_s":7384,
+ "listen":["0.0.0.0:7741","[::]:7741"],"tap":"span0","bridge":"br0","mtu":1500},
+"peers":[
+ {"name":"paris","site_id":"bbbb","public_key":"BBBB","state":"up","state_text":"up for 3 minutes",
+  "port":2,"endpoint":"203.0.113.7:7741","addresses":["203.0.113.7","vpn.example.net"],
+  "path":"direct","rtt_ms":0.456,"pmtu":1500,"handshake_age_s":63,"last_heard_s":0.25,
+  "rx":{"bytes":1288490189,"frames":900,"datagrams":800},
+  "tx":{"bytes":1023,"frames":7,"datagrams":6},
+  "handshakes":3,"rekeys":2,"roamed":1,"drops":{"replayed":12,"auth":3}},
+ {"name":"a-site-with-a-long-name","site_id":"cccc","public_key":"CCCC","state":"connecting",
+  "state_text":"connecting","port":3,"endpoint":null,"addresses":[],"path":null,"rtt_ms":null,
+  "pmtu":null,"handshake_age_s":null,"last_heard_s":null,
+  "rx":{"bytes":0,"frames":0,"datagrams":0},"tx":{"bytes":0,"frames":0,"datagrams":0},
+  "handshakes":0,"rekeys":0,"roamed":0,"drops":{}}],
+"ports":[{"name":"span0","kind":"tap","state":"up","bridge":"br0","bridge_state":"joined",
+ "mtu":1500,"offloads":["csum","tso4"],"offload_note":"uso: not in this kernel",
+ "rx":{"bytes":1048576,"frames":10,"calls":4},"tx":{"bytes":2048,"frames":20,"calls":5},
+ "drops":{"runt":1}}],
+"macs":[{"mac":"02:00:00:00:00:01","vlan":0,"port":"span0","age_s":192,"moves":0},
+ {"mac":"02:00:00:00:00:02","vlan":100,"port":"paris\u001b]0;evil\u0007","age_s":100000,"moves":12}],
+"paths":[{"peer":"paris","local":"192.0.2.1:7741","remote":"203.0.113.7:7741","state":"in use",
+ "pmtu":1500,"pmtu_state":"confirmed","rtt_ms":0.456,"gso":true}],
+"drops":[{"where":"peer paris","reason":"replayed","count":3,"text":"seen before"}]}
+END
+: >requests
+run -i berlin show
+is 'show: status' [ $status -eq 0 ]
+is 'show: request' same requests '{"verb":"show","what":"all"}'
+is 'show: text' same out 'site: berlin
+  network: lab
+  site id: 00112233445566aa
+  public key: AAAA
+  cipher: aes-256-gcm (OpenSSL 3.0)
+  listening: 0.0.0.0:7741, [::]:7741
+  running: 2h03m, version 0.1.0, pid 4711
+
+port: span0
+  kind: tap
+  state: up
+  bridge: br0, joined
+  mtu: 1500
+  offloads: csum tso4
+  note: uso: not in this kernel
+  received: 1.0 MiB in 10 frames, 4 calls
+  sent: 2.0 KiB in 20 frames, 5 calls
+  dropped: 1 runt
+
+peer: paris
+  state: up (up for 3 minutes)
+  site id: bbbb
+  public key: BBBB
+  endpoint: 203.0.113.7:7741
+  configured: 203.0.113.7, vpn.example.net
+  path: direct
+  round trip: 0.46 ms
+  path mtu: 1500
+  latest handshake: 1m03s ago
+  last heard: 0.2s ago
+  handshakes: 3, rekeys: 2, roamed: 1
+  received: 1.2 GiB in 900 frames, 800 datagrams
+  sent: 1023 B in 7 frames, 6 datagrams
+  dropped: 12 replayed, 3 auth
+
+peer: a-site-with-a-long-name
+  state: connecting
+  site id: cccc
+  public key: CCCC
+  handshakes: 0, rekeys: 0, roamed: 0
+  received: 0 B in 0 frames, 0 datagrams
+  sent: 0 B in 0 frames, 0 datagrams'
+
+table()
+{
+	: >requests
+	run -i berlin show "$1"
+	is "show $1: request" same requests "{\"verb\":\"show\",\"what\":\"$1\"}"
+	is "show $1: text" same out "$2"
+}
+table peers \
+'PEER                     STATE       ENDPOINT          PATH        RTT  PMTU  HANDSHAKE  HEARD       RX      TX
+paris                    up          203.0.113.7:7741  direct  0.46 ms  1500      1m03s   0.2s  1.2 GiB  1023 B
+a-site-with-a-long-name  connecting  -                 -             -     -          -      -      0 B     0 B'
+table ports \
+'PORT   KIND  STATE  BRIDGE  JOINED   MTU  OFFLOADS        RX       TX  DROPS
+span0  tap   up     br0     joined  1500  csum tso4  1.0 MiB  2.0 KiB  1 runt'
+table macs \
+'ADDRESS            VLAN  PORT                    AGE  MOVES
+02:00:00:00:00:01     0  span0                 3m12s      0
+02:00:00:00:00:02   100  paris\x1b]0;evil\x07  1d03h     12'
+table paths \
+'PEER   LOCAL           REMOTE            STATE   PMTU  PROBING        RTT  GSO
+paris  192.0.2.1:7741  203.0.113.7:7741  in use  1500  confirmed  0.46 ms  yes'
+table drops \
+'WHERE       REASON    COUNT  MEANING
+peer paris  replayed      3  seen before'
+
+cp answer full
+echo '{"ok":true,"peers":[],"drops":[]}' >answer
+table peers 'no peers'
+table drops 'nothing was dropped'
+: >requests
+run -i berlin show --json peers
+is 'show --json: request' same requests '{"verb":"show","what":"peers"}'
+is 'show --json: sorted, without ok' same out '{
+  "drops": [],
+  "peers": []
+}'
+cp full answer
+run -i berlin show macs --json
+is 'show --json escapes' not grep -q "$(printf '\033')" out
+run -i berlin show everything
+is 'show of something else' [ $status -eq 2 ]
+run -i berlin show peers macs
+is 'show of two things' [ $status -eq 2 ]
+run -i berlin show --json --json
+is 'show --json twice' [ $status -eq 2 ]
+
+# ---- colours -----------------------------------------------------------------
+
+if command -v script >/dev/null; then
+	green=$(printf '\033[32mup\033[0m')
+	script -qec "$bin/lanspan -i berlin show peers" /dev/null >out </dev/null
+	is 'colours on a terminal' says out "$green"
+	NO_COLOR=1 script -qec "$bin/lanspan -i berlin show peers" /dev/null >out </dev/null
+	is 'no colours with NO_COLOR' not says out "$green"
+	is 'and still the text' says out 'paris'
+fi
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
