@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The TAP and its place in a Linux bridge: made at start, mended when somebody
+ * deletes one of them, taken away at the end.
+ */
+#ifndef APP_ATTACH_H
+#define APP_ATTACH_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "host/netlink.h"
+#include "host/tap.h"
+
+#define ATTACH_NOTE 200
+#define ATTACH_RETRY SECONDS(1)
+
+enum attach_bridge { ATTACH_NO_BRIDGE, ATTACH_MISSING, ATTACH_JOINED };
+
+struct attach_setup {
+	const char *tap;
+	const char *bridge; /* "": none */
+	bool create;
+	unsigned mtu;
+	bool offload;
+};
+
+struct attach {
+	struct tap tap; /* fd is -1 while there is none */
+	struct netlink netlink;
+	char tap_name[IFNAMSIZ], bridge_name[IFNAMSIZ];
+	bool create, offload;
+	unsigned mtu;
+	bool up;		  /* the TAP is there and administratively up */
+	enum attach_bridge bridge;
+	bool joined;		  /* by us, not by somebody before */
+	int made_bridge;	  /* index of the bridge that we made, or 0 */
+	char note[ATTACH_NOTE];	  /* what is amiss, for people; "" when nothing */
+	struct instant retry;	  /* when to look again, without being told to */
+};
+
+/* Makes or takes the TAP and joins it.  A bridge that is missing is no error: it is
+ * awaited.  0, or -errno with note saying what is wrong and what would be
+ * right. */
+int attach_open(struct attach *a, const struct attach_setup *setup, struct instant now);
+
+/* Something changed (netlink said so, the TAP failed, or retry is reached):
+ * looks at all and mends.  True when tap.fd is another one than before. */
+bool attach_mend(struct attach *a, struct instant now);
+
+/* Leaves nothing behind that attach made. */
+void attach_close(struct attach *a);
+
+#endif

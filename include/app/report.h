@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What the process knows, as JSON: the answer to "show" in lanspan(8). */
+#ifndef APP_REPORT_H
+#define APP_REPORT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "app/node.h"
+
+/* A new object with the parts that were asked for: "all", "peers", "macs",
+ * "ports", "drops" or "paths"; always with "site".  NULL when what is none of
+ * these, or memory is short. */
+json_t *report_make(struct node *node, const char *what);
+
+/* True when what names a part. */
+bool report_known(const char *what);
+
+#endif

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * attach_mend compares what is with what should be, and does the next step that
+ * is missing: TAP there, bridge there, TAP in bridge.  It is called whenever
+ * rtnetlink reports a change, and once a second while something is amiss, so no
+ * event has to be understood, and none can be lost.
+ *
+ * A TAP that somebody sets down stays down: that is a wish.  One that somebody
+ * deletes is made again: the process has no other work.
+ */
+#include "app/attach.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+
+#define QUEUE_FRAMES 128 /* super-frames of 64 KiB: the default of 1000 is 64 MB of delay */
+
+static void note(struct attach *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Says what is amiss, once as long as it is the same. */
+static void note(struct attach *a, const char *fmt, ...)
+{
+	char text[ATTACH_NOTE];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (strcmp(text, a->note) == 0)
+		return;
+	memcpy(a->note, text, sizeof(a->note));
+	if (text[0])
+		log_warn("%s", text);
+}
+
+static void note_tap_error(struct attach *a, int error)
+{
+	const char *name = a->tap_name;
+
+	switch (error) {
+	case -EPERM:
+	case -EACCES:
+		note(a, "tap %s: not permitted: CAP_NET_ADMIN is needed (run as root, or by the "
+			"systemd unit)", name);
+		break;
+	case -EINVAL:
+		note(a, "tap %s: a device of another kind has this name: choose another tap name, "
+			"or delete that device", name);
+		break;
+	case -EBUSY:
+		note(a, "tap %s: another process holds it: choose another tap name, or stop that "
+			"process", name);
+		break;
+	case -ENOENT:
+	case -ENODEV:
+		note(a, "tap %s: no /dev/net/tun: load the kernel module tun", name);
+		break;
+	default:
+		note(a, "tap %s: %s", name, strerror(-error));
+	}
+}
+
+static int make_tap(struct attach *a)
+{
+	uint32_t all = VNET_CAN_CSUM | VNET_CAN_TSO4 | VNET_CAN_TSO6 | VNET_CAN_TSO_ECN |
+		       VNET_CAN_USO;
+	struct tap *tap = &a->tap;
+	int error = tap_open(tap, a->tap_name, a->offload ? all : 0);
+
+	if (error) {
+		note_tap_error(a, error);
+		return error;
+	}
+	error = netlink_link_set_silent(&a->netlink, tap->ifindex, tap->name);
+	if (error)
+		log_warn("tap %s: cannot silence IPv6 on it: %s", tap->name, strerror(-error));
+	netlink_link_set_txqlen(&a->netlink, tap->ifindex, QUEUE_FRAMES);
+	error = netlink_link_set_mtu(&a->netlink, tap->ifindex, a->mtu);
+	if (!error)
+		error = netlink_link_set_up(&a->netlink, tap->ifindex, true);
+	if (error) {
+		note(a, "tap %s: cannot set mtu %u and bring it up: %s", tap->name, a->mtu,
+		     strerror(-error));
+		tap_close(tap);
+	}
+	return error;
+}
+
+static int make_bridge(struct attach *a, struct netlink_link *bridge)
+{
+	int error = netlink_bridge_add(&a->netlink, a->bridge_name);
+
+	if (!error)
+		error = netlink_link_get(&a->netlink, a->bridge_name, bridge);
+	if (error) {
+		note(a, "bridge %s: cannot make it: %s", a->bridge_name, strerror(-error));
+		return error;
+	}
+	a->made_bridge = bridge->index;
+	netlink_link_set_up(&a->netlink, bridge->index, true);
+	log_info("bridge %s made", a->bridge_name);
+	return 0;
+}
+
+static int find_bridge(struct attach *a, struct netlink_link *bridge)
+{
+	int error = netlink_link_get(&a->netlink, a->bridge_name, bridge);
+
+	if (error == -ENODEV && a->create)
+		return make_bridge(a, bridge);
+	if (error == -ENODEV)
+		note(a, "bridge %s does not exist, waiting for it: make it with `ip link add %s "
+			"type bridge`, or set create = yes", a->bridge_name, a->bridge_name);
+	else if (error)
+		note(a, "bridge %s: %s", a->bridge_name, strerror(-error));
+	else if (strcmp(bridge->kind, "bridge") != 0) {
+		note(a, "bridge %s: this device is %s, not a Linux bridge", a->bridge_name,
+		     bridge->kind[0] ? bridge->kind : "a plain interface");
+		return -EINVAL;
+	}
+	return error;
+}
+
+static int join(struct attach *a)
+{
+	struct netlink_link bridge, tap;
+	int error;
+
+	a->bridge = a->bridge_name[0] ? ATTACH_MISSING : ATTACH_NO_BRIDGE;
+	error = netlink_link_get(&a->netlink, a->tap.name, &tap);
+	a->up = !error && tap.up;
+	if (error || !a->bridge_name[0])
+		return error;
+	error = find_bridge(a, &bridge);
+	if (error)
+		return error;
+	if (tap.master != bridge.index) {
+		error = netlink_link_set_master(&a->netlink, a->tap.ifindex, bridge.index);
+		if (error) {
+			note(a, "tap %s: cannot join bridge %s: %s", a->tap.name, a->bridge_name,
+			     strerror(-error));
+			return error;
+		}
+		a->joined = true;
+		log_info("tap %s joined bridge %s", a->tap.name, a->bridge_name);
+	}
+	a->bridge = ATTACH_JOINED;
+	return 0;
+}
+
+/* True while the TAP in hand is the device of that name. */
+static bool tap_is_there(struct attach *a)
+{
+	struct netlink_link link;
+
+	return a->tap.fd >= 0 && netlink_link_get(&a->netlink, a->tap.name, &link) == 0 &&
+	       link.index == a->tap.ifindex;
+}
+
+static int attach_all(struct attach *a, struct instant now)
+{
+	int error = 0;
+
+	a->up = false;
+	a->bridge = a->bridge_name[0] ? ATTACH_MISSING : ATTACH_NO_BRIDGE;
+	if (a->tap.fd < 0)
+		error = make_tap(a);
+	if (!error)
+		error = join(a);
+	if (!error)
+		note(a, "%s", a->up ? "" : "tap was set down by somebody: `ip link set up` it");
+	a->retry = error ? instant_add(now, ATTACH_RETRY) : INSTANT_NEVER;
+	return error;
+}
+
+int attach_open(struct attach *a, const struct attach_setup *setup, struct instant now)
+{
+	int error;
+
+	memset(a, 0, sizeof(*a));
+	a->tap.fd = -1;
+	snprintf(a->tap_name, sizeof(a->tap_name), "%s", setup->tap);
+	snprintf(a->bridge_name, sizeof(a->bridge_name), "%s", setup->bridge);
+	a->create = setup->create;
+	a->mtu = setup->mtu;
+	a->offload = setup->offload;
+	error = netlink_open(&a->netlink);
+	if (error) {
+		note(a, "rtnetlink: %s", strerror(-error));
+		return error;
+	}
+	error = attach_all(a, now);
+	if (error == -ENODEV && a->tap.fd >= 0)
+		return 0;
+	if (error)
+		attach_close(a);
+	return error;
+}
+
+bool attach_mend(struct attach *a, struct instant now)
+{
+	bool another = false;
+
+	if (a->tap.fd >= 0 && !tap_is_there(a)) {
+		log_warn("tap %s is gone, making it again", a->tap_name);
+		tap_close(&a->tap);
+		another = true;
+	}
+	another |= a->tap.fd < 0;
+	attach_all(a, now);
+	return another;
+}
+
+void attach_close(struct attach *a)
+{
+	struct netlink_link bridge;
+
+	if (a->tap.fd >= 0) {
+		if (a->tap.existed && a->joined)
+			netlink_link_set_master(&a->netlink, a->tap.ifindex, 0);
+		tap_close(&a->tap);
+	}
+	if (a->made_bridge && netlink_link_get(&a->netlink, a->bridge_name, &bridge) == 0 &&
+	    bridge.index == a->made_bridge)
+		netlink_link_delete(&a->netlink, bridge.index);
+	a->made_bridge = 0;
+	netlink_close(&a->netlink);
+}

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app/node_parts.h"
+#include "base/bytes.h"
+#include "base/log.h"
+
+#define RESOLVE_EVERY 30 /* seconds between look-ups of a peer that does not answer */
+
+/* A tag says which peer's which address was asked for, and of which generation. */
+static uint64_t tag_make(const struct node *node, unsigned number, unsigned address)
+{
+	return (uint64_t)node->peers[number].generation << 32 | number << 8 | address;
+}
+
+static void use_answers(struct node *node, unsigned number)
+{
+	struct node_peer *np = &node->peers[number];
+	struct addr all[CONF_ADDRESSES * RESOLVE_ANSWERS];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < np->conf.n_address; i++) {
+		memcpy(&all[n], np->answers[i], np->n_answers[i] * sizeof(all[0]));
+		n += np->n_answers[i];
+	}
+	peers_set_addresses(&node->site.peers, node->site.peers.peer[number], all, n,
+			    node->loop.now);
+}
+
+void node_resolved(void *ctx, uint64_t tag, const struct addr *answers, size_t n,
+		   const char *error)
+{
+	struct node *node = ctx;
+	unsigned number = tag >> 8 & 0xffffff, address = tag & 0xff;
+	struct node_peer *np;
+
+	if (number >= PEERS_MAX || address >= CONF_ADDRESSES)
+		return;
+	np = &node->peers[number];
+	if (!np->used || np->generation != tag >> 32)
+		return;
+	if (n == 0) {
+		if (!np->failure[0])
+			log_warn("peer %s: address %s: %s", np->conf.name,
+				 np->conf.address[address], error);
+		snprintf(np->failure, sizeof(np->failure), "%s", error);
+		return;
+	}
+	np->failure[0] = '\0';
+	n = MIN(n, RESOLVE_ANSWERS);
+	if (np->n_answers[address] == n &&
+	    memcmp(np->answers[address], answers, n * sizeof(*answers)) == 0)
+		return;
+	memcpy(np->answers[address], answers, n * sizeof(*answers));
+	np->n_answers[address] = (unsigned)n;
+	use_answers(node, number);
+}
+
+static void resolve_peer(struct node *node, unsigned number)
+{
+	const struct node_peer *np = &node->peers[number];
+
+	for (unsigned i = 0; i < np->conf.n_address; i++)
+		resolve_ask(node->resolve, np->conf.address[i], WIRE_PORT,
+			    tag_make(node, number, i));
+}
+
+/* A few peers each second, so that the queue of questions is not swamped. */
+void node_resolve_again(struct node *node)
+{
+	unsigned turn = (unsigned)(node->resolve_round++ % RESOLVE_EVERY);
+
+	for (unsigned i = turn; i < node->site.peers.top; i += RESOLVE_EVERY) {
+		const struct peer *peer = node->site.peers.peer[i];
+
+		if (peer && node->peers[i].used && !peer->up)
+			resolve_peer(node, i);
+	}
+}
+
+void node_add_peer(struct node *node, const struct conf_peer *conf)
+{
+	struct peer *peer = peers_add(&node->site.peers, conf->name, conf->public_key,
+				      node->loop.now);
+	struct node_peer *np;
+
+	if (!peer) {
+		log_error("peer %s: out of memory, left out", conf->name);
+		return;
+	}
+	np = &node->peers[peer->number];
+	*np = (struct node_peer){ .used = true,
+				  .generation = np->generation + 1,
+				  .conf = *conf,
+				  .refused = { .every = SECONDS(60), .burst = 1 } };
+	resolve_peer(node, peer->number);
+}
+
+static void remove_peer(struct node *node, struct peer *peer)
+{
+	struct node_peer *np = &node->peers[peer->number];
+
+	np->used = false;
+	np->generation++;
+	site_remove_peer(&node->site, peer, node->loop.now);
+}
+
+static const struct conf_peer *find_conf(const struct conf *conf, const struct peer *peer)
+{
+	for (unsigned i = 0; i < conf->n_peers; i++) {
+		if (memcmp(conf->peers[i].public_key, peer->public_key, KEX_KEY) == 0 &&
+		    strcmp(conf->peers[i].name, peer->name) == 0)
+			return &conf->peers[i];
+	}
+	return NULL;
+}
+
+/* The addresses of a peer that stays. */
+static void change_addresses(struct node *node, struct peer *peer, const struct conf_peer *conf)
+{
+	struct node_peer *np = &node->peers[peer->number];
+
+	if (memcmp(&np->conf, conf, sizeof(*conf)) == 0)
+		return;
+	np->conf = *conf;
+	np->generation++;
+	memset(np->n_answers, 0, sizeof(np->n_answers));
+	use_answers(node, peer->number);
+	resolve_peer(node, peer->number);
+}
+
+static void apply_peers(struct node *node, const struct conf *conf)
+{
+	struct peers *peers = &node->site.peers;
+
+	for (unsigned i = 0; i < peers->top; i++) {
+		const struct conf_peer *found;
+
+		if (!peers->peer[i])
+			continue;
+		found = find_conf(conf, peers->peer[i]);
+		if (found)
+			change_addresses(node, peers->peer[i], found);
+		else
+			remove_peer(node, peers->peer[i]);
+	}
+	for (unsigned i = 0; i < conf->n_peers; i++) {
+		if (!peers_find_key(peers, conf->peers[i].public_key))
+			node_add_peer(node, &conf->peers[i]);
+	}
+}
+
+static void apply_rest(struct node *node, const struct conf *conf)
+{
+	struct peers *peers = &node->site.peers;
+
+	log_set_level(conf->log);
+	node->site.switching.reserved_pass = conf->reserved_pass;
+	node->site.switching.fdb.ageing = SECONDS(conf->ageing);
+	node->site.switching.fdb.quota = conf->mac_quota;
+	peers->keepalive = SECONDS(conf->keepalive);
+	for (unsigned i = 0; i < peers->top; i++) {
+		if (peers->peer[i])
+			peers->peer[i]->timers.keepalive = peers->keepalive;
+	}
+}
+
+static void refuse_reload(struct conf_errors *why, const struct conf *conf, const char *key)
+{
+	char *line = NULL;
+
+	if (asprintf(&line, "%s: %s: this cannot change while running: restart the process, or "
+			    "take the change back; nothing was changed", conf->file, key) < 0)
+		return;
+	why->lines = malloc(sizeof(*why->lines));
+	if (!why->lines) {
+		free(line);
+		return;
+	}
+	why->lines[0] = line;
+	why->n = 1;
+}
+
+int node_reload(struct node *node, struct conf_errors *why)
+{
+	struct conf *conf = conf_load(node->conf->file, why);
+	const char *key;
+
+	if (!conf)
+		return 2;
+	key = conf_fixed_difference(node->conf, conf);
+	if (key) {
+		refuse_reload(why, conf, key);
+		conf_free(conf);
+		return 2;
+	}
+	apply_rest(node, conf);
+	apply_peers(node, conf);
+	conf_free(node->conf);
+	node->conf = conf;
+	log_info("configuration reloaded: %u peers", conf->n_peers);
+	return 0;
+}
+
+void node_peer_event(void *ctx, struct peer *peer, enum peer_event event)
+{
+	struct node *node = ctx;
+	char text[ADDR_TEXT];
+	uint64_t held;
+
+	addr_format(&peer->endpoint.addr, text);
+	switch (event) {
+	case PEER_UP:
+		log_info("peer %s: up at %s", peer->name, text);
+		break;
+	case PEER_DOWN:
+		log_info("peer %s: down", peer->name);
+		break;
+	case PEER_REKEYED:
+		log_debug("peer %s: new keys", peer->name);
+		break;
+	case PEER_ROAMED:
+		log_info("peer %s: moved to %s", peer->name, text);
+		break;
+	case PEER_PMTU:
+		log_debug("peer %s: path takes %u bytes", peer->name, peer->pmtu.now_size);
+		break;
+	case PEER_MTU_DIFFERS:
+		log_warn("peer %s: its bridge has mtu %u, ours %u: larger frames will be lost",
+			 peer->name, peer->remote_mtu, node->conf->mtu);
+		break;
+	case PEER_REFUSED:
+		if (log_limit_pass(&node->peers[peer->number].refused, node->loop.now, &held))
+			log_warn("peer %s: its answer is not authentic: is the network secret the "
+				 "same at both sites?", peer->name);
+		break;
+	}
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/report.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "app/version.h"
+#include "base/bytes.h"
+#include "base/mac.h"
+
+static void put(json_t *object, const char *key, json_t *value)
+{
+	json_object_set_new(object, key, value);
+}
+
+static void put_text(json_t *object, const char *key, const char *text)
+{
+	put(object, key, text ? json_stringn_nocheck(text, strlen(text)) : json_null());
+}
+
+static void put_count(json_t *object, const char *key, uint64_t value)
+{
+	put(object, key, json_integer((json_int_t)value));
+}
+
+/* Whole seconds since then, or null when it never was. */
+static json_t *age(struct instant then, struct instant now)
+{
+	return then.us ? json_integer(instant_between(then, now) / 1000000) : json_null();
+}
+
+/* Microseconds as milliseconds with three places. */
+static json_t *milliseconds(int64_t us)
+{
+	return us ? json_real((double)us / 1000) : json_null();
+}
+
+static json_t *drops_object(const struct drops *drops)
+{
+	json_t *object = json_object();
+
+	for (unsigned i = 0; i < DROP_COUNT; i++) {
+		if (drops->count[i])
+			put_count(object, drop_name((enum drop)i), drops->count[i]);
+	}
+	return object;
+}
+
+static void put_key(json_t *object, const uint8_t key[KEX_KEY], const uint8_t id[IDENTITY_ID])
+{
+	char text[KEX_TEXT], hex[IDENTITY_ID_TEXT];
+
+	kex_to_text(text, key);
+	bytes_to_hex(hex, id, IDENTITY_ID);
+	put_text(object, "public_key", text);
+	put_text(object, "site_id", hex);
+}
+
+static json_t *site_object(struct node *node)
+{
+	const struct conf *conf = node->conf;
+	json_t *site = json_object(), *listen = json_array();
+	char text[ADDR_TEXT];
+
+	put_text(site, "name", conf->site);
+	put_key(site, node->site.self.public_key, node->site.self.id);
+	put_text(site, "network", conf->network);
+	put_text(site, "cipher", cipher_name(conf->cipher));
+	put_text(site, "engine", "openssl");
+	put_text(site, "version", VERSION);
+	put_count(site, "pid", (uint64_t)getpid());
+	put(site, "uptime_s", age(node->started, node->loop.now));
+	put_text(site, "tap", conf->tap);
+	put_text(site, "bridge", conf->bridge[0] ? conf->bridge : NULL);
+	put_count(site, "mtu", conf->mtu);
+	for (unsigned i = 0; i < node->n_sockets; i++)
+		json_array_append_new(listen,
+				      json_string(addr_format(&node->sockets[i].udp.local, text)));
+	put(site, "listen", listen);
+	return site;
+}
+
+static const char *peer_state(const struct peer *peer)
+{
+	return peer->disconnected ? "disconnected" : peer->up ? "up" : "connecting";
+}
+
+static const char *peer_state_text(const struct node_peer *np, const struct peer *peer)
+{
+	if (peer->disconnected)
+		return "disconnected by command";
+	if (peer->up)
+		return "session established";
+	if (np->failure[0])
+		return np->failure;
+	if (peer->drops.count[DROP_HANDSHAKE])
+		return "answers, but not authentically: same network secret on both sides?";
+	if (peer->n_candidates || peer->endpoint.addr.family != ADDR_NONE)
+		return "calling, no answer yet";
+	return np->conf.n_address ? "address not known yet" : "no address: waiting to be called";
+}
+
+static json_t *traffic_object(const struct peer_traffic *t)
+{
+	json_t *object = json_object();
+
+	put_count(object, "bytes", t->bytes);
+	put_count(object, "frames", t->frames);
+	put_count(object, "datagrams", t->datagrams);
+	return object;
+}
+
+static void put_place(json_t *object, const char *key, const struct addr *addr)
+{
+	char text[ADDR_TEXT];
+
+	put_text(object, key, addr->family == ADDR_NONE ? NULL : addr_format(addr, text));
+}
+
+static json_t *peer_object(struct node *node, const struct peer *peer)
+{
+	const struct node_peer *np = &node->peers[peer->number];
+	json_t *object = json_object(), *addresses = json_array();
+	struct instant now = node->loop.now;
+
+	put_text(object, "name", peer->name);
+	put_key(object, peer->public_key, peer->id);
+	put_text(object, "state", peer_state(peer));
+	put_text(object, "state_text", peer_state_text(np, peer));
+	put_count(object, "port", SWITCH_PEER + peer->number);
+	put_place(object, "endpoint", &peer->endpoint.addr);
+	for (unsigned i = 0; i < np->conf.n_address; i++)
+		json_array_append_new(addresses, json_string(np->conf.address[i]));
+	put(object, "addresses", addresses);
+	put_text(object, "path", peer->up ? "direct" : NULL);
+	put(object, "rtt_ms", milliseconds(peer->rtt));
+	put(object, "pmtu", peer->up ? json_integer(peer->pmtu.now_size) : json_null());
+	put(object, "handshake_age_s", age(peer->last_handshake, now));
+	put(object, "last_heard_s", age(peer->timers.heard, now));
+	put(object, "rx", traffic_object(&peer->rx));
+	put(object, "tx", traffic_object(&peer->tx));
+	put_count(object, "handshakes", peer->handshakes);
+	put_count(object, "rekeys", peer->rekeys);
+	put_count(object, "roamed", peer->roamed);
+	put(object, "drops", drops_object(&peer->drops));
+	return object;
+}
+
+static json_t *peers_array(struct node *node)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < node->site.peers.top; i++) {
+		if (node->site.peers.peer[i])
+			json_array_append_new(array, peer_object(node, node->site.peers.peer[i]));
+	}
+	return array;
+}
+
+static json_t *offloads_array(uint32_t can)
+{
+	static const struct {
+		uint32_t bit;
+		const char *name;
+	} names[] = { { VNET_CAN_CSUM, "csum" },
+		      { VNET_CAN_TSO4, "tso4" },
+		      { VNET_CAN_TSO6, "tso6" },
+		      { VNET_CAN_TSO_ECN, "ecn" },
+		      { VNET_CAN_USO, "uso" } };
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < COUNT_OF(names); i++) {
+		if (can & names[i].bit)
+			json_array_append_new(array, json_string(names[i].name));
+	}
+	return array;
+}
+
+static json_t *port_traffic_object(const struct port_traffic *t, uint64_t calls)
+{
+	json_t *object = json_object();
+
+	put_count(object, "bytes", t->bytes);
+	put_count(object, "frames", t->frames);
+	put_count(object, "calls", calls);
+	return object;
+}
+
+static json_t *ports_array(struct node *node)
+{
+	static const char *const bridge_states[] = { [ATTACH_NO_BRIDGE] = "none",
+						     [ATTACH_MISSING] = "missing",
+						     [ATTACH_JOINED] = "joined" };
+	const struct attach *a = &node->attach;
+	json_t *array = json_array(), *object = json_object();
+
+	put_text(object, "name", node->port.name);
+	put_text(object, "kind", "tap");
+	put_text(object, "state", a->tap.fd < 0 ? "absent" : a->up ? "up" : "down");
+	put_text(object, "bridge", a->bridge_name[0] ? a->bridge_name : NULL);
+	put_text(object, "bridge_state", bridge_states[a->bridge]);
+	put_text(object, "note", a->note[0] ? a->note : NULL);
+	put_count(object, "mtu", a->mtu);
+	put(object, "offloads", offloads_array(node->port.can));
+	put_text(object, "offload_note",
+		 a->offload ? node->port.can & VNET_CAN_USO ? NULL : "no USO: needs Linux 6.2"
+			    : "offload = off");
+	put(object, "rx", port_traffic_object(&node->port.rx, node->tap_reads));
+	put(object, "tx", port_traffic_object(&node->port.tx, node->tap_writes));
+	put_count(object, "cut", node->port.cut);
+	put(object, "drops", drops_object(&node->port.drops));
+	json_array_append_new(array, object);
+	return array;
+}
+
+static const char *port_name(struct node *node, uint16_t port)
+{
+	const struct peer *peer;
+
+	if (!switch_is_peer(port))
+		return node->site.port[port]->name;
+	peer = node->site.peers.peer[port - SWITCH_PEER];
+	return peer ? peer->name : "?";
+}
+
+static json_t *macs_array(struct node *node)
+{
+	json_t *array = json_array();
+	const struct fdb_entry *e;
+	size_t place = 0;
+	char text[MAC_TEXT];
+
+	while ((e = fdb_next(&node->site.switching.fdb, &place, node->loop.now))) {
+		json_t *object = json_object();
+
+		put_text(object, "mac", mac_format(e->mac, text));
+		put_count(object, "vlan", e->vlan);
+		put_text(object, "port", port_name(node, e->port));
+		put_text(object, "kind", switch_is_peer(e->port) ? "peer" : "local");
+		put(object, "age_s", age(e->seen, node->loop.now));
+		put_count(object, "moves", e->moves_total);
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+static void append_path(struct node *node, json_t *array, const struct peer *peer,
+			const struct peer_candidate *at, bool in_use)
+{
+	static const char *const states[] = { [PMTU_STATE_BASE] = "base",
+					      [PMTU_STATE_SEARCH] = "searching",
+					      [PMTU_STATE_DONE] = "found" };
+	const struct udp *udp = &node->sockets[at->socket].udp;
+	json_t *object = json_object();
+
+	put_text(object, "peer", peer->name);
+	put_place(object, "local", &udp->local);
+	put_place(object, "remote", &at->addr);
+	put_text(object, "state", in_use ? "in use" : "configured");
+	put(object, "pmtu", in_use ? json_integer(peer->pmtu.now_size) : json_null());
+	put_text(object, "pmtu_state", in_use ? states[peer->pmtu.state] : NULL);
+	put(object, "rtt_ms", in_use ? milliseconds(peer->rtt) : json_null());
+	put(object, "gso", json_boolean(udp->gso));
+	json_array_append_new(array, object);
+}
+
+static void append_failed(struct node *node, json_t *array, const struct peer *peer)
+{
+	const struct node_peer *np = &node->peers[peer->number];
+
+	for (unsigned i = 0; i < np->conf.n_address; i++) {
+		json_t *object;
+
+		if (np->n_answers[i])
+			continue;
+		object = json_object();
+		put_text(object, "peer", peer->name);
+		put_text(object, "local", NULL);
+		put_text(object, "remote", np->conf.address[i]);
+		put_text(object, "state", np->failure[0] ? "failed" : "resolving");
+		put(object, "pmtu", json_null());
+		put(object, "pmtu_state", json_null());
+		put(object, "rtt_ms", json_null());
+		put(object, "gso", json_false());
+		json_array_append_new(array, object);
+	}
+}
+
+static json_t *paths_array(struct node *node)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < node->site.peers.top; i++) {
+		const struct peer *peer = node->site.peers.peer[i];
+
+		if (!peer)
+			continue;
+		if (peer->endpoint.addr.family != ADDR_NONE)
+			append_path(node, array, peer, &peer->endpoint, peer->up);
+		for (unsigned k = 0; k < peer->n_candidates; k++) {
+			const struct peer_candidate *c = &peer->candidates[k];
+
+			if (c->socket != peer->endpoint.socket ||
+			    !addr_equal(&c->addr, &peer->endpoint.addr))
+				append_path(node, array, peer, c, false);
+		}
+		append_failed(node, array, peer);
+	}
+	return array;
+}
+
+static void append_drops(json_t *array, const char *kind, const char *name,
+			 const struct drops *drops)
+{
+	for (unsigned i = 0; i < DROP_COUNT; i++) {
+		json_t *object;
+
+		if (!drops->count[i])
+			continue;
+		object = json_object();
+		put(object, "where", name ? json_sprintf("%s %s", kind, name) : json_string(kind));
+		put_text(object, "reason", drop_name((enum drop)i));
+		put_count(object, "count", drops->count[i]);
+		put_text(object, "text", drop_text((enum drop)i));
+		json_array_append_new(array, object);
+	}
+}
+
+static json_t *drops_array(struct node *node)
+{
+	json_t *array = json_array();
+
+	append_drops(array, "site", NULL, &node->site.peers.drops);
+	append_drops(array, "port", node->port.name, &node->port.drops);
+	for (unsigned i = 0; i < node->site.peers.top; i++) {
+		const struct peer *peer = node->site.peers.peer[i];
+
+		if (peer)
+			append_drops(array, "peer", peer->name, &peer->drops);
+	}
+	return array;
+}
+
+static const struct {
+	const char *name;
+	json_t *(*make)(struct node *node);
+} parts[] = { { "peers", peers_array },
+	      { "ports", ports_array },
+	      { "macs", macs_array },
+	      { "paths", paths_array },
+	      { "drops", drops_array } };
+
+bool report_known(const char *what)
+{
+	for (unsigned i = 0; i < COUNT_OF(parts); i++) {
+		if (strcmp(what, parts[i].name) == 0)
+			return true;
+	}
+	return strcmp(what, "all") == 0;
+}
+
+json_t *report_make(struct node *node, const char *what)
+{
+	json_t *report;
+
+	if (!report_known(what))
+		return NULL;
+	report = json_object();
+	put(report, "site", site_object(node));
+	for (unsigned i = 0; i < COUNT_OF(parts); i++) {
+		if (strcmp(what, "all") == 0 || strcmp(what, parts[i].name) == 0)
+			put(report, parts[i].name, parts[i].make(node));
+	}
+	return report;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "app/conf.h"
+#include "app/node.h"
+#include "app/version.h"
+#include "base/log.h"
+#include "host/proc.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+static const char usage[] = "usage: lanspan-bridge -c FILE\n"
+			    "       lanspan-bridge -h | -V\n"
+			    "\n"
+			    "  -c FILE  the site's configuration, see lanspan.conf(5)\n"
+			    "  -h       this help\n"
+			    "  -V       the version\n";
+
+static int wrong_usage(const char *why)
+{
+	fprintf(stderr, "lanspan-bridge: %s\n%s", why, usage);
+	return EXIT_USAGE;
+}
+
+static int run(const char *file)
+{
+	struct conf_errors errors = { 0 };
+	struct conf *conf = conf_load(file, &errors);
+	struct node *node;
+	int status;
+
+	for (size_t i = 0; i < errors.n; i++)
+		fprintf(stderr, "lanspan-bridge: %s\n", errors.lines[i]);
+	conf_errors_free(&errors);
+	if (!conf)
+		return EXIT_USAGE;
+	log_set_level(conf->log);
+	node = node_start(conf);
+	if (!node)
+		return EXIT_FAILED;
+	status = node_run(node);
+	node_stop(node);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const char *file = NULL;
+	int option;
+
+	proc_start();
+	log_set_name("lanspan-bridge");
+	opterr = 0;
+	while ((option = getopt(argc, argv, "c:hV")) != -1) {
+		switch (option) {
+		case 'c':
+			file = optarg;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_DONE;
+		case 'V':
+			puts("lanspan-bridge " VERSION);
+			return EXIT_DONE;
+		default:
+			return wrong_usage("an option that does not exist, or lacks its argument");
+		}
+	}
+	if (optind < argc)
+		return wrong_usage("an argument too many");
+	if (!file)
+		return wrong_usage("the configuration is missing: -c FILE");
+	return run(file);
+}
