@@ -118,7 +118,7 @@ static void add_peer(struct reading *r, struct conf_section *section)
 		return;
 	}
 	section->slot = c->n_peers++;
-	strcpy(c->peers[section->slot].name, section->name);
+	memcpy(c->peers[section->slot].name, section->name, sizeof(section->name));
 }
 
 static void fill_section(struct reading *r, size_t section)

@@ -120,7 +120,7 @@ static void section_rest(struct conf_section *section, struct conf_report *repor
 				title, rest, WIRE_NAME);
 		section->spare = true;
 	} else if (section->kind == CONF_PEER) {
-		strcpy(section->name, rest);
+		memcpy(section->name, rest, strlen(rest) + 1);
 	}
 }
 

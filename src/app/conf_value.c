@@ -50,7 +50,7 @@ size_t conf_value_split(char *s, char **items, size_t room)
 static void set_name(const struct conf_place *place, char *out, const char *text)
 {
 	if (conf_name_valid(text))
-		strcpy(out, text);
+		memcpy(out, text, strlen(text) + 1);
 	else
 		complain(place, "\"%s\" is not a name: must be 1 to %d of a-z 0-9 . _ -", text,
 			 WIRE_NAME);
@@ -131,7 +131,7 @@ static void set_interface(const struct conf_place *place, char *out, const char 
 			 "\"%s\" is not an interface's name: must be without / : %% and blanks",
 			 text);
 	else
-		strcpy(out, text);
+		memcpy(out, text, strlen(text) + 1);
 }
 
 static void set_choice(const struct conf_place *place, bool *out, const char *text)
@@ -214,9 +214,9 @@ static bool host_valid(const char *host, size_t len)
 static bool port_valid(const char *text)
 {
 	size_t n = strlen(text);
+	unsigned long port = strtoul(text, NULL, 10);
 
-	return n >= 1 && n <= 5 && strspn(text, "0123456789") == n && atoi(text) >= 1 &&
-	       atoi(text) <= 65535;
+	return n <= 5 && strspn(text, "0123456789") == n && port >= 1 && port <= UINT16_MAX;
 }
 
 /* Why text is no "host[:port]", or NULL when it is one. */
@@ -259,7 +259,7 @@ static void add_address(const struct conf_place *place, struct conf_peer *peer, 
 	if (strlen(item) >= CONF_HOST)
 		complain(place, "\"%s\" is too long: at most %d characters", item, CONF_HOST - 1);
 	else
-		strcpy(peer->address[peer->n_address++], item);
+		memcpy(peer->address[peer->n_address++], item, strlen(item) + 1);
 }
 
 static void set_addresses(const struct conf_place *place, struct conf_peer *peer, const char *text)

@@ -86,7 +86,7 @@ static void print_port(const json_t *port)
 	putchar('\n');
 	head("port", port);
 	line("kind", text_member(port, "kind"));
-	print_state(port, "state");
+	print_state(port, "note");
 	if (strcmp(bridge, "-") != 0) {
 		printf("  bridge: %s, ", bridge);
 		text_print(text_state_colour(joined), joined);
@@ -94,7 +94,7 @@ static void print_port(const json_t *port)
 	}
 	line("mtu", text_member(port, "mtu"));
 	line("offloads", show_list(json_object_get(port, "offloads"), " "));
-	line_if_any("note", text_member(port, "offload_note"));
+	line_if_any("offload note", text_member(port, "offload_note"));
 	print_transfer(port, "calls");
 	line_if_any("dropped", show_counts(json_object_get(port, "drops")));
 	free(bridge);

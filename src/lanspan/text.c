@@ -16,13 +16,18 @@ static void *must(void *p)
 
 char *text_safe(const char *s)
 {
+	static const char digits[] = "0123456789abcdef";
 	char *out = must(malloc(4 * strlen(s) + 1)), *p = out;
 
 	for (; *s; s++) {
-		if (*s >= 0x20 && *s < 0x7f)
+		if (*s >= 0x20 && *s < 0x7f) {
 			*p++ = *s;
-		else
-			p += sprintf(p, "\\x%02x", (unsigned char)*s);
+			continue;
+		}
+		*p++ = '\\';
+		*p++ = 'x';
+		*p++ = digits[(unsigned char)*s >> 4];
+		*p++ = digits[*s & 15];
 	}
 	*p = '\0';
 	return out;

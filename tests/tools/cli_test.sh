@@ -279,7 +279,7 @@ cat >answer <<'END'
   "pmtu":null,"handshake_age_s":null,"last_heard_s":null,
   "rx":{"bytes":0,"frames":0,"datagrams":0},"tx":{"bytes":0,"frames":0,"datagrams":0},
   "handshakes":0,"rekeys":0,"roamed":0,"drops":{}}],
-"ports":[{"name":"span0","kind":"tap","state":"up","bridge":"br0","bridge_state":"joined",
+"ports":[{"name":"span0","kind":"tap","state":"up","note":"bridge port has no GRO","cut":0,"bridge":"br0","bridge_state":"joined",
  "mtu":1500,"offloads":["csum","tso4"],"offload_note":"uso: not in this kernel",
  "rx":{"bytes":1048576,"frames":10,"calls":4},"tx":{"bytes":2048,"frames":20,"calls":5},
  "drops":{"runt":1}}],
@@ -303,11 +303,11 @@ is 'show: text' same out 'site: berlin
 
 port: span0
   kind: tap
-  state: up
+  state: up (bridge port has no GRO)
   bridge: br0, joined
   mtu: 1500
   offloads: csum tso4
-  note: uso: not in this kernel
+  offload note: uso: not in this kernel
   received: 1.0 MiB in 10 frames, 4 calls
   sent: 2.0 KiB in 20 frames, 5 calls
   dropped: 1 runt
