@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "app/conf.h"
+#include "app/control.h"
 #include "app/node.h"
-#include "app/version.h"
 #include "base/log.h"
 #include "host/proc.h"
 
@@ -37,7 +37,7 @@ static int run(const char *file)
 	if (!conf)
 		return EXIT_USAGE;
 	log_set_level(conf->log);
-	node = node_start(conf);
+	node = node_start(conf, control_answer);
 	if (!node)
 		return EXIT_FAILED;
 	status = node_run(node);
@@ -62,7 +62,7 @@ int main(int argc, char **argv)
 			fputs(usage, stdout);
 			return EXIT_DONE;
 		case 'V':
-			puts("lanspan-bridge " VERSION);
+			puts("lanspan-bridge " LANSPAN_VERSION);
 			return EXIT_DONE;
 		default:
 			return wrong_usage("an option that does not exist, or lacks its argument");

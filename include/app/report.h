@@ -6,7 +6,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 
-#include "app/node.h"
+#include "app/node_state.h"
 
 /* A new object with the parts that were asked for: "all", "peers", "macs",
  * "ports", "drops" or "paths"; always with "site".  NULL when what is none of

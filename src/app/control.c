@@ -4,7 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "app/node.h"
+#include "app/node_peers.h"
 #include "app/report.h"
 #include "base/bytes.h"
 #include "base/log.h"
@@ -39,7 +39,7 @@ static json_t *run_show(struct node *node, json_t *request)
 static json_t *run_reload(struct node *node, json_t *request)
 {
 	struct conf_errors why = { 0 };
-	int status = node_reload(node, &why);
+	int status = node_peers_reload(node, &why);
 	json_t *answer, *lines;
 
 	(void)request;

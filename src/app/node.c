@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/control.h"
-#include "app/node_parts.h"
+#include "app/node_io.h"
+#include "app/node_peers.h"
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/rand.h"
@@ -38,7 +38,7 @@ static bool start_sockets(struct node *node)
 		}
 		s->node = node;
 		s->number = (uint8_t)node->n_sockets++;
-		node_watch_socket(s);
+		node_io_watch_socket(s);
 		if (loop_add(&node->loop, &s->source))
 			return false;
 		log_info("listening on %s", addr_format(&s->udp.local, text));
@@ -46,6 +46,12 @@ static bool start_sockets(struct node *node)
 	if (node->n_sockets == 0)
 		log_error("%s: [site] listen: no address could be used", conf->file);
 	return node->n_sockets > 0;
+}
+
+static unsigned route_mtu(void *ctx, const struct addr *to)
+{
+	(void)ctx;
+	return udp_route_mtu(to);
 }
 
 static bool start_site(struct node *node)
@@ -62,7 +68,7 @@ static bool start_site(struct node *node)
 				    .ageing = SECONDS(conf->ageing),
 				    .reserved_pass = conf->reserved_pass,
 				    .n_sockets = node->n_sockets };
-	struct site_events events = node_site_events(node);
+	struct site_events events = { node_io_send, node_peers_event, route_mtu, node };
 	bool ok;
 
 	memcpy(setup.private_key, conf->private_key, KEX_KEY);
@@ -88,15 +94,15 @@ static bool start_attachment(struct node *node)
 
 	if (attach_open(&node->attach, &setup, node->loop.now))
 		return false;
-	if (!port_init(&node->port, conf->tap, node_tap_write, node) ||
+	if (!port_init(&node->port, conf->tap, node_io_tap_write, node) ||
 	    site_add_port(&node->site, &node->port) < 0)
 		return false;
-	node_watch_tap(node);
-	node_watch_monitor(node);
+	node_io_watch_tap(node);
+	node_io_watch_monitor(node);
 	return true;
 }
 
-static bool start_control(struct node *node)
+static bool start_control(struct node *node, ctlsock_handler control)
 {
 	char path[CONF_PATH];
 	int error;
@@ -105,7 +111,7 @@ static bool start_control(struct node *node)
 		log_error("control socket: the path for %s is too long", node->conf->instance);
 		return false;
 	}
-	error = ctlsock_open(&node->ctlsock, &node->loop, path, control_answer, node);
+	error = ctlsock_open(&node->ctlsock, &node->loop, path, control, node);
 	if (error)
 		log_error("control socket %s: %s%s", path, strerror(-error),
 			  error == -EADDRINUSE ? ": this instance is running already" : "");
@@ -124,7 +130,7 @@ static void signal_ready(struct loop_source *source, uint32_t events, struct ins
 		if (signal == SIGTERM || signal == SIGINT)
 			node->loop.stop = true;
 		if (signal == SIGHUP) {
-			node_reload(node, &why);
+			node_peers_reload(node, &why);
 			for (size_t i = 0; i < why.n; i++)
 				log_error("%s", why.lines[i]);
 			conf_errors_free(&why);
@@ -144,7 +150,7 @@ static bool start_loop(struct node *node)
 	return loop_add(&node->loop, &node->signal_source) == 0;
 }
 
-struct node *node_start(struct conf *conf)
+struct node *node_start(struct conf *conf, ctlsock_handler control)
 {
 	struct node *node = calloc(1, sizeof(*node));
 	char hex[IDENTITY_ID_TEXT];
@@ -160,13 +166,13 @@ struct node *node_start(struct conf *conf)
 	node->inbox[1] = udp_inbox_new();
 	if (!node->frame || !node->inbox[0] || !node->inbox[1] || !start_loop(node) ||
 	    !start_sockets(node) || !start_site(node) || !start_attachment(node) ||
-	    !start_control(node))
+	    !start_control(node, control))
 		goto fail;
-	node->resolve = resolve_new(&node->loop, node_resolved, node);
+	node->resolve = resolve_new(&node->loop, node_peers_resolved, node);
 	if (!node->resolve)
 		goto fail;
 	for (unsigned i = 0; i < conf->n_peers; i++)
-		node_add_peer(node, &conf->peers[i]);
+		node_peers_add(node, &conf->peers[i]);
 	bytes_to_hex(hex, node->site.self.id, IDENTITY_ID);
 	log_info("site %s (%s) of network %s: %u peers, tap %s", conf->site, hex, conf->network,
 		 conf->n_peers, conf->tap);
@@ -180,9 +186,9 @@ static void every_second(struct node *node, struct instant now)
 {
 	node->next_second = instant_add(now, SECONDS(1));
 	ctlsock_tick(node->ctlsock, now);
-	node_resolve_again(node);
+	node_peers_resolve_again(node);
 	if (instant_reached(now, node->attach.retry))
-		node_mend(node, now);
+		node_io_mend(node, now);
 }
 
 int node_run(struct node *node)

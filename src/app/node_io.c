@@ -8,16 +8,17 @@
  * turn, or earlier when there are many.  Two inboxes take turns, so that the
  * pieces of a super-frame may lie in the messages of two rounds.
  */
+#include "app/node_io.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "app/node_parts.h"
 #include "base/log.h"
 
 #define TAP_READS 64
 #define UDP_ROUNDS 4
 
-static void send_runs(void *ctx, struct run **runs, size_t n)
+void node_io_send(void *ctx, struct run **runs, size_t n)
 {
 	struct node *node = ctx;
 	struct udp_message messages[OUTBOX_RUNS];
@@ -46,18 +47,7 @@ static void send_runs(void *ctx, struct run **runs, size_t n)
 	}
 }
 
-static unsigned route_mtu(void *ctx, const struct addr *to)
-{
-	(void)ctx;
-	return udp_route_mtu(to);
-}
-
-struct site_events node_site_events(struct node *node)
-{
-	return (struct site_events){ send_runs, node_peer_event, route_mtu, node };
-}
-
-int node_tap_write(void *ctx, const struct vnet *vnet, struct iovec *iov, size_t n)
+int node_io_tap_write(void *ctx, const struct vnet *vnet, struct iovec *iov, size_t n)
 {
 	struct node *node = ctx;
 
@@ -83,7 +73,7 @@ static void socket_ready(struct loop_source *source, uint32_t events, struct ins
 	site_rx_end(&node->site, false);
 }
 
-void node_watch_socket(struct node_socket *s)
+void node_io_watch_socket(struct node_socket *s)
 {
 	s->source = (struct loop_source){ .fd = s->udp.fd, .events = LOOP_READ, .ready = socket_ready };
 }
@@ -108,10 +98,10 @@ static void tap_ready(struct loop_source *source, uint32_t events, struct instan
 		site_frame(&node->site, 0, frame, (size_t)len, &vnet, now);
 	}
 	if (len == -EBADFD)
-		node_mend(node, now);
+		node_io_mend(node, now);
 }
 
-void node_watch_tap(struct node *node)
+void node_io_watch_tap(struct node *node)
 {
 	struct tap *tap = &node->attach.tap;
 
@@ -133,11 +123,11 @@ static void unwatch_tap(struct node *node)
 	node->port.up = false;
 }
 
-void node_mend(struct node *node, struct instant now)
+void node_io_mend(struct node *node, struct instant now)
 {
 	unwatch_tap(node);
 	attach_mend(&node->attach, now);
-	node_watch_tap(node);
+	node_io_watch_tap(node);
 }
 
 static void monitor_ready(struct loop_source *source, uint32_t events, struct instant now)
@@ -146,10 +136,10 @@ static void monitor_ready(struct loop_source *source, uint32_t events, struct in
 
 	(void)events;
 	if (netlink_monitor_drain(&node->attach.netlink))
-		node_mend(node, now);
+		node_io_mend(node, now);
 }
 
-void node_watch_monitor(struct node *node)
+void node_io_watch_monitor(struct node *node)
 {
 	node->monitor_source =
 		(struct loop_source){ .fd = netlink_monitor_fd(&node->attach.netlink),

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include "app/node_peers.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/node_parts.h"
 #include "base/bytes.h"
 #include "base/log.h"
 
@@ -29,7 +30,7 @@ static void use_answers(struct node *node, unsigned number)
 			    node->loop.now);
 }
 
-void node_resolved(void *ctx, uint64_t tag, const struct addr *answers, size_t n,
+void node_peers_resolved(void *ctx, uint64_t tag, const struct addr *answers, size_t n,
 		   const char *error)
 {
 	struct node *node = ctx;
@@ -68,7 +69,7 @@ static void resolve_peer(struct node *node, unsigned number)
 }
 
 /* A few peers each second, so that the queue of questions is not swamped. */
-void node_resolve_again(struct node *node)
+void node_peers_resolve_again(struct node *node)
 {
 	unsigned turn = (unsigned)(node->resolve_round++ % RESOLVE_EVERY);
 
@@ -80,7 +81,7 @@ void node_resolve_again(struct node *node)
 	}
 }
 
-void node_add_peer(struct node *node, const struct conf_peer *conf)
+void node_peers_add(struct node *node, const struct conf_peer *conf)
 {
 	struct peer *peer = peers_add(&node->site.peers, conf->name, conf->public_key,
 				      node->loop.now);
@@ -148,7 +149,7 @@ static void apply_peers(struct node *node, const struct conf *conf)
 	}
 	for (unsigned i = 0; i < conf->n_peers; i++) {
 		if (!peers_find_key(peers, conf->peers[i].public_key))
-			node_add_peer(node, &conf->peers[i]);
+			node_peers_add(node, &conf->peers[i]);
 	}
 }
 
@@ -183,7 +184,7 @@ static void refuse_reload(struct conf_errors *why, const struct conf *conf, cons
 	why->n = 1;
 }
 
-int node_reload(struct node *node, struct conf_errors *why)
+int node_peers_reload(struct node *node, struct conf_errors *why)
 {
 	struct conf *conf = conf_load(node->conf->file, why);
 	const char *key;
@@ -204,7 +205,7 @@ int node_reload(struct node *node, struct conf_errors *why)
 	return 0;
 }
 
-void node_peer_event(void *ctx, struct peer *peer, enum peer_event event)
+void node_peers_event(void *ctx, struct peer *peer, enum peer_event event)
 {
 	struct node *node = ctx;
 	char text[ADDR_TEXT];

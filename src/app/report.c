@@ -4,7 +4,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/version.h"
 #include "base/bytes.h"
 #include "base/mac.h"
 
@@ -67,7 +66,7 @@ static json_t *site_object(struct node *node)
 	put_text(site, "network", conf->network);
 	put_text(site, "cipher", cipher_name(conf->cipher));
 	put_text(site, "engine", "openssl");
-	put_text(site, "version", VERSION);
+	put_text(site, "version", LANSPAN_VERSION);
 	put_count(site, "pid", (uint64_t)getpid());
 	put(site, "uptime_s", age(node->started, node->loop.now));
 	put_text(site, "tap", conf->tap);

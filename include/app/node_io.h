@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The bridge process's data path: TAP and sockets to the site and back. */
+#ifndef APP_NODE_IO_H
+#define APP_NODE_IO_H
+
+#include "app/node_state.h"
+
+/* A port_write; ctx is the struct node. */
+int node_io_tap_write(void *ctx, const struct vnet *vnet, struct iovec *iov, size_t n);
+
+/* Sends runs through the sockets and sets their errors; ctx is the struct node. */
+void node_io_send(void *ctx, struct run **runs, size_t n);
+
+/* Prepares the loop's source of a socket. */
+void node_io_watch_socket(struct node_socket *s);
+
+/* Adds the TAP in hand to the loop, and tells the port what it can. */
+void node_io_watch_tap(struct node *node);
+
+/* Adds the reports of changed links to the loop. */
+void node_io_watch_monitor(struct node *node);
+
+/* The TAP or its bridge may have changed: looks and mends. */
+void node_io_mend(struct node *node, struct instant now);
+
+#endif
