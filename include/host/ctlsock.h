@@ -30,7 +30,8 @@ typedef char *(*ctlsock_handler)(void *ctx, const char *request, bool privileged
 
 /*
  * Listens at path.  A stale socket that nobody answers is replaced; a live one
- * is -EADDRINUSE.  The folder is made (0755) when it does not exist.
+ * is -EADDRINUSE, a file of another kind -ENOTSOCK.  The folder is made (0755)
+ * when it does not exist.  The handler must not close the ctlsock.
  */
 int ctlsock_open(struct ctlsock **out, struct loop *loop, const char *path,
 		 ctlsock_handler handler, void *ctx);
@@ -51,7 +52,7 @@ int ctlsock_ask(const char *path, const char *request, int seconds, char **answe
 /* The path for an instance name: $LANSPAN_RUNDIR/NAME.sock; without that
  * variable /run/lanspan/NAME.sock, or $XDG_RUNTIME_DIR/lanspan/NAME.sock when
  * /run/lanspan can not be written and made by this user.  False when it is too
- * long for a socket address. */
+ * long for a socket address, or the name is empty, has a slash or starts with a dot. */
 bool ctlsock_path(char *out, size_t room, const char *name);
 
 /* The folder part of ctlsock_path. */

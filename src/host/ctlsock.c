@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation.  A client is first read from, until the newline; the
+ * handler then makes the whole answer, and from there on the client is only
+ * written to.  When all places are taken, or descriptors are short, the
+ * listening socket is left alone (events = 0), so who waits in its queue costs
+ * nothing; a client that goes, or the next tick, turns it on again.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/list.h"
+#include "host/ctlsock.h"
+
+#define BACKLOG 64
+#define LOCK_TRIES 50
+#define LOCK_WAIT_US 20000
+#define ANSWER_FIRST 4096 /* bytes that ctlsock_ask starts with */
+
+struct client {
+	struct loop_source source; /* fd < 0: a free place */
+	struct ctlsock *owner;
+	struct instant since; /* accepted, or the last progress of the answer */
+	bool privileged;
+	size_t used; /* of request */
+	char request[CTLSOCK_REQUEST];
+	char *answer; /* NULL until the handler was called */
+	size_t len, sent;
+};
+
+struct ctlsock {
+	struct loop_source listener;
+	struct loop *loop;
+	ctlsock_handler handler;
+	void *ctx;
+	struct sockaddr_un name;
+	dev_t dev; /* of the socket in the file system, to remove no other's */
+	ino_t ino;
+	struct client clients[CTLSOCK_CLIENTS];
+};
+
+/* ---- clients ----------------------------------------------------------- */
+
+static void set_events(struct ctlsock *c, struct loop_source *source, uint32_t events)
+{
+	if (source->events == events)
+		return;
+	source->events = events;
+	loop_change(c->loop, source);
+}
+
+static void client_close(struct client *client)
+{
+	struct ctlsock *c = client->owner;
+
+	loop_remove(c->loop, &client->source);
+	close(client->source.fd);
+	client->source.fd = -1;
+	free(client->answer);
+	client->answer = NULL;
+	set_events(c, &c->listener, LOOP_READ);
+}
+
+static void client_write(struct client *client, struct instant now)
+{
+	ssize_t n = send(client->source.fd, client->answer + client->sent,
+			 client->len - client->sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0) {
+		client->sent += (size_t)n;
+		client->since = now;
+	}
+	if (n < 0 || client->sent == client->len)
+		client_close(client);
+}
+
+static void client_answer(struct client *client, struct instant now)
+{
+	struct ctlsock *c = client->owner;
+
+	client->answer = c->handler(c->ctx, client->request, client->privileged, &client->len);
+	if (!client->answer || client->len == 0) {
+		client_close(client);
+		return;
+	}
+	client->sent = 0;
+	client->since = now;
+	set_events(c, &client->source, LOOP_WRITE);
+	client_write(client, now);
+}
+
+static void client_read(struct client *client, struct instant now)
+{
+	size_t room = sizeof(client->request) - client->used;
+	char *fresh = client->request + client->used, *end;
+	ssize_t n = recv(client->source.fd, fresh, room, MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		client_close(client);
+		return;
+	}
+	client->used += (size_t)n;
+	end = memchr(fresh, '\n', (size_t)n);
+	if (!end) {
+		if (client->used == sizeof(client->request))
+			client_close(client);
+		return;
+	}
+	*end = '\0';
+	/* One line and nothing after it, and no NUL that would hide a part. */
+	if (end + 1 != client->request + client->used ||
+	    memchr(client->request, '\0', (size_t)(end - client->request)))
+		client_close(client);
+	else
+		client_answer(client, now);
+}
+
+static void client_ready(struct loop_source *source, uint32_t events, struct instant now)
+{
+	struct client *client = container_of(source, struct client, source);
+
+	(void)events; /* an error shows in the call */
+	if (client->answer)
+		client_write(client, now);
+	else
+		client_read(client, now);
+}
+
+static bool is_privileged(int fd)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return false;
+	return peer.uid == 0 || peer.uid == geteuid();
+}
+
+static struct client *free_place(struct ctlsock *c)
+{
+	for (size_t i = 0; i < COUNT_OF(c->clients); i++) {
+		if (c->clients[i].source.fd < 0)
+			return &c->clients[i];
+	}
+	return NULL;
+}
+
+static void client_take(struct ctlsock *c, struct client *client, int fd, struct instant now)
+{
+	client->source =
+		(struct loop_source){ .fd = fd, .events = LOOP_READ, .ready = client_ready };
+	client->since = now;
+	client->privileged = is_privileged(fd);
+	client->used = 0;
+	if (loop_add(c->loop, &client->source) < 0) {
+		close(fd);
+		client->source.fd = -1;
+	}
+}
+
+static void listener_ready(struct loop_source *source, uint32_t events, struct instant now)
+{
+	struct ctlsock *c = container_of(source, struct ctlsock, listener);
+	struct client *client = free_place(c);
+	int fd;
+
+	(void)events;
+	if (!client) {
+		set_events(c, source, 0);
+		return;
+	}
+	fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0)
+		client_take(c, client, fd, now);
+	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+		set_events(c, source, 0);
+}
+
+void ctlsock_tick(struct ctlsock *c, struct instant now)
+{
+	for (size_t i = 0; i < COUNT_OF(c->clients); i++) {
+		struct client *client = &c->clients[i];
+
+		if (client->source.fd >= 0 &&
+		    instant_between(client->since, now) >= CTLSOCK_PATIENCE)
+			client_close(client);
+	}
+	set_events(c, &c->listener, LOOP_READ);
+}
+
+/* ---- listening --------------------------------------------------------- */
+
+static bool fill_name(struct sockaddr_un *name, const char *path)
+{
+	size_t len = strlen(path);
+
+	*name = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (len == 0 || len >= sizeof(name->sun_path))
+		return false;
+	memcpy(name->sun_path, path, len);
+	return true;
+}
+
+/* The folder of the path, made when it is missing. -errno, or a descriptor. */
+static int folder_open(const char *path)
+{
+	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	const char *slash = strrchr(path, '/');
+	int fd;
+
+	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1,
+		 slash ? path : ".");
+	if (slash == path)
+		strcpy(folder, "/");
+	if (mkdir(folder, 0755) == 0)
+		chmod(folder, 0755); /* whatever the umask */
+	else if (errno != EEXIST)
+		return -errno;
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Two that start at once take turns.  Somebody else who holds the lock for ever
+ * does not keep us from starting. */
+static void folder_lock(int fd)
+{
+	for (int i = 0; i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) < 0; i++)
+		usleep(LOCK_WAIT_US);
+}
+
+static int clear_stale(const struct sockaddr_un *name)
+{
+	struct stat st;
+	int fd, error;
+
+	if (lstat(name->sun_path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	error = connect(fd, (const struct sockaddr *)name, sizeof(*name)) < 0 ? errno : 0;
+	close(fd);
+	if (error == ENOENT)
+		return 0;
+	if (error != ECONNREFUSED)
+		return error == EACCES || error == EPERM ? -error : -EADDRINUSE;
+	return unlink(name->sun_path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static int listen_at(struct ctlsock *c, int fd)
+{
+	const struct sockaddr_un *name = &c->name;
+	struct stat st;
+	int error = clear_stale(name);
+
+	if (error)
+		return error;
+	/* The mode is there before the name is, and never wider. */
+	if (fchmod(fd, 0660) < 0 || bind(fd, (const struct sockaddr *)name, sizeof(*name)) < 0)
+		return -errno;
+	if (chmod(name->sun_path, 0660) == 0 && lstat(name->sun_path, &st) == 0 &&
+	    listen(fd, BACKLOG) == 0) {
+		c->dev = st.st_dev;
+		c->ino = st.st_ino;
+		return 0;
+	}
+	error = -errno;
+	unlink(name->sun_path);
+	return error;
+}
+
+static int listen_locked(struct ctlsock *c, int fd)
+{
+	int folder = folder_open(c->name.sun_path), error;
+
+	if (folder < 0)
+		return folder;
+	folder_lock(folder);
+	error = listen_at(c, fd);
+	close(folder);
+	return error;
+}
+
+static void remove_name(const struct ctlsock *c)
+{
+	struct stat st;
+
+	if (lstat(c->name.sun_path, &st) == 0 && st.st_dev == c->dev && st.st_ino == c->ino)
+		unlink(c->name.sun_path);
+}
+
+static int start(struct ctlsock *c)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error;
+
+	if (fd < 0)
+		return -errno;
+	c->listener =
+		(struct loop_source){ .fd = fd, .events = LOOP_READ, .ready = listener_ready };
+	error = listen_locked(c, fd);
+	if (!error) {
+		error = loop_add(c->loop, &c->listener);
+		if (!error)
+			return 0;
+		remove_name(c);
+	}
+	close(fd);
+	return error;
+}
+
+int ctlsock_open(struct ctlsock **out, struct loop *loop, const char *path, ctlsock_handler handler,
+		 void *ctx)
+{
+	struct ctlsock *c = calloc(1, sizeof(*c));
+	int error = -ENAMETOOLONG;
+
+	if (!c)
+		return -ENOMEM;
+	c->loop = loop;
+	c->handler = handler;
+	c->ctx = ctx;
+	for (size_t i = 0; i < COUNT_OF(c->clients); i++) {
+		c->clients[i].source.fd = -1;
+		c->clients[i].owner = c;
+	}
+	if (fill_name(&c->name, path))
+		error = start(c);
+	if (error)
+		free(c);
+	else
+		*out = c;
+	return error;
+}
+
+void ctlsock_close(struct ctlsock *c)
+{
+	if (!c)
+		return;
+	for (size_t i = 0; i < COUNT_OF(c->clients); i++) {
+		if (c->clients[i].source.fd >= 0)
+			client_close(&c->clients[i]);
+	}
+	loop_remove(c->loop, &c->listener);
+	remove_name(c);
+	close(c->listener.fd);
+	free(c);
+}
+
+/* ---- asking ------------------------------------------------------------ */
+
+static int asking_socket(const struct sockaddr_un *name, int seconds)
+{
+	struct timeval patience = { .tv_sec = seconds };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
+
+	if (fd < 0)
+		return -errno;
+	/* The first one holds for connect as well, when the queue is full. */
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0 &&
+	    connect(fd, (const struct sockaddr *)name, sizeof(*name)) == 0)
+		return fd;
+	error = errno == EAGAIN ? -ETIMEDOUT : -errno;
+	close(fd);
+	return error;
+}
+
+static int send_request(int fd, const char *request)
+{
+	char line[CTLSOCK_REQUEST];
+	size_t len = strlen(request), sent = 0;
+
+	if (len >= sizeof(line) || strchr(request, '\n'))
+		return -EINVAL;
+	memcpy(line, request, len);
+	line[len++] = '\n';
+	while (sent < len) {
+		ssize_t n = send(fd, line + sent, len - sent, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		sent += (size_t)n;
+	}
+	return 0;
+}
+
+static int receive_answer(int fd, char **text, size_t *used)
+{
+	size_t room = 0;
+
+	for (;;) {
+		ssize_t n;
+
+		if (*used + 1 >= room) {
+			char *more = realloc(*text, room ? room * 2 : ANSWER_FIRST);
+
+			if (!more)
+				return -ENOMEM;
+			*text = more;
+			room = room ? room * 2 : ANSWER_FIRST;
+		}
+		n = recv(fd, *text + *used, room - 1 - *used, 0);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		(*text)[*used + (size_t)n] = '\0';
+		if (n == 0)
+			return 0;
+		*used += (size_t)n;
+	}
+}
+
+int ctlsock_ask(const char *path, const char *request, int seconds, char **answer, size_t *len)
+{
+	struct sockaddr_un name;
+	char *text = NULL;
+	size_t used = 0;
+	int fd, error;
+
+	if (!fill_name(&name, path))
+		return -ENAMETOOLONG;
+	fd = asking_socket(&name, seconds);
+	if (fd < 0)
+		return fd;
+	error = send_request(fd, request);
+	if (!error)
+		error = receive_answer(fd, &text, &used);
+	close(fd);
+	if (error) {
+		free(text);
+		return error;
+	}
+	*answer = text;
+	*len = used;
+	return 0;
+}
+
+/* ---- where ------------------------------------------------------------- */
+
+static bool can_use(const char *folder, const char *parent)
+{
+	if (access(folder, F_OK) == 0)
+		return eaccess(folder, W_OK | X_OK) == 0;
+	return eaccess(parent, W_OK | X_OK) == 0;
+}
+
+bool ctlsock_folder(char *out, size_t room)
+{
+	const char *given = secure_getenv("LANSPAN_RUNDIR");
+	const char *own = secure_getenv("XDG_RUNTIME_DIR");
+	int n;
+
+	if (given && *given)
+		n = snprintf(out, room, "%s", given);
+	else if (own && *own && !can_use("/run/lanspan", "/run"))
+		n = snprintf(out, room, "%s/lanspan", own);
+	else
+		n = snprintf(out, room, "/run/lanspan");
+	return n > 0 && (size_t)n < room;
+}
+
+bool ctlsock_path(char *out, size_t room, const char *name)
+{
+	struct sockaddr_un longest;
+	size_t used;
+	int n;
+
+	if (!*name || *name == '.' || strchr(name, '/') || !ctlsock_folder(out, room))
+		return false;
+	used = strlen(out);
+	n = snprintf(out + used, room - used, "/%s.sock", name);
+	return n > 0 && (size_t)n < room - used && fill_name(&longest, out);
+}
