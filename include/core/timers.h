@@ -3,7 +3,8 @@
  * When a peer is greeted, asked for a sign of life, given new keys, or given
  * up.  The room is told what happened and answers what is to be done.
  *
- * With a session: after a quiet time (TIMERS_QUIET while frames pass, the
+ * With a new session: a PING at once, which the initiator's peer needs to see
+ * before it uses the new key, and which gives the RTT.  Later, after a quiet time (TIMERS_QUIET while frames pass, the
  * configured keepalive otherwise) a PING goes out, again after each time-out; two that
  * stay unanswered begin a handshake beside the old session; after TIMERS_DEAD
  * the session is given up.  Rekey by the initiator after WIRE_REKEY_AFTER, by
@@ -34,6 +35,7 @@ enum timers_action {
 struct timers {
 	int64_t keepalive; /* microseconds */
 	bool session;
+	bool ask;		 /* the session is new: a PING goes out at once */
 	struct instant heard;	 /* last authentic packet */
 	struct instant frames;	 /* last frame, either way */
 	struct instant pinged;

@@ -77,12 +77,11 @@ enum wire_record {
 
 /* CONTROL types. */
 enum wire_control {
-	WIRE_KEEPALIVE = 1, /* empty: proves that the sender lives */
-	WIRE_PING = 2,	    /* id u32 | stamp u64: asks for a PONG */
-	WIRE_PONG = 3,	    /* the PING's body, sent back */
-	WIRE_PROBE = 4,	    /* id u32 | size u16: the datagram is padded to that IP size */
-	WIRE_PROBED = 5,    /* the PROBE's body, sent back */
-	WIRE_CLOSE = 6,	    /* the sender ends this session */
+	WIRE_PING = 1,	 /* id u32 | stamp u64: asks for a PONG */
+	WIRE_PONG = 2,	 /* the PING's body, sent back */
+	WIRE_PROBE = 3,	 /* id u32 | size u16: the datagram is padded to that IP size */
+	WIRE_PROBED = 4, /* the PROBE's body, sent back */
+	WIRE_CLOSE = 5,	 /* the sender ends this session */
 };
 
 /* Frames. */

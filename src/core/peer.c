@@ -168,8 +168,6 @@ void peer_control(struct peer *peer, uint8_t type, const uint8_t *body, size_t l
 		  struct instant now)
 {
 	switch (type) {
-	case WIRE_KEEPALIVE:
-		return;
 	case WIRE_PING:
 		if (len == PING_BODY) {
 			peer_send_control(peer, WIRE_PONG, body, len);

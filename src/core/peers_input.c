@@ -283,7 +283,6 @@ static void take_response(struct peers *p, uint8_t socket, const struct addr *fr
 	if (!is_at(peer, socket, from))
 		set_endpoint(peer, socket, from, now);
 	peer_session_begin(peer, true, now);
-	peer_send_control(peer, WIRE_KEEPALIVE, NULL, 0);
 	note_due(p, peer);
 }
 

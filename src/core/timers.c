@@ -47,6 +47,7 @@ void timers_frames(struct timers *t, struct instant now)
 void timers_session_begin(struct timers *t, bool initiator, struct instant now)
 {
 	t->session = true;
+	t->ask = true;
 	t->attempts = 0;
 	t->greet = instant_add(now, WIRE_REKEY_AFTER + (initiator ? 0 : TIMERS_RESPONDER));
 	t->due = now;
@@ -98,12 +99,13 @@ static unsigned tick_session(struct timers *t, int64_t rtt, struct instant now, 
 		ping_at = instant_min(ping_at, instant_add(t->pinged, TIMERS_MEASURE));
 	if (t->unanswered)
 		ping_at = instant_add(t->pinged, wait);
-	if (!instant_reached(now, ping_at)) {
+	if (!instant_reached(now, ping_at) && !t->ask) {
 		*due = ping_at;
 		return 0;
 	}
 	if (t->unanswered >= 2 && t->attempts == 0)
 		t->greet = instant_min(t->greet, now);
+	t->ask = false;
 	t->unanswered++;
 	t->pinged = now;
 	*due = instant_add(now, ping_timeout(rtt));
