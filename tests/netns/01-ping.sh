@@ -7,6 +7,7 @@
 #
 # And the TAP is what it should be: in the bridge, up, with the bridge's MTU, and
 # silent: the kernel puts no address on it and sends nothing by itself.
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping tcpdump
 story "ping4, ping6, and a silent TAP"

@@ -4,6 +4,7 @@
 # Streams and datagrams both ways, and what arrives is what was sent.
 #
 #   ha --- sa [br0: p-a, span0] === wan0, 1500 === [br0: p-b, span0] sb --- hb
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need iperf3 socat sha256sum
 story "iperf3 and 50 MB of random bytes, both ways"

@@ -4,6 +4,7 @@
 # A lease across the tunnel: the server is behind b, the client behind a.
 #
 #   ha, no address --- sa === underlay === sb --- hb, 192.168.77.2, dnsmasq
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need dnsmasq udhcpc ping
 story "DHCP"

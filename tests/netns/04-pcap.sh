@@ -7,6 +7,7 @@
 #   tcpreplay --> span0 (sa) === wan0 === (sb) span0 --> tcpdump
 #
 # The TAPs join no Linux bridge here: that one would not forward the reserved groups.
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need tcpreplay tcpdump
 [ -d "$LANSPAN_SHARED/pcap" ] || skip "no captures in $LANSPAN_SHARED/pcap"
@@ -53,7 +54,6 @@ conf a bridge reserved drop
 conf_write a
 check "reload a" lanspan a reload
 for way in "a b" "b a"; do
-	# shellcheck disable=SC2086
 	set -- $way
 	rm -f "$W/got.pcap" "$W/got.pcap.log"
 	before=$(drops a)

@@ -7,6 +7,7 @@
 #   tcpreplay --> span0 (sa) === wan0 === (sb) span0 --> tcpdump
 #
 # The frames come from the program frames: this needs no 8021q in the kernel.
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need tcpreplay tcpdump
 story "VLAN, QinQ and other tags"

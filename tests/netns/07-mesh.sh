@@ -7,13 +7,13 @@
 #   ha --- sa ===+===+=== sb --- hb
 #                |   |
 #   hc --- sc ===+===+=== sd --- hd      hm moves: sa, then sd, then sb
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping
 story "four sites and a host that moves"
 
 SITES="a b c d"
 underlay
-# shellcheck disable=SC2086
 keys $SITES
 for s in $SITES; do
 	site $s
@@ -24,7 +24,6 @@ for s in $SITES; do
 	conf_write $s
 done
 host m a
-# shellcheck disable=SC2086
 bridge_start $SITES
 
 all_up() {

@@ -5,6 +5,7 @@
 # authenticated packet.  Only a knows an address, that of b.
 #
 #   ha --- sa, 10.99.0.1, then .11, then .12 === wan0 === 10.99.0.2, then .22, sb --- hb
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping
 story "addresses change mid-flow"

@@ -4,6 +4,7 @@
 # A bridge process is killed and started again: traffic is back within 2 s.
 #
 #   ha --- sa === wan0 === sb --- hb
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping
 story "kill -9 and start again"

@@ -5,6 +5,7 @@
 # spins, makes and joins them again, and traffic is back within 5 s.
 #
 #   ha --- sa [br0: p-a, span0] === wan0 === [br0: p-b, span0] sb --- hb
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping
 story "TAP and bridge deleted"

@@ -4,6 +4,7 @@
 # Who does not belong never gets in, and what he sends is counted.
 #
 #   ha --- sa === wan0 === sb --- hb      b has another key, secret, cipher, name
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping
 story "wrong key, secret, cipher, network; own key"

@@ -9,6 +9,8 @@
 #
 #   REPLAYS   packets in all, default 1000000
 #   RATE      packets a second, default 25000
+# timeout: 240
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping tcpdump iperf3
 REPLAYS=${REPLAYS:-1000000}

@@ -4,6 +4,7 @@
 # An underlay of IPv6, and several listen addresses of both kinds at once.
 #
 #   ha --- sa, fd99::1 === wan0 === fd99::2, sb --- hb
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping tcpdump
 story "IPv6 underlay, several listen addresses"

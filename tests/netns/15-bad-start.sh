@@ -5,6 +5,7 @@
 # come right later is waited for.
 #
 #   sa alone: br0, w0
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need setpriv ss socat
 story "bad configuration, bad surroundings"

@@ -7,6 +7,7 @@
 #   ha --- sa === wan0 === sb --- hb
 #                   |
 #                  sc --- hc
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping
 story "reload"

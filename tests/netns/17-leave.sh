@@ -4,6 +4,7 @@
 # SIGTERM leaves nothing behind that the process made, and all that was there.
 #
 #   ha --- sa === wan0 === sb --- hb
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping
 story "what is left after the end"

@@ -8,6 +8,7 @@
 #                  ^ the stranger sits in the underlay
 #
 #   DAMAGED   packets in all, default 200000
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping tcpdump iperf3
 DAMAGED=${DAMAGED:-200000}

@@ -5,6 +5,7 @@
 # behind each, and one Ethernet segment from host to host.  Root is not needed
 # where user namespaces are allowed.  Nothing stays behind, also after ^C.
 QUIET=yes
+# shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping iperf3 tcpdump
 story "two sites, one LAN"

@@ -6,7 +6,7 @@
 #
 # A story is a bash program that sources this file first.  The file then runs
 # the story again inside a mount and network namespace of its own (and in a user
-# namespace when it is not root), where /run/netns is a tmpfs: nothing that a
+# namespace when it is not root), where /run is a tmpfs: nothing that a
 # story makes can be seen from the machine, and all of it goes with the story.
 #
 #   BIN       folder of lanspan-bridge and lanspan, default build
@@ -44,17 +44,22 @@ need() {
 PATH=$PATH:/usr/sbin:/sbin
 need ip unshare setpriv
 if [ "${LANSPAN_WORLD:-}" != inside ]; then
-	[ -r /dev/net/tun ] && [ -w /dev/net/tun ] || skip "/dev/net/tun cannot be opened"
+	for way in -r -w; do
+		[ $way /dev/net/tun ] || skip "/dev/net/tun cannot be opened"
+	done
 	world=(--net --mount)
 	[ "$(id -u)" = 0 ] || world=(--user --map-root-user "${world[@]}")
 	unshare "${world[@]}" true 2>/dev/null ||
 		skip "no namespaces here: be root, or allow user namespaces"
-	LANSPAN_WORLD=inside exec unshare "${world[@]}" bash "$0" "$@"
+	export LANSPAN_WORLD=inside
+	case $BIN in
+	*/tsan*) exec setarch -R unshare "${world[@]}" bash "$0" "$@" ;; # its map of memory
+	*) exec unshare "${world[@]}" bash "$0" "$@" ;;
+	esac
 fi
 unset LANSPAN_WORLD # not for the children
 mount --make-rprivate / 2>/dev/null
-mkdir -p /run/netns 2>/dev/null && mount -t tmpfs netns /run/netns 2>/dev/null ||
-	{ mount -t tmpfs run /run && mkdir /run/netns; } || skip "no tmpfs can be mounted"
+{ mount -t tmpfs run /run && mkdir /run/netns; } || skip "no tmpfs can be mounted on /run"
 
 W=$(mktemp -d "${TMPDIR:-/tmp}/lanspan-$STORY.XXXXXX")
 chmod 755 "$W"
@@ -508,6 +513,9 @@ trap 'exit 143' TERM
 # story: a story's first words; skips when the programs are not there
 story() {
 	need jq
-	[ -x "$BIN/lanspan-bridge" ] && [ -x "$BIN/lanspan" ] || skip "no lanspan-bridge in $BIN"
+	local p
+	for p in lanspan-bridge lanspan; do
+		[ -x "$BIN/$p" ] || skip "no $p in $BIN"
+	done
 	[ -z "${QUIET:-}" ] && echo "== $STORY: $*"
 }
