@@ -158,66 +158,73 @@ static inline struct wr wr_make(void *p, size_t room)
 	return (struct wr){ .p = p, .left = room, .used = 0, .bad = false };
 }
 
-/* Room for n bytes to be filled by the caller, or NULL when there is none. */
-static inline uint8_t *wr_room(struct wr *w, size_t n)
+/* Moves on by n bytes, which start at *p then; false when there is no room. */
+static inline bool wr_take(struct wr *w, size_t n, uint8_t **p)
 {
-	uint8_t *p = w->p;
-
 	if (w->bad || w->left < n) {
 		w->bad = true;
-		return NULL;
+		return false;
 	}
+	*p = w->p;
 	w->p += n;
 	w->left -= n;
 	w->used += n;
-	return p;
+	return true;
+}
+
+/* Room for n bytes to be filled by the caller, or NULL when there is none. */
+static inline uint8_t *wr_room(struct wr *w, size_t n)
+{
+	uint8_t *p;
+
+	return wr_take(w, n, &p) ? p : NULL;
 }
 
 static inline void wr_u8(struct wr *w, uint8_t v)
 {
-	uint8_t *p = wr_room(w, 1);
+	uint8_t *p;
 
-	if (p)
+	if (wr_take(w, 1, &p))
 		*p = v;
 }
 
 static inline void wr_u16(struct wr *w, uint16_t v)
 {
-	uint8_t *p = wr_room(w, 2);
+	uint8_t *p;
 
-	if (p)
+	if (wr_take(w, 2, &p))
 		be16_put(p, v);
 }
 
 static inline void wr_u32(struct wr *w, uint32_t v)
 {
-	uint8_t *p = wr_room(w, 4);
+	uint8_t *p;
 
-	if (p)
+	if (wr_take(w, 4, &p))
 		be32_put(p, v);
 }
 
 static inline void wr_u64(struct wr *w, uint64_t v)
 {
-	uint8_t *p = wr_room(w, 8);
+	uint8_t *p;
 
-	if (p)
+	if (wr_take(w, 8, &p))
 		be64_put(p, v);
 }
 
 static inline void wr_copy(struct wr *w, const void *src, size_t n)
 {
-	uint8_t *p = wr_room(w, n);
+	uint8_t *p;
 
-	if (p && n)
+	if (wr_take(w, n, &p) && n)
 		memcpy(p, src, n);
 }
 
 static inline void wr_zero(struct wr *w, size_t n)
 {
-	uint8_t *p = wr_room(w, n);
+	uint8_t *p;
 
-	if (p && n)
+	if (wr_take(w, n, &p) && n)
 		memset(p, 0, n);
 }
 

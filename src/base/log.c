@@ -121,13 +121,15 @@ static void line_begin(struct line *line, enum log_level level)
 {
 	time_t now = (time_t)clock_wall_seconds();
 	char start[64];
+	size_t n;
 	struct tm tm;
 
 	if (on_journal()) {
 		snprintf(start, sizeof(start), "<%d>", levels[level].syslog);
 		line_put(line, start, strlen(start));
 	} else if (localtime_r(&now, &tm)) {
-		line_put(line, start, strftime(start, sizeof(start), "%Y-%m-%d %H:%M:%S ", &tm));
+		n = strftime(start, sizeof(start), "%Y-%m-%d %H:%M:%S ", &tm);
+		line_put(line, start, n);
 	}
 	if (program) {
 		line_put_escaped(line, program);
