@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# The stage: namespaces, sites, hosts, configurations, bridge processes, traffic.
+# lib.sh sources this.
+#
+# Sites are a, b, c, d; their namespaces sa, sb, ...; hosts' namespaces ha, hb, ...
+# In a site: br0 and w0, the interface to the underlay.  In a host: e0.
+# In the underlay's namespace "wan": the bridge wan0 with a port to-a, to-b, ...
+
+# number SITE: 1 to 26
+number() {
+	echo $(($(printf %d "'$1") - 96))
+}
+
+netns() {
+	ip netns add "$1"
+	on "$1" sh -c 'cd /proc/sys/net/ipv6/conf 2>/dev/null || exit 0
+		for i in all default; do echo 0 >$i/accept_dad; echo 0 >$i/accept_ra
+		echo 0 >$i/router_solicitations; done; true'
+	ip -n "$1" link set lo up
+}
+
+bridge_add() {
+	ip -n "$1" link add "$2" type bridge mcast_snooping 0
+	ip -n "$1" link set "$2" up
+}
+
+# quiet NAMESPACE [INTERFACE]: no IPv6 of the kernel's own there
+quiet() {
+	on "$1" sh -c "echo 1 >/proc/sys/net/ipv6/conf/${2:-default}/disable_ipv6" 2>/dev/null
+}
+
+# underlay [MTU]: 10.99.0.0/24 and fd99::/64; wan itself is .254 and ::fe
+underlay() {
+	WAN_MTU=${1:-1500}
+	netns wan
+	bridge_add wan wan0
+	ip -n wan addr add 10.99.0.254/24 dev wan0
+	ip -n wan addr add fd99::fe/64 dev wan0 nodad
+}
+
+# site NAME: its namespace, br0, and w0 with 10.99.0.N and fd99::N
+site() {
+	local n
+	n=$(number "$1")
+	netns "s$1"
+	bridge_add "s$1" br0
+	quiet "s$1" br0
+	ip link add w0 mtu "$WAN_MTU" netns "s$1" type veth peer name "to-$1" mtu "$WAN_MTU" netns wan
+	ip -n wan link set "to-$1" master wan0 up
+	ip -n "s$1" addr add "10.99.0.$n/24" dev w0
+	ip -n "s$1" addr add "fd99::$n/64" dev w0 nodad
+	ip -n "s$1" link set w0 up
+}
+
+# host NAME SITE [MTU]: a namespace with e0 in the site's br0; 192.168.77.N, fd77::N
+host() {
+	local n
+	n=$(number "$1")
+	netns "h$1"
+	[ -z "${NO_IPV6:-}" ] || quiet "h$1"
+	ip link add e0 mtu "${3:-1500}" netns "h$1" type veth peer name "p-$1" mtu "${3:-1500}" netns "s$2"
+	ip -n "s$2" link set "p-$1" master br0 up
+	ip -n "h$1" addr add "192.168.77.$n/24" dev e0
+	[ -n "${NO_IPV6:-}" ] || ip -n "h$1" addr add "fd77::$n/64" dev e0 nodad
+	ip -n "h$1" link set e0 up
+}
+
+# ---- configuration --------------------------------------------------------
+
+# conf SITE SECTION KEY VALUE; the value - leaves the key out
+conf() {
+	CONF["$1|$2|$3"]=$4
+}
+
+# keys SITE...: a key pair each, and the network's secret once
+keys() {
+	local s
+	[ -e "$W/etc/lab.secret" ] || "$BIN/lanspan" secret "$W/etc/lab.secret" >/dev/null ||
+		fail "lanspan secret"
+	for s in "$@"; do
+		KEY[$s]=$("$BIN/lanspan" keygen "$W/etc/$s.key") || fail "lanspan keygen"
+	done
+}
+
+# peer SITE OTHER [ADDRESS]: SITE knows OTHER, with an address or without
+peer() {
+	PEER["$1|$2"]=${3:--}
+}
+
+unpeer() {
+	unset "PEER[$1|$2]"
+}
+
+conf_section() {
+	local k
+	echo "[$2]"
+	for k in "${!CONF[@]}"; do
+		[ "${k%|*}" = "$1|$2" ] && [ "${CONF[$k]}" != - ] && echo "${k##*|} = ${CONF[$k]}"
+	done | sort -k1,1r
+	echo
+}
+
+# conf_write SITE: etc/SITE.conf from what conf and peer said
+conf_write() {
+	local k
+	: "${CONF["$1|network|name"]:=lab}" "${CONF["$1|network|secret_file"]:=lab.secret}"
+	: "${CONF["$1|site|name"]:=$1}" "${CONF["$1|site|key_file"]:=$1.key}"
+	: "${CONF["$1|site|listen"]:=0.0.0.0:7741}"
+	: "${CONF["$1|bridge|tap"]:=span0}" "${CONF["$1|bridge|bridge"]:=br0}"
+	{
+		conf_section "$1" network
+		conf_section "$1" site
+		conf_section "$1" bridge
+		for k in "${!PEER[@]}"; do
+			[ "${k%|*}" = "$1" ] || continue
+			echo "[peer ${k#*|}]"
+			echo "public_key = ${KEY[${k#*|}]}"
+			[ "${PEER[$k]}" = - ] || echo "address = ${PEER[$k]}"
+			echo
+		done
+	} >"$W/etc/$1.conf"
+}
+
+# ---- bridge processes -----------------------------------------------------
+
+# show SITE JQ-EXPRESSION: of `lanspan show --json`
+show() {
+	"$BIN/lanspan" -i "$1" show --json 2>/dev/null | jq -er "$2" 2>/dev/null
+}
+
+lanspan() {
+	local s=$1
+	shift
+	"$BIN/lanspan" -i "$s" "$@"
+}
+
+# bridge_run SITE [COMMAND-PREFIX...]: starts it, without waiting
+bridge_run() {
+	local s=$1
+	shift
+	spawn "s$s" "$W/log/$s.log" "$@" "$BIN/lanspan-bridge" -c "$W/etc/$s.conf"
+	PID[$s]=$SPAWNED
+}
+
+bridge_ready() {
+	show "$1" .site
+}
+
+ready_or_gone() {
+	gone "${PID[$1]}" || bridge_ready "$1"
+}
+
+# bridge_start SITE...: starts each, and waits until it answers
+bridge_start() {
+	local s
+	for s in "$@"; do
+		bridge_run "$s"
+	done
+	for s in "$@"; do
+		wait_for 10 "" ready_or_gone "$s"
+		alive "${PID[$s]}" || fail "bridge process $s ended at start"
+		bridge_ready "$s" >/dev/null || fail "bridge process $s does not answer"
+	done
+}
+
+# bridge_stop SITE: SIGTERM; the exit status must be 0
+bridge_stop() {
+	end "${PID[$1]}"
+	unset "PID[$1]"
+	[ "$ENDED" = 0 ] || fail "bridge process $1 ended with status $ENDED"
+}
+
+bridge_kill() {
+	end "${PID[$1]}" KILL
+	unset "PID[$1]"
+}
+
+# peer_state SITE PEER: up, connecting, disconnected
+peer_state() {
+	show "$1" ".peers[] | select(.name == \"$2\") | .state"
+}
+
+# peer_get SITE PEER FIELD: such as .rx.frames
+peer_get() {
+	show "$1" ".peers[] | select(.name == \"$2\") | $3"
+}
+
+is_up() {
+	[ "$(peer_state "$1" "$2")" = up ]
+}
+
+both_up() {
+	is_up "$1" "$2" && is_up "$2" "$1"
+}
+
+# drops SITE: all that this site dropped and counted, wherever
+drops() {
+	show "$1" '[(.drops[]?.count), (.peers[].drops | .[]?)] | add // 0'
+}
+
+# drops_text SITE: one line for people
+drops_text() {
+	show "$1" '[(.drops[]? | "\(.where) \(.reason) \(.count)"),
+		(.peers[] | .name as $n | .drops | to_entries[]? | "\($n) \(.key) \(.value)")] | join(", ")'
+}
+
+# cpu PID: ticks of 10 ms used so far
+cpu() {
+	awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$1/stat"
+}
+
+# ---- traffic --------------------------------------------------------------
+
+# pings FROM ADDRESS [OPTION...]: one answer within a second
+pings() {
+	local from=$1 to=$2
+	shift 2
+	on "$from" ping -q -c 1 -W 1 "$@" "$to" >/dev/null 2>&1
+}
+
+listens() {
+	on "$1" ss -Hln"$2" 2>/dev/null | grep -q ":$3 "
+}
+
+# iperf SERVER-NS CLIENT-NS PORT OPTION...: the client's JSON; the server is
+# reached at the address in IPERF_TO
+iperf() {
+	local server=$1 client=$2 port=$3 pid
+	shift 3
+	spawn "$server" "$W/log/iperf-$port.log" iperf3 -s -1 -p "$port"
+	pid=$SPAWNED
+	wait_for 5 "" listens "$server" t "$port" || fail "iperf3 does not listen"
+	on "$client" iperf3 -c "${IPERF_TO:-192.168.77.2}" -p "$port" -J "$@"
+	end "$pid"
+}
+
+# capture NAMESPACE INTERFACE FILE [FILTER...]: tcpdump; SPAWNED is its id
+capture() {
+	local ns=$1 dev=$2 file=$3
+	shift 3
+	spawn "$ns" "$file.log" tcpdump -Z root -n -s 0 -B 8192 -U --immediate-mode -i "$dev" -w "$file" "$@"
+	wait_for 5 "" grep -q "listening on" "$file.log" || fail "tcpdump does not listen on $dev"
+}
+
+# captured FILE [FILTER...]: the number of packets
+captured() {
+	tcpdump -n -r "$@" 2>/dev/null | wc -l
+}
+
+# helper NAME: the program tests/netns/NAME.c as built by make (build/netns/NAME),
+# or built here; its path in HELPER
+helper() {
+	HELPER=$BIN/netns/$1
+	[ -x "$HELPER" ] && return
+	HELPER=$TOP/build/netns/$1
+	[ -x "$HELPER" ] && [ "$HELPER" -nt "$TOP/tests/netns/$1.c" ] && return
+	need cc
+	HELPER=$W/$1
+	cc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$HELPER" "$TOP/tests/netns/$1.c" ||
+		fail "cannot build $1.c"
+}
+
+# ---- scenes that many stories begin with ----------------------------------
+
+# two_sites [WAN-MTU]:
+#
+#   ha --- sa(br0) === 10.99.0.0/24 === sb(br0) --- hb
+#   192.168.77.1       the underlay       192.168.77.2
+two_sites() {
+	underlay "${1:-1500}"
+	site a
+	site b
+	keys a b
+	peer a b 10.99.0.2:7741
+	peer b a 10.99.0.1:7741
+}
+
+two_hosts() {
+	host a a "${1:-1500}"
+	host b b "${1:-1500}"
+}
+
+# connect: writes both configurations, starts both, waits until a and b are up
+connect() {
+	conf_write a
+	conf_write b
+	bridge_start a b
+	wait_for 10 "a and b are up" both_up a b
+}
