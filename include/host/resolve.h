@@ -20,7 +20,8 @@
 struct resolve;
 
 /* tag: the caller's, to know the question again.  n is 0 when it failed, and
- * error is then getaddrinfo's text. Called from the loop's thread. */
+ * error is then getaddrinfo's text. Called from the loop's thread.  It may ask
+ * again, but not call resolve_free. */
 typedef void (*resolve_handler)(void *ctx, uint64_t tag, const struct addr *answers, size_t n,
 				const char *error);
 
@@ -35,6 +36,8 @@ bool resolve_ask(struct resolve *r, const char *text, uint16_t default_port, uin
 /* True when text has the form of an address or name with a port. */
 bool resolve_valid(const char *text, uint16_t default_port);
 
+/* Unanswered questions are forgotten.  getaddrinfo cannot be interrupted: when
+ * it is not back within 0.2 s, its thread is left to end by itself. */
 void resolve_free(struct resolve *r);
 
 #endif
