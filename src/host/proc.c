@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "host/proc.h"
+
+#define NOTIFY_PATIENCE_US 200000
+
+void proc_start(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+	signal(SIGPIPE, SIG_IGN);
+	umask(027);
+}
+
+int proc_signal_fd(void)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int proc_signal_read(int fd)
+{
+	struct signalfd_siginfo info;
+
+	if (read(fd, &info, sizeof(info)) != sizeof(info))
+		return 0;
+	return (int)info.ssi_signo;
+}
+
+/* A path, or '@' and a name in the abstract space.  0 for anything else. */
+static socklen_t notify_name(struct sockaddr_un *name, const char *text)
+{
+	size_t len = strlen(text);
+
+	*name = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if ((text[0] != '/' && text[0] != '@') || len < 2 || len >= sizeof(name->sun_path))
+		return 0;
+	memcpy(name->sun_path, text, len);
+	if (text[0] == '@')
+		name->sun_path[0] = '\0';
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+}
+
+void proc_notify(const char *state)
+{
+	struct timeval patience = { .tv_usec = NOTIFY_PATIENCE_US };
+	const char *text = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un name;
+	socklen_t len;
+	int fd;
+
+	len = text ? notify_name(&name, text) : 0;
+	if (!len)
+		return;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&name, len);
+	close(fd);
+}
+
+/* Setting what is there already changes nothing, but the kernel asks first
+ * whether we might.  The capability set alone does not tell: a new user
+ * namespace has all of them, and none over an older network namespace. */
+bool proc_can_net_admin(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = { .ifr_name = "lo" };
+	bool can;
+
+	if (fd < 0)
+		return false;
+	can = ioctl(fd, SIOCGIFMTU, &ifr) == 0 && ioctl(fd, SIOCSIFMTU, &ifr) == 0;
+	close(fd);
+	return can;
+}
