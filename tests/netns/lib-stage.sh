@@ -8,6 +8,11 @@
 # In a site: br0 and w0, the interface to the underlay.  In a host: e0.
 # In the underlay's namespace "wan": the bridge wan0 with a port to-a, to-b, ...
 
+declare -A PID=()      # of the bridge process of a site
+declare -A CONF=()     # "site|section|key" -> value
+declare -A PEER=()     # "site|peer" -> address, or "-" for none
+declare -A KEY=()      # public key of a site
+
 # number SITE: 1 to 26
 number() {
 	echo $(($(printf %d "'$1") - 96))

@@ -64,10 +64,6 @@ chmod 755 "$W"
 mkdir "$W/etc" "$W/log" "$W/run"
 export LANSPAN_RUNDIR=$W/run
 declare -a CHILDREN=() # process ids that spawn started
-declare -A PID=()      # of the bridge process of a site
-declare -A CONF=()     # "site|section|key" -> value
-declare -A PEER=()     # "site|peer" -> address, or "-" for none
-declare -A KEY=()      # public key of a site
 FAILURE=
 
 # on NAMESPACE COMMAND...: runs it there
