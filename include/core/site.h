@@ -44,6 +44,7 @@ struct site_setup {
 	uint32_t mac_quota;
 	int64_t ageing; /* microseconds */
 	bool reserved_pass;
+	bool hub;
 	uint8_t families[PEERS_SOCKETS];
 	unsigned n_sockets;
 };

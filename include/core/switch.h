@@ -22,6 +22,7 @@
 struct switching {
 	struct fdb fdb;
 	bool reserved_pass; /* forward 01-80-C2-00-00-0x */
+	bool hub;	    /* learn nothing, flood all */
 };
 
 enum switch_way {

@@ -44,6 +44,7 @@ bool site_init(struct site *site, const struct site_setup *setup, const struct s
 	site->now = now;
 	site->age_at = instant_add(now, AGE_EVERY);
 	site->switching.reserved_pass = setup->reserved_pass;
+	site->switching.hub = setup->hub;
 	rand_fill(&setup->rand, &seed, sizeof(seed));
 	return aead_start() &&
 	       identity_init(&site->self, setup->private_key, setup->psk, setup->cipher,

@@ -19,6 +19,8 @@ struct switch_verdict switch_decide(struct switching *s, uint16_t port, const ui
 
 	if (mac_is_reserved(to) && !s->reserved_pass)
 		return dropped(DROP_RESERVED, FDB_KNOWN);
+	if (s->hub)
+		return v;
 	v.learned = fdb_learn(&s->fdb, layout->vlan, from, port, now);
 	if (mac_is_group(to))
 		return v;
