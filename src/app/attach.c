@@ -19,7 +19,7 @@
 
 #include "base/log.h"
 
-#define QUEUE_FRAMES 128 /* super-frames of 64 KiB: the default of 1000 is 64 MB of delay */
+#define QUEUE_FRAMES 500 /* of up to 64 KiB each: the default of 1000 may hold 64 MB */
 
 static void note(struct attach *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
