@@ -260,7 +260,7 @@ install: all
 	for e in $(examples); do \
 		mkdir -p $(example_dir); cp -R $$e $(example_dir)/; done; \
 	for u in $(units); do mkdir -p $(unit_dir); \
-		sed 's,/usr/local/\(s*bin/lanspan\),$(PREFIX)/\1,g' $$u >$(unit_dir)/$${u##*/}; \
+		sed 's,@SBINDIR@,$(PREFIX)/sbin,g;s,@BINDIR@,$(PREFIX)/bin,g' $$u >$(unit_dir)/$${u##*/}; \
 		chmod 644 $(unit_dir)/$${u##*/}; done
 
 uninstall: ## take away what install put there

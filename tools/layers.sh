@@ -147,20 +147,23 @@ function follow_function(s,    t) {
 	else if (body == "" && s ~ /^[A-Za-z_]/) {
 		t = s
 		gsub(/__attribute__ *\(\(([^()]|\([^()]*\))*\)\)/, "", t)
-		if (match(t, /[A-Za-z_0-9]+\(/))
-			candidate = substr(t, RSTART, RLENGTH - 1)
+		if (!match(t, /[A-Za-z_0-9]+\(/))
+			return
+		candidate = substr(t, RSTART, RLENGTH - 1)
+		if (t ~ /^static [^=(]*\(/)
+			own[file, candidate] = 1
 	}
 }
 
-# Declarations and definitions are no calls: those stand at column one or after
-# a type; a call follows white space, an operator or a bracket.
+# A static function of the file itself may have any name.
 function no_call(s, names, name, why,    rest, word) {
 	rest = " " s
 	while (match(rest, "[^A-Za-z0-9_.>](" names ")[ \t]*\\(")) {
 		word = substr(rest, RSTART + 1, RLENGTH - 1)
 		sub(/[ \t]*\($/, "", word)
 		rest = substr(rest, RSTART + RLENGTH)
-		wall(name, word "(): " why)
+		if (!((file, word) in own))
+			wall(name, word "(): " why)
 	}
 }
 

@@ -50,7 +50,7 @@ done
 for unit in etc/systemd/*.service; do
 	installed=$root/opt/x/lib/systemd/system/${unit##*/}
 	demand "$unit starts the installed program" grep -q '^ExecStart=/opt/x/sbin/lanspan-' "$installed"
-	demand "$unit names no other prefix" no_word '/usr/local' "$installed"
+	demand "$unit names no other prefix" no_word '@[A-Z]*DIR@\|/usr/local' "$installed"
 done
 demand 'nothing outside the prefix' test "$(ls -A "$root")" = opt -a "$(ls -A "$root/opt")" = x
 

@@ -147,6 +147,8 @@ printf '/* a\n * b */ int c = time(0);\n' | breaks src/core/zz.c 2 core 'time()'
 for call in sprintf strcpy strcat gets atoi; do
 	printf 'void zz(char *a)\n{\n\t%s(a);\n}\n' $call | breaks src/host/zz.c 3 banned "$call()"
 done
+printf 'static int a = time(0);\nint b = time(0);\n' | breaks src/core/zz.c 2 core 'time()'
+printf 'static int a = time(0);\n' | breaks src/core/zz.c 1 core 'time()'
 echo 'int a = atoi("1") + b;' | breaks src/lanspan-zz.c 1 banned 'atoi()'
 
 # Cycles: two headers, three rooms by way of their .c files, a header and itself.
@@ -189,6 +191,8 @@ printf 'void zz_free(struct z *z)\n{\n\tfree(z->a);\n}\n' | stands src/core/zz.c
 printf '/* time(0), free(x)\n strcpy(a, b) */\n// atoi(c)\nchar *a = "malloc(1) \\" free(2)";\n' |
 	stands src/core/zz.c
 printf 'int a = lifetime(0) + z->free(1) + z.read(2) + snprintf(a, 1, "") + my_free(3);\n' |
+	stands src/core/zz.c
+printf 'static int send(int a)\n{\n\treturn a;\n}\n\nint zz_step(void)\n{\n\treturn send(1);\n}\n' |
 	stands src/core/zz.c
 printf '/* #include "app/zz.h" */\n' | stands src/core/zz.c
 
