@@ -218,14 +218,12 @@ static bool fill_name(struct sockaddr_un *name, const char *path)
 /* The folder of the path, made when it is missing. -errno, or a descriptor. */
 static int folder_open(const char *path)
 {
-	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)] = ".";
 	const char *slash = strrchr(path, '/');
 	int fd;
 
-	snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - path) : 1,
-		 slash ? path : ".");
-	if (slash == path)
-		strcpy(folder, "/");
+	if (slash) /* of "/a.sock" the slash itself is the folder */
+		snprintf(folder, sizeof(folder), "%.*s", (int)MAX(slash - path, 1), path);
 	if (mkdir(folder, 0755) == 0)
 		chmod(folder, 0755); /* whatever the umask */
 	else if (errno != EEXIST)
