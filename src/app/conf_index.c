@@ -77,7 +77,7 @@ static const struct conf_section *section_before(const struct conf_index *index,
 
 	for (size_t i = 0; i < index->n_sections; i++) {
 		s = &index->sections[i];
-		if (s->kind == section->kind && !s->spare && strcmp(s->name, section->name) == 0)
+		if (s->kind == section->kind && strcmp(s->name, section->name) == 0)
 			return s;
 	}
 	return NULL;

@@ -40,6 +40,8 @@ const struct conf_key conf_keys[CONF_KEYS] = {
 	  .min = 576, .max = 9000, .unit = "bytes" },
 	{ CONF_BRIDGE, CONF_KIND_CHOICE, KEY("bridge", "reserved"), IN_CONF(reserved_pass),
 	  .standard = "drop", .words = { "pass", "drop" }, .live = true },
+	{ CONF_BRIDGE, CONF_KIND_CHOICE, KEY("bridge", "learning"), IN_CONF(learning),
+	  .standard = "yes", .words = { "yes", "no" }, .live = true },
 	{ CONF_BRIDGE, CONF_KIND_CHOICE, KEY("bridge", "offload"), IN_CONF(offload),
 	  .standard = "auto", .words = { "auto", "off" } },
 	{ CONF_BRIDGE, CONF_KIND_NUMBER, KEY("bridge", "ageing"), IN_CONF(ageing),
@@ -85,10 +87,10 @@ const struct conf_key *conf_key_find(enum conf_section_kind kind, const char *na
 	return NULL;
 }
 
-/* Case and the choice of dash do not count for likeness. */
+/* Case does not count for likeness. */
 static int plain(char c)
 {
-	return c == '-' ? '_' : tolower((unsigned char)c);
+	return tolower((unsigned char)c);
 }
 
 static unsigned min3(unsigned a, unsigned b, unsigned c)

@@ -103,7 +103,7 @@ static void set_number(const struct conf_place *place, unsigned *out, const char
 	if (text[digits] != '\0')
 		complain(place, "\"%s\" is not a number: must be %u to %u %s", text, key->min,
 			 key->max, key->unit);
-	else if (digits > 9 || v < key->min || v > key->max)
+	else if (v < key->min || v > key->max)
 		complain(place, "%s is out of range: must be %u to %u %s", text, key->min, key->max,
 			 key->unit);
 	else

@@ -130,7 +130,7 @@ static void sync_folder(const char *path)
 
 static int create_new(const char *path, char *error, size_t room)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
 	if (fd < 0 && errno == EEXIST)
 		snprintf(error, room,

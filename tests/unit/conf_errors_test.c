@@ -59,6 +59,14 @@ static void test_repeated(void **state)
 		  "10: [peer paris]: repeated: it began in line 8 already\n" },
 		{ GOOD "[site]\nlog = info\n",
 		  "8: [site]: repeated: it began in line 3 already\n" },
+		/* The values of one do not mix with those of the other. */
+		{ NETWORK SITE "listen = [::]\nlisten = [::]\n" BRIDGE
+			       "[peer a]\npublic_key = @1\naddress = x\naddress = x\naddress = x\n",
+		  "7: [site] listen: repeated: line 6 has it already\n"
+		  "13: [peer a] address: repeated: line 12 has it already\n"
+		  "14: [peer a] address: repeated: line 12 has it already\n" },
+		{ GOOD "[peer]\npublic_key = @1\n[peer b]\npublic_key = @2\n",
+		  "8: [peer]: needs a name: [peer NAME]\n" },
 		/* What is repeated is checked nevertheless. */
 		{ GOOD "mtu = 1400\nmtu = big\n[site]\nkeepalive = 0\nlogs = info\n",
 		  "9: [bridge] mtu: repeated: line 8 has it already\n"
@@ -77,6 +85,7 @@ static void test_unknown_keys(void **state)
 	static const struct bad table[] = {
 		{ GOOD "tpa = x\n", "8: [bridge] tpa: unknown key: did you mean tap?\n" },
 		{ GOOD "MTU = 1500\n", "8: [bridge] MTU: unknown key: did you mean mtu?\n" },
+		{ GOOD "AGIENG = 99\n", "8: [bridge] AGIENG: unknown key: did you mean ageing?\n" },
 		{ GOOD "mac-quota = 99\n",
 		  "8: [bridge] mac-quota: unknown key: did you mean mac_quota?\n" },
 		{ GOOD "listen = [::]\n",
@@ -259,6 +268,49 @@ static void test_peer_addresses(void **state)
 	RUN(table);
 }
 
+/* text with `n` letters x for the '*'. */
+static const char *with_letters(const char *text, int n)
+{
+	static char out[2048];
+	char letters[512];
+	const char *star = strchr(text, '*');
+
+	memset(letters, 'x', sizeof(letters));
+	snprintf(out, sizeof(out), "%.*s%.*s%s", (int)(star - text), text, n, letters, star + 1);
+	return out;
+}
+
+static void test_lengths(void **state)
+{
+#define X50 "xxxxxxxxxx.xxxxxxxxxx.xxxxxxxxxx.xxxxxxxxxx.xxxxx."
+	static const struct {
+		const char *text;
+		int most;
+		const char *why;
+	} table[] = {
+		{ "[network]\nname = *\n" SITE BRIDGE, 63, "is not a name" },
+		{ "[network]\nname = lab\n[site]\nname = *\nkey_file = a.key\n" BRIDGE, 63,
+		  "is not a name" },
+		{ GOOD "[peer *]\npublic_key = @1\n", 63, "is not a name" },
+		{ NETWORK SITE "[bridge]\ntap = *\n", 15, "is too long for an interface" },
+		{ GOOD "[peer p]\npublic_key = @1\naddress = a.*.b\n", 63, "must be a host name" },
+		{ GOOD "[peer p]\npublic_key = @1\naddress = *." X50 X50 X50 X50 "\n", 52,
+		  "must be a host name" },
+		{ GOOD "[peer p]\npublic_key = @1\naddress = *." X50 X50 X50 X50 ":65535\n", 48,
+		  "is too long: at most 255" },
+	};
+	const char *text;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		conf_free(conf_load_good(with_letters(table[i].text, table[i].most)));
+		text = with_letters(table[i].text, table[i].most + 1);
+		assert_null(conf_load_bytes(text, strlen(text)));
+		assert_int_equal(conf_errors.n, 1);
+		assert_non_null(strstr(conf_errors.lines[0], table[i].why));
+	}
+}
+
 static void test_key_files(void **state)
 {
 	char expected[1024];
@@ -364,6 +416,7 @@ int main(void)
 		STORY(test_values),
 		STORY(test_listen),
 		STORY(test_peer_addresses),
+		STORY(test_lengths),
 		STORY(test_key_files),
 		STORY(test_peers_against_each_other),
 		STORY(test_keys_against_each_other),

@@ -76,23 +76,37 @@ static void assert_refused(const char *why)
 static void test_written_key_is_read_again(void **state)
 {
 	uint8_t key[KEX_KEY], again[KEX_KEY];
-	mode_t old = umask(0);
 	char line[64] = "";
-	struct stat st;
 	int fd;
 
 	(void)state;
 	key_fill(key);
 	assert_true(keyfile_write(path, key, error, sizeof(error)));
-	umask(old);
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0600);
 	fd = open(path, O_RDONLY);
 	assert_int_equal(read(fd, line, sizeof(line)), 45);
 	close(fd);
 	assert_string_equal(line, TEXT "\n");
 	assert_true(keyfile_read(path, again, error, sizeof(error)));
 	assert_memory_equal(key, again, KEX_KEY);
+}
+
+static void test_mode_whatever_the_umask(void **state)
+{
+	static const mode_t masks[] = { 0, 027, 0777 };
+	uint8_t key[KEX_KEY];
+	struct stat st;
+	mode_t old;
+
+	(void)state;
+	key_fill(key);
+	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+		old = umask(masks[i]);
+		assert_true(keyfile_write(path, key, error, sizeof(error)));
+		umask(old);
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 07777, 0600);
+		unlink(path);
+	}
 }
 
 static void test_never_over_an_existing_file(void **state)
@@ -213,6 +227,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		STORY(test_written_key_is_read_again),
+		STORY(test_mode_whatever_the_umask),
 		STORY(test_never_over_an_existing_file),
 		STORY(test_never_through_a_link),
 		STORY(test_folder_that_is_missing),
