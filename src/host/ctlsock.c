@@ -381,13 +381,12 @@ static int asking_socket(const struct sockaddr_un *name, int seconds)
 
 static int send_request(int fd, const char *request)
 {
-	char line[CTLSOCK_REQUEST];
+	char line[CTLSOCK_REQUEST + 1];
 	size_t len = strlen(request), sent = 0;
 
-	if (len >= sizeof(line) || strchr(request, '\n'))
+	if (len >= CTLSOCK_REQUEST || strchr(request, '\n'))
 		return -EINVAL;
-	memcpy(line, request, len);
-	line[len++] = '\n';
+	len = (size_t)snprintf(line, sizeof(line), "%s\n", request);
 	while (sent < len) {
 		ssize_t n = send(fd, line + sent, len - sent, MSG_NOSIGNAL);
 

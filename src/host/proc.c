@@ -22,9 +22,10 @@ void proc_start(void)
 {
 	int fd;
 
-	do
-		fd = open("/dev/null", O_RDWR);
-	while (fd >= 0 && fd <= STDERR_FILENO);
+	do {
+		/* Standard descriptors are for whom we execute as well. */
+		fd = open("/dev/null", O_RDWR); /* NOLINT(android-cloexec-open) */
+	} while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd > STDERR_FILENO)
 		close(fd);
 	signal(SIGPIPE, SIG_IGN);
