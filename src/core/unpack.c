@@ -59,6 +59,15 @@ static void hand_out(struct unpack *u, struct frame *frame)
 	u->sink.frame(u->sink.ctx, frame);
 }
 
+/* UDP pieces begin and end where datagrams do. */
+static bool super_aligned(const struct unpack_super *s)
+{
+	if (s->vnet.gso_type != VNET_GSO_UDP_L4)
+		return true;
+	return s->first % s->vnet.gso_size == 0 &&
+	       (s->next == s->total || s->next % s->vnet.gso_size == 0);
+}
+
 void unpack_flush(struct unpack *u)
 {
 	struct unpack_super *s = &u->super;
@@ -71,12 +80,13 @@ void unpack_flush(struct unpack *u)
 	s->open = false;
 	if (!superframe_valid(headers, s->header_len, s->header_len + s->total, &s->vnet,
 			      &layout) ||
-	    layout.payload != s->header_len) {
+	    layout.payload != s->header_len || !super_aligned(s)) {
 		drop(u, DROP_RECORD);
 		return;
 	}
 	frame.vnet = s->vnet;
-	if (s->next - s->first < s->total)
+	/* The kernel refuses a super-frame of a single segment: trimmed, it is a plain frame. */
+	if (s->next - s->first < s->total || s->total <= s->vnet.gso_size)
 		superframe_trim(headers, &layout, &frame.vnet, s->first, s->next - s->first,
 				s->total);
 	hand_out(u, &frame);
