@@ -53,6 +53,7 @@ struct conf {
 	bool create;
 	unsigned mtu;	      /* 576 .. 9000 */
 	bool reserved_pass;   /* reserved = pass */
+	bool learning;	      /* learning = yes */
 	bool offload;	      /* offload = auto */
 	unsigned ageing;      /* seconds, 10 .. 1000000, default 300 */
 	unsigned macs;	      /* addresses in the FDB, 256 .. 1048576, default 16384 */

@@ -67,6 +67,7 @@ static bool start_site(struct node *node)
 				    .mac_quota = conf->mac_quota,
 				    .ageing = SECONDS(conf->ageing),
 				    .reserved_pass = conf->reserved_pass,
+				    .hub = !conf->learning,
 				    .n_sockets = node->n_sockets };
 	struct site_events events = { node_io_send, node_peers_event, route_mtu, node };
 	bool ok;

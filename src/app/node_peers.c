@@ -159,6 +159,7 @@ static void apply_rest(struct node *node, const struct conf *conf)
 
 	log_set_level(conf->log);
 	node->site.switching.reserved_pass = conf->reserved_pass;
+	node->site.switching.hub = !conf->learning;
 	node->site.switching.fdb.ageing = SECONDS(conf->ageing);
 	node->site.switching.fdb.quota = conf->mac_quota;
 	peers->keepalive = SECONDS(conf->keepalive);

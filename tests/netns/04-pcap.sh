@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # Every captured file goes in at a and comes out at b: byte for byte, frame for
-# frame, in order; control protocols as well, since reserved = pass.
+# frame, in order; control protocols as well, since reserved = pass.  The site is a
+# hub (learning = no), or it would rightly filter: both ends of a recorded
+# conversation are on one side.
 #
 #   tcpreplay --> span0 (sa) === wan0 === (sb) span0 --> tcpdump
 #
@@ -18,6 +20,7 @@ two_sites
 for s in a b; do
 	conf $s bridge bridge -
 	conf $s bridge reserved pass
+	conf $s bridge learning no # both ends of a conversation are on one side here
 done
 connect
 

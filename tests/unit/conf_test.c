@@ -31,6 +31,7 @@ static void test_defaults(void **state)
 	assert_false(c->create);
 	assert_int_equal(c->mtu, 1500);
 	assert_false(c->reserved_pass);
+	assert_true(c->learning);
 	assert_true(c->offload);
 	assert_int_equal(c->ageing, 300);
 	assert_int_equal(c->macs, 16384);
@@ -50,7 +51,7 @@ static void test_every_key(void **state)
 			       "listen = 192.0.2.1, [2001:db8::1]:9 ,0.0.0.0:0\n"
 			       "log = debug\nkeepalive = 300\n"
 			       "[bridge]\ntap = a23456789012345\nbridge = br0\ncreate = yes\n"
-			       "mtu = 9000\nreserved = pass\noffload = off\nageing = 10\n"
+			       "mtu = 9000\nreserved = pass\nlearning = no\noffload = off\nageing = 10\n"
 			       "macs = 256\nmac_quota = 256\n"
 			       "[peer paris]\npublic_key = @1\n"
 			       "address = 203.0.113.7 , vpn.example.net:1,[fe80::1%2]\n"
@@ -73,6 +74,7 @@ static void test_every_key(void **state)
 	assert_true(c->create);
 	assert_int_equal(c->mtu, 9000);
 	assert_true(c->reserved_pass);
+	assert_false(c->learning);
 	assert_false(c->offload);
 	assert_int_equal(c->ageing, 10);
 	assert_int_equal(c->macs, 256);
@@ -197,7 +199,7 @@ static void test_fixed_difference(void **state)
 	} table[] = {
 		{ GOOD, NULL },
 		{ NETWORK SITE "log = debug\nkeepalive = 3\n" BRIDGE
-			       "ageing = 20\nreserved = pass\n"
+			       "ageing = 20\nreserved = pass\nlearning = no\n"
 			       "[peer x]\npublic_key = @1\naddress = x\n",
 		  NULL },
 		{ NETWORK SITE "listen = [::], 0.0.0.0\n" BRIDGE, "[site] listen" },
