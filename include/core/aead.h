@@ -54,16 +54,16 @@ void aead_forget(struct aead *aead);
  * in itself, or lie apart, but not overlap otherwise.  in may be NULL when len
  * is 0, as aad when aad_len is.  False only when the library fails.
  */
-bool aead_seal(struct aead *aead, uint64_t counter, const void *aad, size_t aad_len,
-	       const void *in, size_t len, uint8_t *out);
+bool aead_seal(struct aead *aead, uint64_t counter, const void *aad, size_t aad_len, const void *in,
+	       size_t len, uint8_t *out);
 
 /*
  * Verifies and decrypts len bytes at in, of which the last AEAD_TAG are the
  * tag, into len - AEAD_TAG bytes at out (in itself, or apart).  False when the
  * tag is wrong or len is too short; out then holds nothing to be used.
  */
-bool aead_open(struct aead *aead, uint64_t counter, const void *aad, size_t aad_len,
-	       const void *in, size_t len, uint8_t *out);
+bool aead_open(struct aead *aead, uint64_t counter, const void *aad, size_t aad_len, const void *in,
+	       size_t len, uint8_t *out);
 
 /* The same with the nonce given, for known-answer tests. */
 bool aead_seal_nonce(struct aead *aead, const uint8_t nonce[AEAD_NONCE], const void *aad,

@@ -27,7 +27,7 @@
 #include "core/kex.h"
 
 #define COOKIE_MAC 16
-#define COOKIE_MACS (2 * COOKIE_MAC) /* what both add to a handshake message */
+#define COOKIE_MACS (COOKIE_MAC + COOKIE_MAC) /* what both add to a handshake message */
 #define COOKIE_SALT 16
 #define COOKIE_PACKET (8 + COOKIE_SALT + COOKIE_MAC + AEAD_TAG)
 #define COOKIE_LIFE SECONDS(120)

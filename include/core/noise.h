@@ -25,11 +25,11 @@ struct noise {
 	enum noise_pattern pattern;
 	enum noise_role role;
 	enum cipher cipher;
-	bool begun;	   /* false after a failure and after noise_wipe */
-	unsigned message;  /* messages done so far */
-	bool has_key;	   /* k is set */
-	bool has_remote;   /* remote_static is known */
-	uint64_t nonce;	   /* of k */
+	bool begun;	  /* false after a failure and after noise_wipe */
+	unsigned message; /* messages done so far */
+	bool has_key;	  /* k is set */
+	bool has_remote;  /* remote_static is known */
+	uint64_t nonce;	  /* of k */
 	uint8_t key[AEAD_KEY];
 	uint8_t chaining_key[KEX_HASH];
 	uint8_t hash[KEX_HASH];

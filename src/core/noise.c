@@ -360,7 +360,7 @@ bool noise_peek_static(const struct noise *n, const void *message, size_t len,
 	bool ok = may_read(n) && n->message == 0;
 
 	for (unsigned i = 0; ok && !copy.has_remote; i++)
-		ok = i < TOKENS && t[i] != END && read_token(&copy, t[i], &r);
+		ok = i < TOKENS && read_token(&copy, t[i], &r);
 	if (ok)
 		memcpy(remote_static, copy.remote_static, KEX_KEY);
 	noise_wipe(&copy);

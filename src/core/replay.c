@@ -38,8 +38,9 @@ enum replay_verdict replay_check(const struct replay *r, uint64_t counter)
 		return REPLAY_NEW;
 	if (r->next - 1 - counter > REPLAY_WINDOW)
 		return REPLAY_OLD;
-	return r->bits[word_of(counter) % REPLAY_WORDS] & bit_of(counter) ? REPLAY_SEEN
-									  : REPLAY_NEW;
+	if (r->bits[word_of(counter) % REPLAY_WORDS] & bit_of(counter))
+		return REPLAY_SEEN;
+	return REPLAY_NEW;
 }
 
 static void move_on(struct replay *r, uint64_t counter)

@@ -11,6 +11,7 @@
 #include "unit/libvectors.h"
 
 static const uint8_t key_one[AEAD_KEY] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+static const uint8_t key_none[AEAD_KEY];
 static const uint8_t key_two[AEAD_KEY] = { 1, 2, 3, 4, 5, 6, 7, 9 };
 
 /* Both directions with one key. */
@@ -230,7 +231,7 @@ static void test_key_changes(void **state)
 
 static void test_without_a_key(void **state)
 {
-	uint8_t sealed[4 + AEAD_TAG], plain[4];
+	uint8_t sealed[4 + AEAD_TAG], none[4 + AEAD_TAG], plain[4];
 	struct aead fresh;
 	struct pair p;
 
@@ -245,6 +246,9 @@ static void test_without_a_key(void **state)
 		aead_forget(&p.open);
 		assert_false(aead_seal(&p.seal, 1, NULL, 0, "data", 4, sealed));
 		assert_false(aead_open(&p.open, 0, NULL, 0, sealed, sizeof(sealed), plain));
+		/* What stands in the key's place opens nothing either. */
+		assert_true(aead_seal_once((enum cipher)i, key_none, 0, NULL, 0, "data", 4, none));
+		assert_false(aead_open(&p.open, 0, NULL, 0, none, sizeof(none), plain));
 		aead_set_key(&p.open, key_one);
 		assert_true(aead_open(&p.open, 0, NULL, 0, sealed, sizeof(sealed), plain));
 		pair_free(&p);

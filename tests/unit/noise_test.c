@@ -545,6 +545,14 @@ static void test_wiped_is_of_no_use(void **state)
 	assert_false(noise_read(&c.side[0], message, 96, message, ROOM, &out_len));
 	c.side[0].message = 2;
 	assert_false(noise_finished(&c.side[0]));
+	/* XX needs no key for its first message: the mark alone refuses it. */
+	noise_wipe(&c.side[0]);
+	c.side[0].pattern = NOISE_XX;
+	assert_int_equal(noise_write(&c.side[0], fresh_a, "", 0, message, ROOM), 0);
+	noise_wipe(&c.side[0]);
+	c.side[0].pattern = NOISE_XX;
+	c.side[0].role = NOISE_RESPONDER;
+	assert_false(noise_read(&c.side[0], fresh_a, KEX_KEY, message, ROOM, &out_len));
 }
 
 static void test_finished_at_the_end_only(void **state)
