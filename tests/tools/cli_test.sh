@@ -101,10 +101,12 @@ is 'argument missing: says how' says err 'usage: lanspan keygen FILE'
 run keygen a b
 is 'too many arguments' [ $status -eq 2 ]
 is 'too many arguments: nothing written' [ ! -e a ]
-run -i berlin check x
+run -i berlin version
 is '-i without daemon is refused' [ $status -eq 2 ]
 run -i ../x reload
 is '-i with a path is refused' [ $status -eq 2 ]
+run -i .x reload
+is '-i with a dot in front is refused' [ $status -eq 2 ]
 run -x
 is 'unknown option' [ $status -eq 2 ]
 run version
@@ -284,7 +286,7 @@ cat >answer <<'END'
  "rx":{"bytes":1048576,"frames":10,"calls":4},"tx":{"bytes":2048,"frames":20,"calls":5},
  "drops":{"runt":1}}],
 "macs":[{"mac":"02:00:00:00:00:01","vlan":0,"port":"span0","age_s":192,"moves":0},
- {"mac":"02:00:00:00:00:02","vlan":100,"port":"paris\u001b]0;evil\u0007","age_s":100000,"moves":12}],
+ {"mac":"02:00:00:00:00:02","vlan":100,"port":"paris\u001b]0;evil\u0007\u009b","age_s":100000,"moves":12}],
 "paths":[{"peer":"paris","local":"192.0.2.1:7741","remote":"203.0.113.7:7741","state":"in use",
  "pmtu":1500,"pmtu_state":"confirmed","rtt_ms":0.456,"gso":true}],
 "drops":[{"where":"peer paris","reason":"replayed","count":3,"text":"seen before"}]}
@@ -351,9 +353,9 @@ table ports \
 'PORT   KIND  STATE  BRIDGE  JOINED   MTU  OFFLOADS        RX       TX  DROPS
 span0  tap   up     br0     joined  1500  csum tso4  1.0 MiB  2.0 KiB  1 runt'
 table macs \
-'ADDRESS            VLAN  PORT                    AGE  MOVES
-02:00:00:00:00:01     0  span0                 3m12s      0
-02:00:00:00:00:02   100  paris\x1b]0;evil\x07  1d03h     12'
+'ADDRESS            VLAN  PORT                            AGE  MOVES
+02:00:00:00:00:01     0  span0                         3m12s      0
+02:00:00:00:00:02   100  paris\x1b]0;evil\x07\xc2\x9b  1d03h     12'
 table paths \
 'PEER   LOCAL           REMOTE            STATE   PMTU  PROBING        RTT  GSO
 paris  192.0.2.1:7741  203.0.113.7:7741  in use  1500  confirmed  0.46 ms  yes'
@@ -374,7 +376,7 @@ is 'show --json: sorted, without ok' same out '{
 }'
 cp full answer
 run -i berlin show macs --json
-is 'show --json escapes' not grep -q "$(printf '\033')" out
+is 'show --json escapes' not grep -qaP '[^ -~]' out
 run -i berlin show everything
 is 'show of something else' [ $status -eq 2 ]
 run -i berlin show peers macs
