@@ -60,11 +60,12 @@ static void test_repeated(void **state)
 		{ GOOD "[site]\nlog = info\n",
 		  "8: [site]: repeated: it began in line 3 already\n" },
 		/* The values of one do not mix with those of the other. */
-		{ NETWORK SITE "listen = [::]\nlisten = [::]\n" BRIDGE
+		{ NETWORK SITE "listen = [::]\nlisten = [::]\nlisten = [::]\n" BRIDGE
 			       "[peer a]\npublic_key = @1\naddress = x\naddress = x\naddress = x\n",
 		  "7: [site] listen: repeated: line 6 has it already\n"
-		  "13: [peer a] address: repeated: line 12 has it already\n"
-		  "14: [peer a] address: repeated: line 12 has it already\n" },
+		  "8: [site] listen: repeated: line 6 has it already\n"
+		  "14: [peer a] address: repeated: line 13 has it already\n"
+		  "15: [peer a] address: repeated: line 13 has it already\n" },
 		{ GOOD "[peer]\npublic_key = @1\n[peer b]\npublic_key = @2\n",
 		  "8: [peer]: needs a name: [peer NAME]\n" },
 		/* What is repeated is checked nevertheless. */
