@@ -41,6 +41,7 @@ programs := $(daemons) $(if $(cli),lanspan)
 tests_in = $(filter-out $(wildcard tests/$(1)/lib*.c),$(wildcard tests/$(1)/$(2)))
 test_helpers := $(sort $(wildcard tests/lib/*.c tests/*/lib*.c))
 unit_tests := $(patsubst tests/%.c,%,$(sort $(call tests_in,unit,*_test.c)))
+assume_tests := $(patsubst tests/%.c,%,$(sort $(wildcard tests/assume/*.c)))
 sim_tests := $(patsubst tests/%.c,%,$(sort $(call tests_in,sim,*.c)))
 fuzzers := $(patsubst tests/%.c,%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
 netns_tests := $(sort $(filter-out tests/netns/lib%.sh tests/netns/demo.sh,\
@@ -103,8 +104,8 @@ $(BUILD)/$(1)/%.o: %.c $(BUILD)/$(1)/flags | deps-build
 		$$(flags_$(1)) $$(if $$(filter src/core/%,$$<),$$(core_$(1))) -c -o $$@ $$<
 
 # The tests' own objects wait for the tests' packages as well.
-$$(call to_obj,$(1),$$(test_helpers) $$(unit_tests:%=tests/%.c) $$(sim_tests:%=tests/%.c) \
-	$$(fuzzers:%=tests/%.c) tests/fuzz/replay_main.c): | deps-test
+$$(call to_obj,$(1),$$(test_helpers) $$(unit_tests:%=tests/%.c) $$(assume_tests:%=tests/%.c) \
+	$$(sim_tests:%=tests/%.c) $$(fuzzers:%=tests/%.c) tests/fuzz/replay_main.c): | deps-test
 
 $(BUILD)/$(1)/liblanspan.a: $$(call to_obj,$(1),$$(sources))
 	@mkdir -p $$(@D)
@@ -127,7 +128,8 @@ $$(netns_helpers:%=$(2)/netns/%): $(2)/netns/%: $(BUILD)/$(1)/tests/netns/%.o
 	@echo "LD $$@"
 	@$$(call cc_of,$(1)) $$(flags_$(1)) $$(LDFLAGS_ALL) -o $$@ $$^
 
-$$(unit_tests:%=$(BUILD)/$(1)/%) $$(sim_tests:%=$(BUILD)/$(1)/%): $(BUILD)/$(1)/%: \
+$$(unit_tests:%=$(BUILD)/$(1)/%) $$(assume_tests:%=$(BUILD)/$(1)/%) \
+		$$(sim_tests:%=$(BUILD)/$(1)/%): $(BUILD)/$(1)/%: \
 		$(BUILD)/$(1)/tests/%.o $(BUILD)/$(1)/libtests.a $(BUILD)/$(1)/liblanspan.a | deps-test
 	@mkdir -p $$(@D)
 	@echo "LD $$@"
@@ -135,7 +137,7 @@ $$(unit_tests:%=$(BUILD)/$(1)/%) $$(sim_tests:%=$(BUILD)/$(1)/%): $(BUILD)/$(1)/
 
 -include $$(wildcard $$(patsubst %.o,%.d,$$(call to_obj,$(1),$$(sources) $$(cli) $$(test_helpers) \
 	$$(daemons:%=src/%.c) $$(netns_helpers:%=tests/netns/%.c) \
-	$$(unit_tests:%=tests/%.c) $$(sim_tests:%=tests/%.c) \
+	$$(unit_tests:%=tests/%.c) $$(assume_tests:%=tests/%.c) $$(sim_tests:%=tests/%.c) \
 	$$(fuzzers:%=tests/%.c) tests/fuzz/replay_main.c)))
 endef
 
@@ -162,7 +164,7 @@ $(fuzzers:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/%.o \
 # ---- targets for people ------------------------------------------------------
 
 .PHONY: FORCE all deps deps-build deps-test deps-demo deps-fuzz demo test test-programs \
-	test-unit test-sim test-fuzz test-netns test-man test-tools test-checks \
+	test-unit test-assume test-sim test-fuzz test-netns test-man test-tools test-checks \
 	fuzz soak bench layers size lint install uninstall clean help
 
 all: ## build the programs into build/ (the default)
@@ -188,17 +190,19 @@ test_env = BIN='$(bin)' PATIENCE=$(or $(PATIENCE),$(if $(SAN:none=),4,1)) \
 run_tests = +@$(test_env) tools/run-tests.sh
 netns_programs = $(programs:%=$(bin)/%) $(netns_helpers:%=$(bin)/netns/%)
 unit_args = unit $(unit_tests:%=$(tested)/%)
+assume_args = assume $(assume_tests:%=$(tested)/%)
 sim_args = sim $(sim_tests:%=$(tested)/%)
 fuzz_args = fuzz $(fuzzers:%=$(BUILD)/asan/%)
 check_args = check layers=tools/layers.sh size=tools/size.sh
 
-test-programs: $(netns_programs) $(unit_tests:%=$(tested)/%) $(sim_tests:%=$(tested)/%) \
+test-programs: $(netns_programs) $(unit_tests:%=$(tested)/%) $(assume_tests:%=$(tested)/%) \
+	$(sim_tests:%=$(tested)/%) \
 	$(fuzzers:%=$(BUILD)/asan/%)
 
 test: ## everything below that starts with test-, counted in one closing line
 test: | deps-test
 	$(run_tests) $(check_args) 'build=$(MAKE) -k --no-print-directory test-programs' \
-		-- $(unit_args) -- tools $(tools_tests) -- $(sim_args) -- $(fuzz_args) \
+		-- $(unit_args) -- $(assume_args) -- tools $(tools_tests) -- $(sim_args) -- $(fuzz_args) \
 		-- netns $(netns_tests) -- man $(man_pages)
 
 test-checks: ## layers and size
@@ -206,6 +210,9 @@ test-checks: ## layers and size
 test-unit: ## one program for each room
 test-unit: $(unit_tests:%=$(tested)/%)
 	$(run_tests) $(unit_args)
+test-assume: ## what is taken for granted about the kernel
+test-assume: $(assume_tests:%=$(tested)/%)
+	$(run_tests) $(assume_args)
 test-sim: ## the core on a virtual clock, with a bad network
 test-sim: $(sim_tests:%=$(tested)/%)
 	$(run_tests) $(sim_args)
@@ -219,7 +226,7 @@ test-man: ## the manual pages are well formed
 test-man: | deps-test
 	$(run_tests) man $(man_pages)
 test-tools: ## the checks find what they are for
-test-tools: | deps-build
+test-tools: $(programs:%=$(bin)/%) | deps-build
 	$(run_tests) tools $(tools_tests)
 
 fuzz: ## libFuzzer on each target, FUZZ_SECONDS each (60)

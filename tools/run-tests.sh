@@ -8,7 +8,7 @@
 # anything failed.
 #
 # Groups and what an item is:
-#   unit sim fuzz   a program       netns tools   a shell script
+#   unit sim fuzz assume   a program       netns tools   a shell script
 #   check           NAME=COMMAND    man           a manual page
 #
 # An item is counted by the last line of its output that reads "N passed, N
@@ -122,7 +122,7 @@ run_program()
 run_item()
 {
 	case $1 in
-	unit) seconds=120 ;;
+	unit | assume) seconds=120 ;;
 	sim) seconds=600 ;;
 	fuzz) seconds=180 ;;
 	netns | tools) seconds=180 ;;
@@ -134,7 +134,7 @@ run_item()
 		;;
 	esac
 	case $1 in
-	unit | sim | fuzz)
+	unit | assume | sim | fuzz)
 		run_program "$2" "$1/$(basename "$2")"
 		;;
 	netns | tools)

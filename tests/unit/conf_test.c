@@ -42,20 +42,20 @@ static void test_defaults(void **state)
 
 static void test_every_key(void **state)
 {
-	struct conf *c =
-		conf_load_good("; a comment with = and [ \\\n"
-			       "  [network]   ; behind a section\n"
-			       "name=a.b_c-9\n\tsecret_file = 'secret' # behind a value\r\n"
-			       "cipher = chacha20-poly1305\n"
-			       "[site]\nname = \"berlin\"\nkey_file = a.key\n"
-			       "listen = 192.0.2.1, [2001:db8::1]:9 ,0.0.0.0:0\n"
-			       "log = debug\nkeepalive = 300\n"
-			       "[bridge]\ntap = a23456789012345\nbridge = br0\ncreate = yes\n"
-			       "mtu = 9000\nreserved = pass\nlearning = no\noffload = off\nageing = 10\n"
-			       "macs = 256\nmac_quota = 256\n"
-			       "[peer paris]\npublic_key = @1\n"
-			       "address = 203.0.113.7 , vpn.example.net:1,[fe80::1%2]\n"
-			       "[ peer   rome ]\npublic_key = \"@2\"");
+	struct conf *c = conf_load_good(
+		"; a comment with = and [ \\\n"
+		"  [network]   ; behind a section\n"
+		"name=a.b_c-9\n\tsecret_file = 'secret' # behind a value\r\n"
+		"cipher = chacha20-poly1305\n"
+		"[site]\nname = \"berlin\"\nkey_file = a.key\n"
+		"listen = 192.0.2.1, [2001:db8::1]:9 ,0.0.0.0:0\n"
+		"log = debug\nkeepalive = 300\n"
+		"[bridge]\ntap = a23456789012345\nbridge = br0\ncreate = yes\n"
+		"mtu = 9000\nreserved = pass\nlearning = no\noffload = off\nageing = 10\n"
+		"macs = 256\nmac_quota = 256\n"
+		"[peer paris]\npublic_key = @1\n"
+		"address = 203.0.113.7 , vpn.example.net:1,[fe80::1%2]\n"
+		"[ peer   rome ]\npublic_key = \"@2\"");
 	char text[ADDR_TEXT];
 
 	(void)state;
