@@ -50,7 +50,7 @@ handshakes=$(peer_get b a .handshakes)
 roamed=$(peer_get b a .roamed)
 dropped=$(drops b)
 replayed() {
-	show b '[.peers[].drops.replayed // 0, (.drops[] | select(.reason == "replayed") | .count)] | max'
+	peer_get b a '(.drops.replayed // 0) + (.drops.old // 0)'
 }
 before=$(replayed)
 delivered=$(ip -n hb -s -j link show e0 | jq '.[0].stats64.rx.packets')
@@ -73,7 +73,7 @@ again shuffle $((REPLAYS / 10)) -s 10.99.0.66
 
 echo "      b: $(drops_text b)"
 at_least "drops counted of $REPLAYS" "$(($(drops b) - dropped))" $((REPLAYS * 9 / 10))
-at_least "named replayed" "$(($(replayed) - before))" $((REPLAYS / 2))
+at_least "of them named replayed, or behind the window" "$(($(replayed) - before))" $((REPLAYS / 2))
 equal "new sessions" "$(($(peer_get b a .handshakes) - handshakes))" 0
 equal "roamed" "$(($(peer_get b a .roamed) - roamed))" 0
 equal "frames that reached hb" \
