@@ -21,21 +21,21 @@ gigabits() {
 	jq -r '.end.sum_received.bits_per_second / 1e9 * 100 | round / 100'
 }
 
-two_sites
-two_hosts
-conf a site name berlin
-conf b site name paris
-conf_write a
-conf_write b
-sed -i 's/^\[peer b\]/[peer paris]/' "$W/etc/a.conf"
-sed -i 's/^\[peer a\]/[peer berlin]/' "$W/etc/b.conf"
-mv "$W/etc/a.conf" "$W/etc/berlin.conf"
-mv "$W/etc/b.conf" "$W/etc/paris.conf"
+underlay
+site athens
+site berlin
+host a athens
+host b berlin
+keys athens berlin
+peer athens berlin 10.99.0.2:7741
+peer berlin athens # berlin waits to be called
+conf_write athens
+conf_write berlin
 
 cat <<'END'
 
    192.168.77.1                                              192.168.77.2
-   +----+     +---------- berlin --------+     +--------- paris ----------+     +----+
+   +----+     +--------- athens ---------+     +--------- berlin ---------+     +----+
    | ha |-----| p-a [br0] span0          |     |          span0 [br0] p-b |-----| hb |
    +----+     |   lanspan-bridge --- w0  |     |  w0 --- lanspan-bridge   |     +----+
     host      +---------------------- | -+     +- | ----------------------+      host
@@ -46,11 +46,10 @@ Each box is a network namespace.  br0 is a Linux bridge; span0 is the TAP that
 lanspan-bridge puts into it.  Between the sites there is encrypted UDP, port 7741.
 END
 
-say "Berlin's configuration"
-sed 's/^/   /' "$W/etc/a.conf"
-
-bridge_start a b
-QUIET=yes wait_for 10 "" both_up a b || fail "the sites do not find each other"
+say "athens.conf"
+sed 's/^/   /' "$W/etc/athens.conf"
+bridge_start athens berlin
+wait_for 10 "" both_up athens berlin || fail "the sites do not find each other"
 
 say "ping from host to host, full-size frames, not to be fragmented"
 on ha ping -c 3 -i 0.2 -M "do" -s 1472 192.168.77.2 | sed 's/^/   /'
@@ -66,7 +65,7 @@ say "iperf3, TCP, 3 s each way"
 echo "   ha to hb: $(iperf hb ha 5201 -t 3 2>/dev/null | gigabits) Gb/s"
 echo "   hb to ha: $(iperf hb ha 5202 -t 3 -R 2>/dev/null | gigabits) Gb/s"
 
-for s in a b; do
+for s in athens berlin; do
 	say "lanspan -i $s show"
 	lanspan $s show | sed 's/^/   /'
 done
