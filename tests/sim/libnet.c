@@ -13,6 +13,7 @@
 
 #define TICK 50 /* microseconds: what arrives within arrives together */
 #define ENOBUFS_NUMBER 105
+#define REPLAY_LATER MS(70) /* above the longest distance */
 
 static void *must(void *p)
 {
@@ -231,7 +232,8 @@ static void send_run(struct node *node, struct run *run)
 
 	if (run->count == 0 || run->count > RUN_SEGMENTS || run->len > 65507 ||
 	    run->socket >= node->n_sockets || run->to.family != node->addr[run->socket].family) {
-		world_fail(w, "site %u: a run of no sense", node->number);
+		world_fail(w, "site %u: a run of no sense: %u datagrams, %u bytes, family %u",
+			   node->number, run->count, run->len, run->to.family);
 		return;
 	}
 	for (at = 0; at < run->len; at += run->segment, n++)
@@ -268,7 +270,8 @@ void net_replay(struct world *w)
 	p = packet_new(&old->from, &old->to, old->data, old->len);
 	if (world_draw(w, 2))
 		p->from.port ^= 1;
-	launch(w, p, (int64_t)world_draw(w, 20000));
+	/* Not before it came: who overtakes from elsewhere makes a site roam, as must be. */
+	launch(w, p, REPLAY_LATER + (int64_t)world_draw(w, 20000));
 }
 
 /* A packet that nobody sent: rubbish, or a captured one with something changed. */
@@ -288,11 +291,12 @@ void net_invent(struct world *w)
 		if (len)
 			data[world_draw(w, MIN(len, (size_t)200))] ^=
 				(uint8_t)(1 + world_draw(w, 255));
-		from = old->from;
+		if (old->from.family == from.family)
+			from = old->from;
 	} else if (len > 4) {
 		be32_put(data, (uint32_t)(1 + world_draw(w, 6)) << 24);
 	}
 	if (world_draw(w, 2))
 		from.ip[3] ^= 1;
-	launch(w, packet_new(&from, &to->addr[0], data, len), 0);
+	launch(w, packet_new(&from, &to->addr[0], data, len), REPLAY_LATER);
 }

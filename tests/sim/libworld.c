@@ -212,6 +212,7 @@ bool world_init(struct world *w, uint64_t seed, bool trace)
 	if (w->n > 3 && world_draw(w, 2))
 		w->n = 2 + (unsigned)world_draw(w, 2);
 	w->cipher = world_draw(w, 2) ? CIPHER_AES_256_GCM : CIPHER_CHACHA20_POLY1305;
+	w->gro = world_draw(w, 2) ? RUN_SEGMENTS : 1 + world_draw(w, 8);
 	w->keepalive = keepalives[world_draw(w, COUNT_OF(keepalives))];
 	if (!aead_start())
 		return false;
@@ -248,11 +249,30 @@ bool world_connected(const struct world *w, unsigned a, unsigned b)
 	       peer_has_session(w->node[b].peer[a]);
 }
 
+/* Says in the trace what was dropped since it was last asked. */
+static void trace_drops(struct node *node)
+{
+	const struct peers *peers = &node->site.peers;
+
+	for (unsigned reason = 0; reason < DROP_COUNT; reason++) {
+		uint64_t count = peers->drops.count[reason] + node->port.drops.count[reason];
+
+		for (unsigned i = 0; i < peers->top; i++)
+			count += peers->peer[i]->drops.count[reason];
+		if (count > node->told.count[reason])
+			world_trace(node->world, "site %u: drops %s", node->number,
+				    drop_name((enum drop)reason));
+		node->told.count[reason] = count;
+	}
+}
+
 void node_close(struct node *node)
 {
 	struct site *site = &node->site;
 
 	site_close(site);
+	if (node->world->trace)
+		trace_drops(node);
 	if (site->outbox.n_idle != OUTBOX_RUNS || site->outbox.n_ready || site->peers.n_opened ||
 	    !list_empty(&site->peers.to_close) || !list_empty(&site->peers.to_flush))
 		world_fail(node->world, "site %u: something stays behind at the end of a turn",
@@ -267,11 +287,11 @@ static void poison(struct node *node, unsigned which)
 
 /* How many of the packets make one message: equal ones of one sender to one
  * socket, the last may be shorter. */
-static size_t message_of(struct packet **packets, size_t n, size_t room)
+static size_t message_of(struct packet **packets, size_t n, size_t room, size_t most)
 {
 	size_t bytes = packets[0]->len, count = 1;
 
-	while (count < n && count < 64 && addr_equal(&packets[count]->from, &packets[0]->from) &&
+	while (count < n && count < most && addr_equal(&packets[count]->from, &packets[0]->from) &&
 	       addr_equal(&packets[count]->to, &packets[0]->to) &&
 	       packets[count]->len <= packets[0]->len && packets[count]->len > 0 &&
 	       bytes + packets[count]->len <= MIN(room, (size_t)MESSAGE_MAX)) {
@@ -295,7 +315,7 @@ static unsigned socket_of(const struct node *node, const struct addr *to)
 static size_t hand_over(struct node *node, unsigned which, struct packet **packets, size_t n)
 {
 	uint8_t *data = node->inbox[which] + node->filled[which], *end = data;
-	size_t count = message_of(packets, n, INBOX - node->filled[which]);
+	size_t count = message_of(packets, n, INBOX - node->filled[which], node->world->gro);
 	unsigned socket = socket_of(node, &packets[0]->to);
 
 	for (size_t i = 0; i < count; i++) {

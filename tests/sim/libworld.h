@@ -42,6 +42,7 @@ struct node {
 	struct peer *peer[WORLD_NODES];
 	uint8_t *inbox[2];
 	size_t filled[2];
+	struct drops told; /* what the trace said of drops */
 };
 
 /* A frame that a host sent. */
@@ -72,6 +73,7 @@ struct world {
 	struct node node[WORLD_NODES];
 	enum cipher cipher;
 	int64_t keepalive;
+	size_t gro; /* datagrams that a message holds at most */
 	struct fate fate;
 	bool apart[WORLD_NODES][WORLD_NODES];
 	unsigned path[WORLD_NODES][WORLD_NODES];    /* MTU between two */
