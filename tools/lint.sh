@@ -61,6 +61,7 @@ check_cpp()
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 --language=c \
 		--enable=warning,style,performance,portability -j "$(nproc)" \
 		--suppress=missingIncludeSystem \
+		--suppress=preprocessorErrorDirective `# 2.10 miscounts a macro in a macro; compilers judge` \
 		--suppress=unusedStructMember `# fields that another room reads` \
 		--suppress=variableScope `# all of a block's names at its top: our layout` \
 		--suppress=constParameterCallback `# callbacks have the shape of their table` \

@@ -24,7 +24,7 @@
 
 #include "conf_parts.h"
 
-#define FILE_MAX (256 * 1024)
+#define FILE_MAX ((size_t)256 * 1024)
 #define LINE_MAX_LEN 1000 /* iniparser takes 1022 */
 
 /* Takes blanks off both ends, in place. */
@@ -356,7 +356,7 @@ static char *read_text(struct conf_report *report, size_t *len)
 	if (fd >= 0)
 		close(fd);
 	if (text && *len > FILE_MAX) {
-		conf_report_add(report, 0, "larger than %d KiB: not a configuration file",
+		conf_report_add(report, 0, "larger than %zu KiB: not a configuration file",
 				FILE_MAX / 1024);
 		free(text);
 		text = NULL;
@@ -366,7 +366,7 @@ static char *read_text(struct conf_report *report, size_t *len)
 
 bool conf_index_read(struct conf_index *index, struct conf_report *report)
 {
-	size_t len;
+	size_t len = 0;
 	unsigned line = 0;
 	char *s, *end, *stop;
 

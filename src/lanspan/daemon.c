@@ -44,7 +44,7 @@ enum cli_status daemon_find(char *out, size_t room)
 		return cli_error(CLI_FAILED,
 				 "the folder of the control sockets has too long a name");
 	n = scandir(folder, &found, is_socket_name, alphasort);
-	if (n <= 0 && n < 0 && errno != ENOENT)
+	if (n < 0 && errno != ENOENT)
 		status = cli_error(CLI_FAILED, "%s: %s", folder, strerror(errno));
 	else if (n <= 0)
 		status = cli_error(CLI_FAILED, "no bridge process runs: no socket in %s", folder);
