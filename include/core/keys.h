@@ -72,6 +72,18 @@ void keys_install(struct keys *k, struct keypair *kp, bool initiator, uint32_t r
 /* An authentic packet came under a NEXT key: it becomes CURRENT. */
 void keys_confirm(struct keys *k, struct keypair *kp, struct instant now);
 
+/* An authentic packet came under a NEXT key that loses a tie: it opens only,
+ * as PREVIOUS. */
+void keys_demote(struct keypair *kp, struct instant now);
+
+/* A PREVIOUS key is still in use over there: it stays for another
+ * WIRE_OLD_KEY, within WIRE_REJECT_AFTER. */
+static inline void keys_still_used(struct keypair *kp, struct instant now)
+{
+	if (kp->state == KEY_PREVIOUS)
+		kp->retire = instant_add(now, WIRE_OLD_KEY);
+}
+
 /* Forgets one key; current is NULL if it was that one. */
 void keys_drop(struct keys *k, struct keypair *kp);
 void keys_drop_all(struct keys *k);

@@ -108,6 +108,7 @@ struct peer {
 	struct list to_flush; /* in its owner's list while unpack is pending */
 	const struct peer_owner *owner;
 	struct instant now; /* of the batch being handled */
+	uint32_t unpacking; /* local index of the key of the datagram being unpacked */
 };
 
 /* Makes a peer; NULL when memory is short.  The owner outlives it. */

@@ -5,7 +5,7 @@
  * IP packet, headers included (so 1500, 1280, ...).  The caller sends probes
  * and says what happened; nothing else moves the value.
  *
- * States: BASE (confirming 1200... 1280 works), SEARCH (probing larger sizes),
+ * States: BASE (confirming that PMTU_BASE works), SEARCH (probing larger sizes),
  * DONE (search complete; looks again after PMTU_RAISE), BLACKHOLE -> BASE.
  */
 #ifndef CORE_PMTU_H

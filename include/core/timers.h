@@ -9,8 +9,9 @@
  * stay unanswered begin a handshake beside the old session; after TIMERS_DEAD
  * the session is given up.  Rekey by the initiator after WIRE_REKEY_AFTER, by
  * the responder TIMERS_RESPONDER later, should the initiator have failed to.
- * Without a session: a handshake at once, then after 0.5 s, then every second,
- * after a minute every 5 s; each wait is stretched by up to a fifth at random.
+ * Without a session: a handshake at once, then after 0.5 s, then every second;
+ * after ten of them every other wait is 3 s, so that a path with a longer round
+ * trip gets an answer through; after sixty each is 5 s; each wait is stretched by up to a fifth at random.
  */
 #ifndef CORE_TIMERS_H
 #define CORE_TIMERS_H
@@ -22,7 +23,7 @@
 
 #define TIMERS_QUIET MS(750)	    /* without a word while frames pass */
 #define TIMERS_ACTIVE SECONDS(30)   /* frames passed within: traffic is on */
-#define TIMERS_DEAD SECONDS(10)	    /* silence past the quiet time that ends a session */
+#define TIMERS_DEAD SECONDS(10)	    /* without an answer since the first PING ends a session */
 #define TIMERS_RESPONDER SECONDS(30)
 #define TIMERS_MEASURE SECONDS(5)   /* a PING as often while frames pass, for the RTT */
 
@@ -40,6 +41,7 @@ struct timers {
 	struct instant frames;	 /* last frame, either way */
 	struct instant pinged;
 	unsigned unanswered;	 /* PINGs since anything was heard */
+	struct instant asked;	 /* when the first of those left */
 	struct instant greet;	 /* when the next handshake begins */
 	unsigned attempts;	 /* handshakes without an answer */
 	struct instant due;	 /* when timers_tick has something to do */
@@ -64,6 +66,10 @@ void timers_greet_now(struct timers *t, struct instant now);
 
 /* An INITIATION left; random stretches the wait for its answer. */
 void timers_greeted(struct timers *t, uint32_t random, struct instant now);
+
+/* An INITIATION was answered with a cookie: another, that carries it, may leave
+ * at once; only the first time, then at the usual pace. */
+void timers_answered(struct timers *t, struct instant now);
 
 /* Nobody can be called (no address): no handshake until timers_greet_now. */
 void timers_greet_never(struct timers *t);

@@ -18,7 +18,8 @@
  *   record*             type u8 | body length u16 | body
  * A record may be cut by the datagram's end when at least WIRE_CUT_MIN bytes of
  * it are inside; it goes on in the datagram with the next counter.  When cont
- * reaches the end of the plaintext, the record goes on after that as well.
+ * reaches the end of the plaintext, the record may go on after that as well: its
+ * own length tells.
  */
 #ifndef CORE_WIRE_H
 #define CORE_WIRE_H
@@ -92,6 +93,7 @@ enum wire_control {
 #define WIRE_REKEY_AFTER SECONDS(120)
 #define WIRE_REKEY_PACKETS ((uint64_t)1 << 28)
 #define WIRE_REJECT_AFTER SECONDS(180)
-#define WIRE_OLD_KEY SECONDS(60)      /* a key that was replaced still opens as long */
+#define WIRE_OLD_KEY SECONDS(60)      /* a key that was replaced still opens as long after its last use */
+#define WIRE_TIE SECONDS(5)	      /* sessions made as close to each other settle a tie */
 
 #endif

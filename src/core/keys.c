@@ -124,6 +124,12 @@ void keys_confirm(struct keys *k, struct keypair *kp, struct instant now)
 		replace_current(k, kp, now);
 }
 
+void keys_demote(struct keypair *kp, struct instant now)
+{
+	kp->state = KEY_PREVIOUS;
+	kp->retire = instant_add(now, WIRE_OLD_KEY);
+}
+
 void keys_drop(struct keys *k, struct keypair *kp)
 {
 	if (k->current == kp)

@@ -43,10 +43,21 @@ static void owner_pending(void *ctx, struct peer *peer)
 	p->n_to_close++;
 }
 
+/* A CLOSE ends the session it came under; one that was made together with the
+ * current one (a tie) speaks for that as well.  A late one from an earlier session
+ * does not end the present. */
 static void owner_closed(void *ctx, struct peer *peer)
 {
+	struct keypair *kp = &peer->keys.slot[peer->unpacking & (KEYS_SLOTS - 1)];
+	const struct keypair *current = peer->keys.current;
 	struct peers *p = ctx;
 
+	if (kp->state == KEY_FREE || kp->local_index != peer->unpacking)
+		return;
+	if (current && instant_between(kp->made, current->made) >= WIRE_TIE) {
+		keys_drop(&peer->keys, kp);
+		return;
+	}
 	peer_session_end(peer, SECONDS(1), p->now);
 	p->due = instant_min(p->due, peer_due(peer));
 }

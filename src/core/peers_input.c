@@ -76,12 +76,27 @@ static bool is_at(const struct peer *peer, uint8_t socket, const struct addr *fr
 	return peer->endpoint.socket == socket && addr_equal(&peer->endpoint.addr, from);
 }
 
+/* Both sides' handshakes came through at once: the session that the lower key
+ * began is the one that both go on with. */
+static bool wins_tie(const struct peer *peer, struct instant now)
+{
+	const struct keypair *current = peer->keys.current;
+
+	return current && current->initiator && !peer->lower &&
+	       instant_between(current->made, now) < WIRE_TIE;
+}
+
 /* The initiator used the key that we made: now it is proven that it lives and
  * where. */
 static void confirm(struct peers *p, struct peer *peer, struct keypair *kp, uint8_t socket,
 		    const struct addr *from, struct instant now)
 {
+	if (wins_tie(peer, now)) {
+		keys_demote(kp, now);
+		return;
+	}
 	pack_close(&peer->pack);
+	handshake_abandon(peer);
 	keys_confirm(&peer->keys, kp, now);
 	if (!is_at(peer, socket, from))
 		set_endpoint(peer, socket, from, now);
@@ -136,6 +151,7 @@ static void take_data(struct peers *p, uint8_t socket, const struct addr *from, 
 		return;
 	}
 	replay_commit(&kp->replay, counter);
+	keys_still_used(kp, now);
 	peer->now = now;
 	peer->rx.datagrams++;
 	timers_heard(&peer->timers, now);
@@ -244,12 +260,12 @@ static void take_initiation(struct peers *p, uint8_t socket, const struct addr *
 		site_drop(p, DROP_HANDSHAKE);
 		goto out;
 	}
-	remember(p, packet);
 	peer = peers_find_key(p, call.public_key);
 	if (!peer) {
 		site_drop(p, DROP_STRANGER);
 		goto out;
 	}
+	remember(p, packet); /* a stranger's would push out those that matter */
 	reason = answer_call(p, &call, peer, socket, from, now);
 	if (reason != DROP_COUNT)
 		peer_drop(peer, reason);
@@ -295,7 +311,7 @@ static void take_cookie(struct peers *p, const uint8_t *packet, struct instant n
 		site_drop(p, DROP_REPEATED);
 		return;
 	}
-	timers_greet_now(&peer->timers, now);
+	timers_answered(&peer->timers, now);
 	note_due(p, peer);
 }
 
@@ -367,6 +383,7 @@ void peers_unpack(struct peers *p)
 	for (unsigned i = 0; i < n; i++) {
 		struct peers_opened *o = &p->opened[i];
 
+		o->peer->unpacking = o->key;
 		unpack_datagram(&o->peer->unpack, o->key, o->counter, o->plain, o->len);
 		if (unpack_pending(&o->peer->unpack) && list_empty(&o->peer->to_flush))
 			list_append(&p->to_flush, &o->peer->to_flush);

@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "core/wire.h"
 
+#define EAGER_ATTEMPTS 10
 #define PATIENT_ATTEMPTS 60
 
 void timers_init(struct timers *t, int64_t keepalive, struct instant now)
@@ -70,11 +71,28 @@ void timers_greet_now(struct timers *t, struct instant now)
 	t->due = now;
 }
 
+static int64_t handshake_wait(unsigned attempts)
+{
+	if (attempts == 0)
+		return MS(500);
+	if (attempts < EAGER_ATTEMPTS)
+		return SECONDS(1);
+	if (attempts < PATIENT_ATTEMPTS)
+		return attempts % 2 ? SECONDS(1) : SECONDS(3);
+	return SECONDS(5);
+}
+
+void timers_answered(struct timers *t, struct instant now)
+{
+	if (t->attempts > 1)
+		return;
+	t->greet = now;
+	t->due = now;
+}
+
 void timers_greeted(struct timers *t, uint32_t random, struct instant now)
 {
-	int64_t wait = t->attempts == 0		       ? MS(500)
-		       : t->attempts < PATIENT_ATTEMPTS ? SECONDS(1)
-							: SECONDS(5);
+	int64_t wait = handshake_wait(t->attempts);
 
 	t->attempts++;
 	t->greet = instant_add(now, wait + wait / 5 * (random & 0xff) / 255);
@@ -89,11 +107,10 @@ void timers_greet_never(struct timers *t)
 /* Signs of life: what to do, and when to look again into *due. */
 static unsigned tick_session(struct timers *t, int64_t rtt, struct instant now, struct instant *due)
 {
-	int64_t silence = instant_between(t->heard, now);
 	int64_t wait = t->unanswered ? ping_timeout(rtt) : 0;
 	struct instant ping_at = instant_add(t->heard, quiet(t, now));
 
-	if (silence >= quiet(t, now) + TIMERS_DEAD)
+	if (t->unanswered && instant_between(t->asked, now) >= TIMERS_DEAD)
 		return TIMERS_GIVE_UP;
 	if (active(t, now))
 		ping_at = instant_min(ping_at, instant_add(t->pinged, TIMERS_MEASURE));
@@ -106,7 +123,8 @@ static unsigned tick_session(struct timers *t, int64_t rtt, struct instant now, 
 	if (t->unanswered >= 2 && t->attempts == 0)
 		t->greet = instant_min(t->greet, now);
 	t->ask = false;
-	t->unanswered++;
+	if (t->unanswered++ == 0)
+		t->asked = now;
 	t->pinged = now;
 	*due = instant_add(now, ping_timeout(rtt));
 	return TIMERS_PING;
