@@ -252,6 +252,14 @@ busy() {
 		-v hz="$(getconf CLK_TCK)" 'BEGIN { printf "%d", n / hz / s * 100 }')
 }
 
+# What the machine does besides, in percent of one CPU: should be near nothing.
+elsewhere() {
+	local before
+	before=$(busy_ticks)
+	sleep 0.5
+	note elsewhere "$((($(busy_ticks) - before) * 200 / $(getconf CLK_TCK)))"
+}
+
 measure() {
 	local rate
 	busy
@@ -271,6 +279,7 @@ measure() {
 take() {
 	NOW=$1
 	hosts 1500
+	elsewhere
 	if "start_$1" && wait_for 15 "" pings ha 192.168.77.2; then
 		measure
 	else
@@ -286,6 +295,10 @@ take() {
 stat() {
 	awk -v p="$1" -v m="$2" '$1 == p && $2 == m && NF == 3 { print $3 }' "$W/results" | sort -g |
 		awk '{ v[NR] = $1 } END { if (NR) printf "%g %g %g", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2, v[1], v[NR] }'
+}
+
+others() {
+	awk '$2 == "elsewhere" { print $3 }' "$W/results" | sort -g | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
 }
 
 row() {
@@ -344,6 +357,7 @@ table() {
 	for p in $RUN; do
 		echo "- ${TITLE[$p]}: $(version "$p")"
 	done
+	echo "- busy with other things before the measurements: median $(others) % of one core"
 	[ -z "$MISSING" ] || echo "- not installed, left out:$MISSING"
 	echo
 	echo "Median (lowest..highest). TCP in Mb/s, UDP floods in packets/s that arrived, ping in us,"

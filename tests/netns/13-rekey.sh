@@ -46,6 +46,7 @@ while [ "$n" -lt "$T" ]; do
 		lanspan b rekey a >/dev/null || fail "rekey a at b"
 	fi
 done
+between "s they took" "$(awk -v a="$start" -v b="${EPOCHREALTIME/[.,]/}" 'BEGIN { print (b - a) / 1e6 }')" "$T" $((T + 2))
 for f in $FLOWS; do
 	wait_for 20 "" gone "$f"
 done

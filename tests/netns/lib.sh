@@ -148,29 +148,30 @@ since() {
 }
 
 # wait_for SECONDS WHAT COMMAND...: asks again every 20 ms until it succeeds.
+# Its names begin with _, for the command sees them (bash scopes are dynamic).
 # With an empty WHAT it answers false when the time is over, else the story fails.
 wait_for() {
-	local seconds=$1 what=$2 start=${EPOCHREALTIME/[.,]/}
+	local _seconds=$1 _what=$2 _start=${EPOCHREALTIME/[.,]/}
 	shift 2
 	until "$@" >/dev/null 2>&1; do
-		if ((${EPOCHREALTIME/[.,]/} - start > ${seconds%.*} * 1000000 * PATIENCE)); then
-			[ -z "$what" ] && return 1
-			fail "waited $seconds s for: $what"
+		if ((${EPOCHREALTIME/[.,]/} - _start > ${_seconds%.*} * 1000000 * PATIENCE)); then
+			[ -z "$_what" ] && return 1
+			fail "waited $_seconds s for: $_what"
 		fi
 		sleep 0.02
 	done
-	[ -z "$what" ] || echo "  ok  $what after $(since "${start:0:-6}.${start: -6}") s"
+	[ -z "$_what" ] || echo "  ok  $_what after $(since "${_start:0:-6}.${_start: -6}") s"
 }
 
 # holds SECONDS WHAT COMMAND...: the command must go on succeeding that long
 holds() {
-	local seconds=$1 what=$2 start=${EPOCHREALTIME/[.,]/}
+	local _seconds=$1 _what=$2 _start=${EPOCHREALTIME/[.,]/}
 	shift 2
-	while ((${EPOCHREALTIME/[.,]/} - start < seconds * 1000000)); do
-		"$@" >/dev/null 2>&1 || fail "$what, but not after $(since "${start:0:-6}.${start: -6}") s"
+	while ((${EPOCHREALTIME/[.,]/} - _start < _seconds * 1000000)); do
+		"$@" >/dev/null 2>&1 || fail "$_what, but not after $(since "${_start:0:-6}.${_start: -6}") s"
 		sleep 0.05
 	done
-	echo "  ok  $what for $seconds s"
+	echo "  ok  $_what for $_seconds s"
 }
 
 # ---- what plays in it ------------------------------------------------------
@@ -185,10 +186,11 @@ told_trouble() {
 }
 
 finish() {
-	local status=$? p s log
+	local status=$? troubled='' p s log
 	trap '' INT TERM
 	trap - EXIT
-	if [ "$status" != 0 ] && [ "$status" != 77 ]; then
+	case $status in 0 | 77 | 130 | 143) ;; *) troubled=yes ;; esac
+	if [ -n "$troubled" ]; then
 		for s in "${!PID[@]}"; do
 			echo "--- site $s shows" >&2
 			"$BIN/lanspan" -i "$s" show >&2
@@ -200,11 +202,14 @@ finish() {
 	for p in "${CHILDREN[@]}"; do
 		PATIENCE=1 wait_for 10 "" gone "$p" || kill -KILL "$p" 2>/dev/null
 	done
+	for p in /run/netns/*; do # who left the story's hand, as daemons do
+		[ ! -e "$p" ] || ip netns pids "${p##*/}" 2>/dev/null | xargs -r kill -KILL 2>/dev/null
+	done
 	if told_trouble >/dev/null 2>&1; then
 		echo "FAIL $STORY: a sanitizer spoke: $(told_trouble)" >&2
-		status=1
+		status=1 troubled=yes
 	fi
-	if [ "$status" != 0 ] && [ "$status" != 77 ]; then
+	if [ -n "$troubled" ]; then
 		for log in "$W"/log/?.log; do
 			[ -s "$log" ] && echo "--- what site $(basename "$log" .log) said" && tail -n 60 "$log"
 		done >&2
