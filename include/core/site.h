@@ -18,6 +18,7 @@
 #include "base/addr.h"
 #include "base/clock.h"
 #include "core/identity.h"
+#include "core/merge.h"
 #include "core/outbox.h"
 #include "core/peers.h"
 #include "core/port.h"
@@ -54,6 +55,7 @@ struct site {
 	struct outbox outbox;
 	struct peers peers;
 	struct switching switching;
+	struct merge merge;
 	struct port *port[SWITCH_LOCALS];
 	unsigned n_port;
 	struct site_events events;
@@ -84,7 +86,8 @@ void site_datagrams(struct site *site, uint8_t socket, const struct addr *from, 
  * more round, so a super-frame may go on in it; otherwise all goes out now. */
 void site_rx_end(struct site *site, bool keep);
 
-/* Seals and sends what this turn gathered. */
+/* Lets go of frames that waited to be merged, seals and sends what this turn
+ * gathered. */
 void site_close(struct site *site);
 
 void site_tick(struct site *site, struct instant now);

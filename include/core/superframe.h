@@ -94,6 +94,17 @@ size_t superframe_cut_next(struct superframe_cut *c, uint8_t *out, size_t room, 
  * The frame is valid, all of its len bytes at hand. */
 void superframe_checksum(uint8_t *frame, size_t len, struct vnet *vnet);
 
+/* True when the final checksum of a plain TCP or UDP frame is right.  The
+ * lengths that its headers claim are those of the bytes at hand. */
+bool superframe_sum_good(const uint8_t *frame, size_t len, const struct superframe_layout *layout);
+
+/* True when the IPv4 header's own checksum is right. */
+bool superframe_ip_good(const uint8_t *frame, const struct superframe_layout *layout);
+
+/* Takes a checksum that is good back to a partial one; vnet says so. */
+void superframe_sum_partial(uint8_t *frame, size_t len, const struct superframe_layout *layout,
+			    struct vnet *vnet);
+
 /*
  * Clamps the MSS option of a TCP SYN to at most mss, in place, and mends the
  * checksum.  Whether that is partial or final is told from the frame itself;

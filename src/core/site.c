@@ -9,6 +9,8 @@
 #define AGE_EVERY SECONDS(10)
 
 static void peer_frame(void *ctx, struct peer *peer, struct frame *frame);
+static void forward(void *ctx, unsigned port, uint8_t *frame, size_t len, const struct vnet *vnet,
+		    const struct superframe_layout *layout);
 
 static void peer_happened(void *ctx, struct peer *peer, enum peer_event event)
 {
@@ -50,6 +52,7 @@ bool site_init(struct site *site, const struct site_setup *setup, const struct s
 	       identity_init(&site->self, setup->private_key, setup->psk, setup->cipher,
 			     setup->network, setup->name, setup->mtu, setup->rand) &&
 	       fdb_init(&site->switching.fdb, setup->macs, setup->mac_quota, setup->ageing, seed) &&
+	       merge_init(&site->merge, SITE_HEADROOM, forward, site) &&
 	       outbox_init(&site->outbox, events->send, events->ctx, run_sent, site) &&
 	       peers_init(&site->peers, &site->self, &site->outbox, &wants, setup->families,
 			  setup->n_sockets, setup->keepalive, now);
@@ -59,6 +62,7 @@ void site_free(struct site *site)
 {
 	peers_free(&site->peers);
 	outbox_free(&site->outbox);
+	merge_free(&site->merge);
 	fdb_free(&site->switching.fdb);
 	identity_wipe(&site->self);
 }
@@ -185,22 +189,17 @@ static enum drop inspect(struct site *site, const uint8_t *frame, size_t len,
 	return DROP_COUNT;
 }
 
-void site_frame(struct site *site, unsigned port, uint8_t *frame, size_t len,
-		const struct vnet *vnet, struct instant now)
+/* A frame of a local port, as it goes on after merging. */
+static void forward(void *ctx, unsigned port, uint8_t *frame, size_t len, const struct vnet *vnet,
+		    const struct superframe_layout *layout)
 {
+	struct site *site = ctx;
 	struct port *in = site->port[port];
-	struct superframe_layout layout;
-	struct site_outgoing o = { frame, len, vnet, &layout };
-	struct switch_verdict v = { .way = SWITCH_DROP };
+	struct site_outgoing o = { frame, len, vnet, layout };
+	struct switch_verdict v =
+		switch_decide(&site->switching, (uint16_t)port, frame, layout, site->now);
 
-	site->now = site->peers.now = now;
-	in->rx.frames++;
-	in->rx.bytes += len;
-	v.reason = inspect(site, frame, len, vnet, &layout);
-	if (v.reason == DROP_COUNT) {
-		v = switch_decide(&site->switching, (uint16_t)port, frame, &layout, now);
-		count_learned(&in->drops, v.learned);
-	}
+	count_learned(&in->drops, v.learned);
 	switch (v.way) {
 	case SWITCH_DROP:
 		in->drops.count[v.reason]++;
@@ -215,6 +214,23 @@ void site_frame(struct site *site, unsigned port, uint8_t *frame, size_t len,
 		flood(site, port, &o);
 		break;
 	}
+}
+
+void site_frame(struct site *site, unsigned port, uint8_t *frame, size_t len,
+		const struct vnet *vnet, struct instant now)
+{
+	struct port *in = site->port[port];
+	struct superframe_layout layout;
+	enum drop reason;
+
+	site->now = site->peers.now = now;
+	in->rx.frames++;
+	in->rx.bytes += len;
+	reason = inspect(site, frame, len, vnet, &layout);
+	if (reason != DROP_COUNT)
+		in->drops.count[reason]++;
+	else if (!merge_take(&site->merge, port, frame, len, vnet, &layout))
+		forward(site, port, frame, len, vnet, &layout);
 }
 
 void site_datagrams(struct site *site, uint8_t socket, const struct addr *from, uint8_t *data,
@@ -235,6 +251,7 @@ void site_rx_end(struct site *site, bool keep)
 
 void site_close(struct site *site)
 {
+	merge_flush(&site->merge);
 	peers_close(&site->peers);
 }
 

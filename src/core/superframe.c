@@ -314,13 +314,7 @@ void superframe_checksum(uint8_t *frame, size_t len, struct vnet *vnet)
 	vnet->csum_offset = 0;
 }
 
-/* ---- MSS ---- */
-
-enum sum_kind {
-	SUM_PARTIAL, /* the field is the pseudo header's sum: options are not in it */
-	SUM_FINAL,
-	SUM_EITHER /* by chance it is right as both */
-};
+/* ---- sums that are final ---- */
 
 static uint16_t pseudo_sum(const uint8_t *ip, const struct superframe_layout *l, size_t l4_len)
 {
@@ -330,6 +324,37 @@ static uint16_t pseudo_sum(const uint8_t *ip, const struct superframe_layout *l,
 		return fold(sum + sum_of(ip + IPV4_ADDRESSES, 8));
 	return fold(sum + sum_of(ip + IPV6_ADDRESSES, 32));
 }
+
+bool superframe_sum_good(const uint8_t *frame, size_t len, const struct superframe_layout *layout)
+{
+	size_t l4_len = len - layout->l4;
+	uint64_t pseudo = pseudo_sum(frame + layout->l3, layout, l4_len);
+
+	return fold(pseudo + sum_of(frame + layout->l4, l4_len)) == 0xffff;
+}
+
+bool superframe_ip_good(const uint8_t *frame, const struct superframe_layout *layout)
+{
+	return sum_of(frame + layout->l3, layout->l4 - layout->l3) == 0xffff;
+}
+
+void superframe_sum_partial(uint8_t *frame, size_t len, const struct superframe_layout *layout,
+			    struct vnet *vnet)
+{
+	vnet->flags |= VNET_F_NEEDS_CSUM;
+	vnet->csum_start = layout->l4;
+	vnet->csum_offset = (uint16_t)check_offset(layout);
+	be16_put(frame + layout->l4 + vnet->csum_offset,
+		 pseudo_sum(frame + layout->l3, layout, len - layout->l4));
+}
+
+/* ---- MSS ---- */
+
+enum sum_kind {
+	SUM_PARTIAL, /* the field is the pseudo header's sum: options are not in it */
+	SUM_FINAL,
+	SUM_EITHER /* by chance it is right as both */
+};
 
 /* The frame itself tells: a final sum comes out even, a partial one is equal to
  * the pseudo header's.  One that is neither is wrong and may stay so. */
