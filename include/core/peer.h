@@ -98,7 +98,7 @@ struct peer {
 	bool path_shrunk;    /* the kernel refused a datagram as too large */
 	int64_t rtt; /* smoothed, microseconds; 0 unknown */
 	uint32_t ping_id;
-	uint64_t packed_before; /* datagrams at the last PMTU look */
+	uint64_t frames_before; /* tx.frames at the last PMTU look */
 	struct instant last_handshake;
 	uint64_t handshakes, rekeys, roamed;
 	struct peer_traffic rx, tx;

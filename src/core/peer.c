@@ -207,7 +207,7 @@ void peer_control(struct peer *peer, uint8_t type, const uint8_t *body, size_t l
 void peer_probe(struct peer *peer, struct instant now)
 {
 	uint16_t before = peer->pmtu.now_size, size;
-	bool flowing = peer->pack.datagrams != peer->packed_before;
+	bool flowing = peer->tx.frames != peer->frames_before;
 	uint8_t body[PROBE_BODY];
 	uint32_t id;
 
@@ -233,7 +233,7 @@ void peer_probe(struct peer *peer, struct instant now)
 		pack_control_padded(&peer->pack, WIRE_PROBE, body, sizeof(body),
 				    (uint16_t)(size - addr_overhead(&peer->endpoint.addr)));
 	}
-	peer->packed_before = peer->pack.datagrams;
+	peer->frames_before = peer->tx.frames;
 }
 
 struct instant peer_due(const struct peer *peer)
