@@ -127,10 +127,6 @@ struct conf_place {
  * conf_peer as the key's section says.  Reports what is wrong. */
 void conf_value_set(const struct conf_place *place, void *object, const char *text);
 
-/* Cuts s into its comma separated items, blanks taken off; up to room of them.
- * Returns how many there are, which may be more than room. */
-size_t conf_value_split(char *s, char **items, size_t room);
-
 /* iniparser's view of the values: line number to value.  The text is INI with
  * a key "kLINE" for each value; what iniparser complains about is reported. */
 struct conf_ini;

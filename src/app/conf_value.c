@@ -8,10 +8,9 @@
 #include "app/keyfile.h"
 #include "base/bytes.h"
 #include "conf_parts.h"
+#include "host/resolve.h"
 
 #define VALUE_MAX 1024 /* iniparser's longest */
-#define HOST_MAX 253   /* RFC 1035 */
-#define LABEL_MAX 63
 
 static void complain(const struct conf_place *place, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -28,7 +27,9 @@ static void complain(const struct conf_place *place, const char *fmt, ...)
 			text);
 }
 
-size_t conf_value_split(char *s, char **items, size_t room)
+/* Cuts s into its comma separated items, blanks taken off; up to room of them.
+ * Returns how many there are, which may be more than room. */
+static size_t split(char *s, char **items, size_t room)
 {
 	size_t n = 0;
 	char *next;
@@ -184,31 +185,11 @@ static void set_listen(const struct conf_place *place, struct conf *conf, const 
 	size_t n;
 
 	snprintf(copy, sizeof(copy), "%s", text);
-	n = conf_value_split(copy, items, CONF_LISTEN);
+	n = split(copy, items, CONF_LISTEN);
 	if (n > CONF_LISTEN)
 		complain(place, "%zu addresses: at most %d", n, CONF_LISTEN);
 	for (size_t i = 0; i < MIN(n, CONF_LISTEN); i++)
 		add_listen(place, conf, items[i]);
-}
-
-/* Letters, digits, '-' and '_' between single dots. */
-static bool host_valid(const char *host, size_t len)
-{
-	size_t label = 0;
-
-	if (len == 0 || len > HOST_MAX)
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (host[i] == '.' && label == 0)
-			return false;
-		label = host[i] == '.' ? 0 : label + 1;
-		if (label > LABEL_MAX || (label == 1 && host[i] == '-'))
-			return false;
-		if (host[i] != '.' && host[i] != '-' && host[i] != '_' &&
-		    !isalnum((unsigned char)host[i]))
-			return false;
-	}
-	return true;
 }
 
 static bool port_valid(const char *text)
@@ -219,11 +200,11 @@ static bool port_valid(const char *text)
 	return n <= 5 && strspn(text, "0123456789") == n && port >= 1 && port <= UINT16_MAX;
 }
 
-/* Why text is no "host[:port]", or NULL when it is one. */
+/* Why text is no "host[:port]", or NULL when it is one.  The resolver decides;
+ * here is found what to say. */
 static const char *address_fault(const char *text)
 {
 	const char *end = *text == '[' ? strchr(text, ']') : text + strcspn(text, ":");
-	struct addr a;
 
 	if (!end)
 		return "must be like [2001:db8::1]:7741";
@@ -233,13 +214,11 @@ static const char *address_fault(const char *text)
 		return "an IPv6 address must be in brackets, like [2001:db8::1]:7741";
 	if (*end && (*end != ':' || !port_valid(end + 1)))
 		return "the port must be 1 to 65535";
+	if (resolve_valid(text, WIRE_PORT))
+		return NULL;
 	if (*text == '[' || strspn(text, "0123456789.") == (size_t)(end - text))
-		return addr_parse(&a, text, WIRE_PORT)
-			       ? NULL
-			       : "must be like 192.0.2.1:7741 or [2001:db8::1]:7741";
-	return host_valid(text, (size_t)(end - text))
-		       ? NULL
-		       : "must be a host name or address, like vpn.example.net:7741";
+		return "must be like 192.0.2.1:7741 or [2001:db8::1]:7741";
+	return "must be a host name or address, like vpn.example.net:7741";
 }
 
 static void add_address(const struct conf_place *place, struct conf_peer *peer, const char *item)
@@ -269,7 +248,7 @@ static void set_addresses(const struct conf_place *place, struct conf_peer *peer
 	size_t n;
 
 	snprintf(copy, sizeof(copy), "%s", text);
-	n = conf_value_split(copy, items, CONF_ADDRESSES);
+	n = split(copy, items, CONF_ADDRESSES);
 	if (n > CONF_ADDRESSES)
 		complain(place, "%zu addresses: at most %d", n, CONF_ADDRESSES);
 	for (size_t i = 0; i < MIN(n, CONF_ADDRESSES); i++)

@@ -81,8 +81,9 @@ static bool is_label_char(char c)
 	       c == '_';
 }
 
-/* Labels of 1 to 63 characters, a dot at the end allowed.  The last one has a
- * character that is no digit, or it were a misspelt IPv4 address. */
+/* Labels of 1 to 63 characters that do not begin with '-', a dot at the end
+ * allowed.  The last one has a character that is no digit, or it were a misspelt
+ * IPv4 address. */
 static bool host_ok(const char *host)
 {
 	size_t len = strlen(host), label = 0;
@@ -98,7 +99,7 @@ static bool host_ok(const char *host)
 			numeric = p[1] ? true : numeric;
 			continue;
 		}
-		if (!is_label_char(*p) || ++label > LABEL_MAX)
+		if (!is_label_char(*p) || (label == 0 && *p == '-') || ++label > LABEL_MAX)
 			return false;
 		numeric = numeric && is_digit(*p);
 	}

@@ -259,6 +259,12 @@ static void test_peer_addresses(void **state)
 		  "vpn.example.net:7741\n"
 		  "10: [peer p] address: \"a/b\": must be a host name or address, like "
 		  "vpn.example.net:7741\n" },
+		/* What the resolver would not look up is not taken here. */
+		{ GOOD "[peer p]\npublic_key = @1\naddress = a.123, 192.0.2.1.\n",
+		  "10: [peer p] address: \"a.123\": must be a host name or address, like "
+		  "vpn.example.net:7741\n"
+		  "10: [peer p] address: \"192.0.2.1.\": must be like 192.0.2.1:7741 or "
+		  "[2001:db8::1]:7741\n" },
 		{ GOOD "[peer p]\npublic_key = @1\naddress = a, b, a\n",
 		  "10: [peer p] address: \"a\" is there twice\n" },
 		{ GOOD "[peer p]\npublic_key = @1\naddress = a, b, c, d, e\n",
