@@ -240,6 +240,8 @@ struct instant peer_due(const struct peer *peer)
 {
 	struct instant due = peer->timers.due;
 
+	if (peer->path_shrunk && peer_has_session(peer))
+		return peer->now;
 	if (peer_has_session(peer))
 		due = instant_min(due, pmtu_due(&peer->pmtu));
 	return due;

@@ -268,8 +268,10 @@ static void tick_peer(struct peers *p, struct peer *peer, struct instant now)
 	action = timers_tick(&peer->timers, peer->rtt, now);
 	if (action & TIMERS_GIVE_UP)
 		peer_session_end(peer, 0, now);
-	if (action & TIMERS_PING)
+	if (action & TIMERS_PING) {
 		peer_send_ping(peer, now);
+		pmtu_hint(&peer->pmtu, now); /* an idle path may shrink as well */
+	}
 	if (action & TIMERS_HANDSHAKE)
 		call(p, peer, now);
 	peer_probe(peer, now);
@@ -325,6 +327,8 @@ void peers_sent(struct peers *p, const struct run *run)
 	if (run->error == 0)
 		return;
 	peer->drops.count[run->error == PEERS_TOO_BIG ? DROP_TOO_BIG : DROP_SEND]++;
-	if (run->error == PEERS_TOO_BIG)
+	if (run->error == PEERS_TOO_BIG) {
 		peer->path_shrunk = true;
+		p->due = p->now;
+	}
 }
