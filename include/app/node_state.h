@@ -21,6 +21,8 @@ struct node_socket {
 	uint8_t number;
 };
 
+#define NODE_FAILURE 96 /* getaddrinfo's text, with its NUL */
+
 /* Where a configured peer's addresses led to. */
 struct node_peer {
 	bool used;
@@ -28,7 +30,7 @@ struct node_peer {
 	struct conf_peer conf;
 	struct addr answers[CONF_ADDRESSES][RESOLVE_ANSWERS];
 	unsigned n_answers[CONF_ADDRESSES];
-	char failure[128]; /* of the last look-up; "" when it went well */
+	char failure[CONF_ADDRESSES][NODE_FAILURE]; /* "" when the last look-up went well */
 	struct log_limit refused;
 };
 

@@ -4,7 +4,6 @@
 #define APP_REPORT_H
 
 #include <jansson.h>
-#include <stdbool.h>
 
 #include "app/node_state.h"
 
@@ -12,8 +11,5 @@
  * "ports", "drops" or "paths"; always with "site".  NULL when what is none of
  * these, or memory is short. */
 json_t *report_make(struct node *node, const char *what);
-
-/* True when what names a part. */
-bool report_known(const char *what);
 
 #endif

@@ -61,7 +61,7 @@ static struct peer *named_peer(struct node *node, json_t *request, json_t **answ
 
 	if (!peer)
 		*answer = json_pack("{s:b,s:i,s:o}", "ok", 0, "status", 2, "error",
-				    json_sprintf("no peer of that name: %.63s",
+				    json_sprintf("no peer of that name: %s",
 						 name ? name : "(none given)"));
 	return peer;
 }

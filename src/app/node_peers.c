@@ -43,13 +43,13 @@ void node_peers_resolved(void *ctx, uint64_t tag, const struct addr *answers, si
 	if (!np->used || np->generation != tag >> 32)
 		return;
 	if (n == 0) {
-		if (!np->failure[0])
+		if (!np->failure[address][0])
 			log_warn("peer %s: address %s: %s", np->conf.name,
 				 np->conf.address[address], error);
-		snprintf(np->failure, sizeof(np->failure), "%s", error);
+		snprintf(np->failure[address], NODE_FAILURE, "%s", error);
 		return;
 	}
-	np->failure[0] = '\0';
+	np->failure[address][0] = '\0';
 	n = MIN(n, RESOLVE_ANSWERS);
 	if (np->n_answers[address] == n &&
 	    memcmp(np->answers[address], answers, n * sizeof(*answers)) == 0)
@@ -128,6 +128,7 @@ static void change_addresses(struct node *node, struct peer *peer, const struct 
 	np->conf = *conf;
 	np->generation++;
 	memset(np->n_answers, 0, sizeof(np->n_answers));
+	memset(np->failure, 0, sizeof(np->failure));
 	use_answers(node, peer->number);
 	resolve_peer(node, peer->number);
 }
@@ -161,7 +162,6 @@ static void apply_rest(struct node *node, const struct conf *conf)
 	node->site.switching.reserved_pass = conf->reserved_pass;
 	node->site.switching.hub = !conf->learning;
 	node->site.switching.fdb.ageing = SECONDS(conf->ageing);
-	node->site.switching.fdb.quota = conf->mac_quota;
 	peers->keepalive = SECONDS(conf->keepalive);
 	for (unsigned i = 0; i < peers->top; i++) {
 		if (peers->peer[i])

@@ -84,19 +84,31 @@ static const char *peer_state(const struct peer *peer)
 	return peer->disconnected ? "disconnected" : peer->up ? "up" : "connecting";
 }
 
+/* Why there is nowhere to call, when addresses are configured. */
+static const char *no_candidate_text(const struct node_peer *np)
+{
+	for (unsigned i = 0; i < np->conf.n_address; i++) {
+		if (np->n_answers[i])
+			return "its addresses are of a family that listen has none of";
+	}
+	for (unsigned i = 0; i < np->conf.n_address; i++) {
+		if (np->failure[i][0])
+			return np->failure[i];
+	}
+	return "address not known yet";
+}
+
 static const char *peer_state_text(const struct node_peer *np, const struct peer *peer)
 {
 	if (peer->disconnected)
 		return "disconnected by command";
 	if (peer->up)
 		return "session established";
-	if (np->failure[0])
-		return np->failure;
 	if (peer->drops.count[DROP_HANDSHAKE])
 		return "answers, but not authentically: same network secret on both sides?";
 	if (peer->n_candidates || peer->endpoint.addr.family != ADDR_NONE)
 		return "calling, no answer yet";
-	return np->conf.n_address ? "address not known yet" : "no address: waiting to be called";
+	return np->conf.n_address ? no_candidate_text(np) : "no address: waiting to be called";
 }
 
 static json_t *traffic_object(const struct peer_traffic *t)
@@ -276,7 +288,7 @@ static void append_failed(struct node *node, json_t *array, const struct peer *p
 		put_text(object, "peer", peer->name);
 		put_text(object, "local", NULL);
 		put_text(object, "remote", np->conf.address[i]);
-		put_text(object, "state", np->failure[0] ? "failed" : "resolving");
+		put_text(object, "state", np->failure[i][0] ? "failed" : "resolving");
 		put(object, "pmtu", json_null());
 		put(object, "pmtu_state", json_null());
 		put(object, "rtt_ms", json_null());
@@ -349,7 +361,7 @@ static const struct {
 	      { "paths", paths_array },
 	      { "drops", drops_array } };
 
-bool report_known(const char *what)
+static bool is_known(const char *what)
 {
 	for (unsigned i = 0; i < COUNT_OF(parts); i++) {
 		if (strcmp(what, parts[i].name) == 0)
@@ -362,7 +374,7 @@ json_t *report_make(struct node *node, const char *what)
 {
 	json_t *report;
 
-	if (!report_known(what))
+	if (!is_known(what))
 		return NULL;
 	report = json_object();
 	put(report, "site", site_object(node));
