@@ -48,8 +48,8 @@ struct attach {
 int attach_open(struct attach *a, const struct attach_setup *setup, struct instant now);
 
 /* Something changed (netlink said so, the TAP failed, or retry is reached):
- * looks at all and mends.  True when tap.fd is another one than before. */
-bool attach_mend(struct attach *a, struct instant now);
+ * looks at all and mends.  tap.fd may be another one after that. */
+void attach_mend(struct attach *a, struct instant now);
 
 /* Leaves nothing behind that attach made. */
 void attach_close(struct attach *a);

@@ -163,6 +163,16 @@ static bool tap_is_there(struct attach *a)
 	       link.index == a->tap.ifindex;
 }
 
+/* All is in place; but somebody may have set the TAP down. */
+static void note_state(struct attach *a)
+{
+	if (a->up)
+		note(a, "%s", "");
+	else
+		note(a, "tap %s was set down by somebody: `ip link set %s up`", a->tap_name,
+		     a->tap_name);
+}
+
 static int attach_all(struct attach *a, struct instant now)
 {
 	int error = 0;
@@ -174,7 +184,7 @@ static int attach_all(struct attach *a, struct instant now)
 	if (!error)
 		error = join(a);
 	if (!error)
-		note(a, "%s", a->up ? "" : "tap was set down by somebody: `ip link set up` it");
+		note_state(a);
 	a->retry = error ? instant_add(now, ATTACH_RETRY) : INSTANT_NEVER;
 	return error;
 }
@@ -203,18 +213,13 @@ int attach_open(struct attach *a, const struct attach_setup *setup, struct insta
 	return error;
 }
 
-bool attach_mend(struct attach *a, struct instant now)
+void attach_mend(struct attach *a, struct instant now)
 {
-	bool another = false;
-
 	if (a->tap.fd >= 0 && !tap_is_there(a)) {
 		log_warn("tap %s is gone, making it again", a->tap_name);
 		tap_close(&a->tap);
-		another = true;
 	}
-	another |= a->tap.fd < 0;
 	attach_all(a, now);
-	return another;
 }
 
 void attach_close(struct attach *a)
