@@ -75,13 +75,17 @@ struct conf_errors {
  * them in line order.  The caller frees both. */
 struct conf *conf_load(const char *file, struct conf_errors *errors);
 
+/* True when the first n bytes of name can name an instance: 1 to WIRE_NAME
+ * letters, digits, '.', '_' and '-', no dot in front. */
+bool conf_instance_valid(const char *name, size_t n);
+
 /* Wipes the secrets. */
 void conf_free(struct conf *conf);
 void conf_errors_free(struct conf_errors *errors);
 
 /* The first "[section] key" that differs and cannot be changed while running,
- * or NULL when the running process can go from a to b (peers, log, keepalive,
- * ageing, reserved may change). */
+ * or NULL when the running process can go from a to b: only keys that the table
+ * of keys calls live differ. */
 const char *conf_fixed_difference(const struct conf *a, const struct conf *b);
 
 #endif

@@ -265,6 +265,12 @@ static void check_together(struct reading *r)
 
 /* --- the door --- */
 
+bool conf_instance_valid(const char *name, size_t n)
+{
+	return n >= 1 && n <= WIRE_NAME && *name != '.' &&
+	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") >= n;
+}
+
 /* The file's name names the instance, and so its control socket. */
 static void set_instance(struct reading *r)
 {
@@ -277,8 +283,7 @@ static void set_instance(struct reading *r)
 		n -= 5;
 	if (snprintf(r->conf->file, CONF_PATH, "%s", r->report.file) >= CONF_PATH)
 		conf_report_add(&r->report, 0, "the path is too long");
-	if (n < 1 || n > WIRE_NAME || *base == '.' ||
-	    strspn(base, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") < n)
+	if (!conf_instance_valid(base, n))
 		conf_report_add(&r->report, 0,
 				"the file's name names the instance: must be NAME.conf, NAME of 1 "
 				"to %d letters, digits, '.', '_' and '-'",

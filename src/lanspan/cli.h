@@ -108,7 +108,7 @@ void show_paths(const json_t *answer);
 char *show_bytes(const json_t *object, const char *name);
 char *show_age(const json_t *object, const char *name);
 char *show_rtt(const json_t *object, const char *name);
-/* "auth 3, replayed 12" of an object of counts, or "-". */
+/* "3 auth, 12 replayed" of an object of counts, or "-". */
 char *show_counts(const json_t *counts);
 /* The strings of an array, with the separator between, or "-". */
 char *show_list(const json_t *list, const char *separator);

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/conf.h"
 #include "base/bytes.h"
 #include "cli.h"
-#include "core/wire.h"
 #include "host/proc.h"
 
 static enum cli_status verb_help(const struct cli *cli);
@@ -109,15 +109,6 @@ static enum cli_status verb_version(const struct cli *cli)
 	return CLI_DONE;
 }
 
-static bool instance_valid(const char *name)
-{
-	size_t n = strlen(name);
-
-	return n >= 1 && n <= WIRE_NAME && *name != '.' &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-		       n;
-}
-
 static enum cli_status run(struct cli *cli)
 {
 	char only[WIRE_NAME + 1];
@@ -129,7 +120,7 @@ static enum cli_status run(struct cli *cli)
 		return cli_usage(cli, "too many arguments");
 	if (cli->instance && !cli->verb->daemon)
 		return cli_usage(cli, "-i means nothing here: no bridge process is asked");
-	if (cli->instance && !instance_valid(cli->instance))
+	if (cli->instance && !conf_instance_valid(cli->instance, strlen(cli->instance)))
 		return cli_usage(cli, "-i: not the name of an instance: must be letters, digits, "
 				      "'.', '_' and '-'");
 	if (cli->verb->daemon && !cli->instance) {

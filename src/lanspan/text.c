@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "cli.h"
 
@@ -110,7 +111,7 @@ enum text_colour text_state_colour(const char *state)
 		{ "failed", TEXT_RED },	      { "missing", TEXT_RED },
 	};
 
-	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+	for (size_t i = 0; i < COUNT_OF(table); i++)
 		if (strcmp(state, table[i].state) == 0)
 			return table[i].colour;
 	return TEXT_PLAIN;
