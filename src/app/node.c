@@ -14,6 +14,9 @@
 #include "base/rand.h"
 #include "host/proc.h"
 
+_Static_assert(CONF_LISTEN <= PEERS_SOCKETS, "each listen address has a socket");
+_Static_assert(CONF_PEERS <= PEERS_MAX, "each configured peer has a number");
+
 static bool start_sockets(struct node *node)
 {
 	const struct conf *conf = node->conf;
@@ -39,8 +42,11 @@ static bool start_sockets(struct node *node)
 		s->node = node;
 		s->number = (uint8_t)node->n_sockets++;
 		node_io_watch_socket(s);
-		if (loop_add(&node->loop, &s->source))
+		error = loop_add(&node->loop, &s->source);
+		if (error) {
+			log_error("epoll: %s", strerror(-error));
 			return false;
+		}
 		log_info("listening on %s", addr_format(&s->udp.local, text));
 	}
 	if (node->n_sockets == 0)
@@ -96,8 +102,10 @@ static bool start_attachment(struct node *node)
 	if (attach_open(&node->attach, &setup, node->loop.now))
 		return false;
 	if (!port_init(&node->port, conf->tap, node_io_tap_write, node) ||
-	    site_add_port(&node->site, &node->port) < 0)
+	    site_add_port(&node->site, &node->port) < 0) {
+		log_error("out of memory");
 		return false;
+	}
 	node_io_watch_tap(node);
 	node_io_watch_monitor(node);
 	return true;
@@ -142,13 +150,16 @@ static void signal_ready(struct loop_source *source, uint32_t events, struct ins
 static bool start_loop(struct node *node)
 {
 	int fd = proc_signal_fd();
+	int error = fd < 0 ? fd : loop_init(&node->loop);
 
-	if (fd < 0 || loop_init(&node->loop))
-		return false;
-	node->loop.now = node->started = clock_now();
 	node->signal_source =
 		(struct loop_source){ .fd = fd, .events = LOOP_READ, .ready = signal_ready };
-	return loop_add(&node->loop, &node->signal_source) == 0;
+	node->started = node->loop.now;
+	if (!error)
+		error = loop_add(&node->loop, &node->signal_source);
+	if (error)
+		log_error("signals and epoll: %s", strerror(-error));
+	return error == 0;
 }
 
 struct node *node_start(struct conf *conf, ctlsock_handler control)
@@ -165,13 +176,18 @@ struct node *node_start(struct conf *conf, ctlsock_handler control)
 	node->frame = malloc(SITE_HEADROOM + SUPERFRAME_MAX);
 	node->inbox[0] = udp_inbox_new();
 	node->inbox[1] = udp_inbox_new();
-	if (!node->frame || !node->inbox[0] || !node->inbox[1] || !start_loop(node) ||
-	    !start_sockets(node) || !start_site(node) || !start_attachment(node) ||
-	    !start_control(node, control))
+	if (!node->frame || !node->inbox[0] || !node->inbox[1]) {
+		log_error("out of memory");
+		goto fail;
+	}
+	if (!start_loop(node) || !start_sockets(node) || !start_site(node) ||
+	    !start_attachment(node) || !start_control(node, control))
 		goto fail;
 	node->resolve = resolve_new(&node->loop, node_peers_resolved, node);
-	if (!node->resolve)
+	if (!node->resolve) {
+		log_error("cannot make the thread that looks up names");
 		goto fail;
+	}
 	for (unsigned i = 0; i < conf->n_peers; i++)
 		node_peers_add(node, &conf->peers[i]);
 	bytes_to_hex(hex, node->site.self.id, IDENTITY_ID);

@@ -15,6 +15,10 @@
 
 #include "base/log.h"
 
+_Static_assert(RUN_SEGMENTS <= UDP_SEND_SEGMENTS && RUN_BYTES <= UDP_SEND_MAX,
+	       "a run is one message");
+_Static_assert(PEERS_TOO_BIG == EMSGSIZE, "the core's own word for it");
+
 #define TAP_READS 64
 #define UDP_ROUNDS 4
 
@@ -75,7 +79,8 @@ static void socket_ready(struct loop_source *source, uint32_t events, struct ins
 
 void node_io_watch_socket(struct node_socket *s)
 {
-	s->source = (struct loop_source){ .fd = s->udp.fd, .events = LOOP_READ, .ready = socket_ready };
+	s->source =
+		(struct loop_source){ .fd = s->udp.fd, .events = LOOP_READ, .ready = socket_ready };
 }
 
 static void tap_ready(struct loop_source *source, uint32_t events, struct instant now)
