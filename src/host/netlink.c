@@ -32,6 +32,7 @@ struct request {
 
 static void request_start(struct request *r, uint16_t type, uint16_t flags)
 {
+	memset(r->buf, 0, sizeof(r->buf)); /* libmnl leaves what pads attributes as it is */
 	r->nlh = mnl_nlmsg_put_header(r->buf);
 	r->nlh->nlmsg_type = type;
 	r->nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
