@@ -35,7 +35,7 @@ enum drop {
 	DROP_RESERVED,	    /* reserved group address, and reserved = drop */
 	DROP_FILTERED,	    /* destination is where the frame came from */
 	DROP_HORIZON,	    /* from a peer, for another peer: not forwarded between peers */
-	DROP_NO_SESSION,    /* no session with the peer that it would go to */
+	DROP_NO_SESSION,    /* no session with the peer that it would go to, or with any */
 	DROP_SELF,	    /* the tunnel's own packet inside a frame: a loop */
 	DROP_NOT_LEARNED,   /* table or quota full: address not learned (frame forwarded) */
 	DROP_HELD,	    /* address moves too often: held where it was (frame forwarded) */

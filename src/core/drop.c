@@ -35,7 +35,7 @@ static const struct drop_words words[] = {
 	[DROP_RESERVED] = { "reserved", "reserved group address (reserved = drop)" },
 	[DROP_FILTERED] = { "filtered", "destination is on the side it came from" },
 	[DROP_HORIZON] = { "horizon", "from one peer for another: they talk directly" },
-	[DROP_NO_SESSION] = { "no-session", "no session with the peer" },
+	[DROP_NO_SESSION] = { "no-session", "no session with a peer to send it to" },
 	[DROP_SELF] = { "self", "the tunnel's own packet inside a frame: a loop" },
 	[DROP_NOT_LEARNED] = { "not-learned", "address table or quota full (frame forwarded)" },
 	[DROP_HELD] = { "held", "address moves too often, held (frame forwarded)" },

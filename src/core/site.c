@@ -8,6 +8,8 @@
 
 #define AGE_EVERY SECONDS(10)
 
+_Static_assert(SWITCH_PEER + PEERS_MAX <= FDB_PORTS, "each peer is a port");
+
 static void peer_frame(void *ctx, struct peer *peer, struct frame *frame);
 static void forward(void *ctx, unsigned port, uint8_t *frame, size_t len, const struct vnet *vnet,
 		    const struct superframe_layout *layout);
@@ -153,6 +155,7 @@ static void to_local(struct site *site, unsigned port, const struct site_outgoin
 	port_deliver(site->port[port], &frame);
 }
 
+/* Peers without a session are passed over; a frame that nobody gets is counted. */
 static void flood(struct site *site, unsigned from, const struct site_outgoing *o)
 {
 	struct peer *last = NULL;
@@ -172,6 +175,8 @@ static void flood(struct site *site, unsigned from, const struct site_outgoing *
 	}
 	if (last)
 		to_peer(site, last, o, true);
+	else if (site->n_port <= 1)
+		site->port[from]->drops.count[DROP_NO_SESSION]++;
 }
 
 /* What is wrong with a frame from a local port, or DROP_COUNT. */
@@ -184,7 +189,8 @@ static enum drop inspect(struct site *site, const uint8_t *frame, size_t len,
 		return DROP_OVERSIZE;
 	if (!superframe_valid(frame, len, len, vnet, layout))
 		return DROP_OFFLOAD;
-	if (layout->proto == 17 && peers_is_tunnel(&site->peers, frame + layout->l3, len - layout->l3))
+	if (layout->proto == 17 &&
+	    peers_is_tunnel(&site->peers, frame + layout->l3, len - layout->l3))
 		return DROP_SELF;
 	return DROP_COUNT;
 }

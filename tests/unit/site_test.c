@@ -207,6 +207,21 @@ static void test_down_forgets_addresses(void **state)
 	pair_free(p);
 }
 
+/* Nothing is lost without a count: a flood that reaches nobody is one. */
+static void test_flood_to_nobody_is_counted(void **state)
+{
+	struct pair *p = connected(2);
+	const uint64_t *lost = &p->s[0].port.drops.count[DROP_NO_SESSION];
+
+	(void)state;
+	pair_send(p, 0, 0, 1, 100);
+	assert_int_equal(*lost, 0);
+	site_goodbye(&p->s[0].site, p->now);
+	pair_send(p, 0, 0, 2, 100);
+	assert_int_equal(*lost, 1);
+	pair_free(p);
+}
+
 static void test_addresses_age(void **state)
 {
 	struct pair *p = connected(2);
@@ -414,6 +429,7 @@ int main(void)
 		cmocka_unit_test(test_local_ports),
 		cmocka_unit_test(test_no_more_than_64_ports),
 		cmocka_unit_test(test_down_forgets_addresses),
+		cmocka_unit_test(test_flood_to_nobody_is_counted),
 		cmocka_unit_test(test_addresses_age),
 		cmocka_unit_test(test_no_allocation_while_frames_pass),
 	};
