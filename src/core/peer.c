@@ -9,6 +9,7 @@
 #define PING_BODY 12  /* id u32 | stamp u64 */
 #define PROBE_BODY 6  /* id u32 | size u16 */
 #define PATH_MAX_SIZE (PEER_DATAGRAM_MAX + 48)
+#define RTT_MOST SECONDS(60)
 
 static void tell(struct peer *peer, enum peer_event event)
 {
@@ -149,9 +150,10 @@ void peer_send_ping(struct peer *peer, struct instant now)
 
 static void take_pong(struct peer *peer, const uint8_t body[PING_BODY], struct instant now)
 {
-	int64_t rtt = now.us - (int64_t)be64_get(body + 4);
+	uint64_t since = (uint64_t)now.us - be64_get(body + 4); /* any stamp may come back */
+	int64_t rtt = (int64_t)MIN(since, (uint64_t)RTT_MOST + 1);
 
-	if (be32_get(body) != peer->ping_id || rtt < 0 || rtt > SECONDS(60))
+	if (be32_get(body) != peer->ping_id || rtt > RTT_MOST)
 		return;
 	peer->rtt = peer->rtt ? (7 * peer->rtt + rtt) / 8 : MAX(rtt, 1);
 }

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* What a peer that means ill, or a recorder on the path, does not achieve. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/bytes.h"
+#include "unit/libpair.h"
+
+static struct pair *connected(void)
+{
+	static const struct pair_setup usual[2] = { { 0 }, { 0 } };
+	struct pair *p = pair_new(2, usual);
+
+	pair_run(p, SECONDS(3));
+	assert_true(pair_connected(p, 0, 1));
+	return p;
+}
+
+/* Seals what a broken peer might say, plaintext and all, from 0 to 1. */
+static void say(struct pair *p, const uint8_t *plain, size_t len)
+{
+	uint8_t bytes[256];
+	struct pair_packet packet = { .data = bytes,
+				      .len = len + WIRE_DATA_OVERHEAD,
+				      .from = p->s[0].addr,
+				      .to = p->s[1].addr };
+
+	keys_seal(&p->s[0].peer[1]->keys, plain, len, bytes);
+	pair_inject(p, &packet);
+}
+
+/* A PONG to the last PING, with a stamp that was never sent. */
+static void test_stamps_of_no_time(void **state)
+{
+	static const int64_t stamps[] = { INT64_MIN, INT64_MIN + 1, -1, 0, INT64_MAX };
+	struct pair *p = connected();
+	struct peer *peer = p->s[1].peer[0];
+	int64_t rtt = peer->rtt;
+	uint8_t pong[18] = { 0, 0, WIRE_CONTROL, 0, 13, WIRE_PONG };
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT_OF(stamps); i++) {
+		be32_put(pong + 6, peer->ping_id);
+		be64_put(pong + 10, (uint64_t)stamps[i]);
+		say(p, pong, sizeof(pong));
+		assert_int_equal(peer->rtt, rtt);
+	}
+	be64_put(pong + 10, (uint64_t)p->now.us - MS(500));
+	say(p, pong, sizeof(pong));
+	assert_int_equal(peer->rtt, (7 * rtt + MS(500)) / 8);
+	pair_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stamps_of_no_time),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
