@@ -30,6 +30,7 @@ enum key_state { KEY_FREE, KEY_RESERVED, KEY_NEXT, KEY_CURRENT, KEY_PREVIOUS };
 struct keypair {
 	uint8_t state; /* enum key_state */
 	bool initiator;
+	bool informed; /* of NEXT: who called had used the key that was CURRENT then */
 	uint32_t local_index; /* peers put it into packets to us */
 	uint32_t remote_index;
 	uint64_t counter; /* of the next packet sent */
@@ -58,7 +59,7 @@ bool keys_init(struct keys *k, enum cipher cipher, const char *network, const ui
 void keys_free(struct keys *k);
 
 /* Takes a slot for a handshake: a free one, else the oldest that may go (NEXT
- * beyond KEYS_NEXT, PREVIOUS).  Its local_index is set to random20 << 12 |
+ * beyond KEYS_NEXT, PREVIOUS by its last use).  Its local_index is set to random20 << 12 |
  * base | slot; state RESERVED.  NULL cannot happen while there are spare
  * slots, as there always are: see the static assertion in keys.c. */
 struct keypair *keys_reserve(struct keys *k, uint32_t base, uint32_t random, bool for_next);

@@ -51,7 +51,13 @@ void keys_free(struct keys *k)
 	bytes_wipe(k, sizeof(*k));
 }
 
-/* The oldest slot in that state, and how many there are. */
+/* When a key would go: one that is PREVIOUS by its last use, others by age. */
+static struct instant end_of(const struct keypair *kp)
+{
+	return kp->state == KEY_PREVIOUS ? kp->retire : kp->made;
+}
+
+/* The slot in that state that goes first, and how many there are. */
 static struct keypair *oldest(struct keys *k, enum key_state state, unsigned *count)
 {
 	struct keypair *found = NULL;
@@ -63,7 +69,7 @@ static struct keypair *oldest(struct keys *k, enum key_state state, unsigned *co
 		if (kp->state != state)
 			continue;
 		++*count;
-		if (!found || instant_before(kp->made, found->made))
+		if (!found || instant_before(end_of(kp), end_of(found)))
 			found = kp;
 	}
 	return found;
@@ -109,6 +115,7 @@ void keys_install(struct keys *k, struct keypair *kp, bool initiator, uint32_t r
 	aead_set_key(&kp->open, receive);
 	replay_reset(&kp->replay);
 	kp->initiator = initiator;
+	kp->informed = !initiator && k->current && k->current->replay.next > 0;
 	kp->remote_index = remote_index;
 	kp->counter = 0;
 	kp->made = now;

@@ -77,13 +77,16 @@ static bool is_at(const struct peer *peer, uint8_t socket, const struct addr *fr
 }
 
 /* Both sides' handshakes came through at once: the session that the lower key
- * began is the one that both go on with. */
-static bool wins_tie(const struct peer *peer, struct instant now)
+ * began is the one that both go on with.  Who called when it had used that
+ * session already wants another, and there is no tie. */
+static bool wins_tie(const struct peer *peer, const struct keypair *next, struct instant now)
 {
 	const struct keypair *current = peer->keys.current;
 
-	return current && current->initiator && !peer->lower &&
-	       instant_between(current->made, now) < WIRE_TIE;
+	if (!current || !current->initiator || peer->lower ||
+	    instant_between(current->made, now) >= WIRE_TIE)
+		return false;
+	return !next->informed || instant_before(next->made, current->made);
 }
 
 /* The initiator used the key that we made: now it is proven that it lives and
@@ -91,7 +94,7 @@ static bool wins_tie(const struct peer *peer, struct instant now)
 static void confirm(struct peers *p, struct peer *peer, struct keypair *kp, uint8_t socket,
 		    const struct addr *from, struct instant now)
 {
-	if (wins_tie(peer, now)) {
+	if (wins_tie(peer, kp, now)) {
 		keys_demote(kp, now);
 		return;
 	}
