@@ -555,6 +555,26 @@ static void test_rekey_storm(void **state)
 	pair_free(p);
 }
 
+/* Rekeys of one side soon after one of the other's are no ties: both go on with
+ * the newest, whoever begins. */
+static void test_rekeys_after_the_others(void **state)
+{
+	(void)state;
+	for (unsigned first = 0; first < 2; first++) {
+		struct pair *p = connected();
+
+		peers_rekey(&p->s[first].site.peers, p->s[first].peer[!first], p->now);
+		pair_run(p, MS(60));
+		for (unsigned i = 0; i < 10; i++) {
+			peers_rekey(&p->s[!first].site.peers, p->s[!first].peer[first], p->now);
+			pair_run(p, MS(60));
+		}
+		assert_works(p);
+		assert_int_equal(pair_drops(p, 0, DROP_INDEX) + pair_drops(p, 1, DROP_INDEX), 0);
+		pair_free(p);
+	}
+}
+
 static void test_key_past_its_time(void **state)
 {
 	struct pair *p = connected();
@@ -761,6 +781,7 @@ int main(void)
 		cmocka_unit_test(test_rekey_by_time_loses_nothing),
 		cmocka_unit_test(test_rekey_by_packets),
 		cmocka_unit_test(test_rekey_storm),
+		cmocka_unit_test(test_rekeys_after_the_others),
 		cmocka_unit_test(test_key_past_its_time),
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_idle),
