@@ -57,7 +57,10 @@ WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 CPPFLAGS_ALL = -D_GNU_SOURCE -Iinclude -DLANSPAN_VERSION='"$(VERSION)"' $(CPPFLAGS)
 CFLAGS_ALL = -std=c11 $(WARN) -fPIE -MMD -MP $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,--as-needed $(LDFLAGS)
-LIBS = -lcrypto -lmnl -liniparser -ljansson -lpthread
+# The second AEAD engine, where its library is installed; MB= builds without it.
+MB ?= $(wildcard /usr/include/intel-ipsec-mb.h)
+CPPFLAGS_ALL += $(if $(MB),-DHAVE_IPSEC_MB)
+LIBS = $(if $(MB),-lIPSec_MB) -lcrypto -lmnl -liniparser -ljansson -lpthread
 
 hardened = -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 sanitized = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all

@@ -180,6 +180,11 @@ function include_line(s,    target) {
 function system_include(name,    stem) {
 	if (name ~ /^openssl\// && file !~ /^src\/core\/(aead[a-z_]*|kex)\.c$/)
 		wall("library", "<" name "> is for src/core/aead*.c and src/core/kex.c only")
+	if (name == "intel-ipsec-mb.h") {
+		if (file != "src/core/aead_mb.c")
+			wall("library", "<" name "> is for src/core/aead_mb.c only")
+		return
+	}
 	if (name ~ /^pcap/ && room != "host/capture")
 		wall("library", "<" name "> is for host/capture only")
 	if (name ~ /iniparser|dictionary\.h$/ && file !~ /^src\/app\/conf[a-z_]*\.[ch]$/)

@@ -47,6 +47,7 @@ struct conf {
 	unsigned n_listen;
 	enum log_level log;
 	unsigned keepalive; /* keepalive, seconds: of an idle session */
+	bool any_engine;    /* engine = auto */
 	/* [bridge] */
 	char tap[IFNAMSIZ];
 	char bridge[IFNAMSIZ]; /* "" : the TAP joins no bridge */

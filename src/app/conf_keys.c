@@ -30,6 +30,8 @@ const struct conf_key conf_keys[CONF_KEYS] = {
 	  .live = true },
 	{ CONF_SITE, CONF_KIND_NUMBER, KEY("site", "keepalive"), IN_CONF(keepalive),
 	  .standard = "10", .min = 1, .max = 300, .unit = "seconds", .live = true },
+	{ CONF_SITE, CONF_KIND_CHOICE, KEY("site", "engine"), IN_CONF(any_engine),
+	  .standard = "auto", .words = { "auto", "openssl" } },
 
 	{ CONF_BRIDGE, CONF_KIND_INTERFACE, KEY("bridge", "tap"), IN_CONF(tap), .mandatory = true,
 	  .hint = "a name for the interface, like span0" },

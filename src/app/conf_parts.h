@@ -62,7 +62,7 @@ struct conf_key {
 	const char *words[2];
 };
 
-#define CONF_KEYS 20
+#define CONF_KEYS 21
 extern const struct conf_key conf_keys[CONF_KEYS];
 
 /* "network", ..., "peer". */

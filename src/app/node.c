@@ -82,6 +82,8 @@ static bool start_site(struct node *node)
 	memcpy(setup.psk, conf->secret, KEX_KEY);
 	for (unsigned i = 0; i < node->n_sockets; i++)
 		setup.families[i] = node->sockets[i].udp.local.family;
+	if (conf->any_engine && aead_start())
+		aead_choose(conf->cipher, clock_now);
 	ok = site_init(&node->site, &setup, &events, node->loop.now);
 	bytes_wipe(&setup, sizeof(setup));
 	if (!ok)

@@ -65,7 +65,7 @@ static json_t *site_object(struct node *node)
 	put_key(site, node->site.self.public_key, node->site.self.id);
 	put_text(site, "network", conf->network);
 	put_text(site, "cipher", cipher_name(conf->cipher));
-	put_text(site, "engine", "openssl");
+	put_text(site, "engine", aead_engine_name(conf->cipher));
 	put_text(site, "version", LANSPAN_VERSION);
 	put_count(site, "pid", (uint64_t)getpid());
 	put(site, "uptime_s", age(node->started, node->loop.now));

@@ -12,6 +12,7 @@
 #include <openssl/evp.h>
 
 #include "base/bytes.h"
+#include "core/aead_mb.h"
 
 /* OpenSSL counts in int. */
 #define AEAD_MAX ((size_t)1 << 30)
@@ -27,6 +28,8 @@ _Static_assert(COUNT_OF(names) == CIPHER_COUNT, "each cipher has its names");
 
 /* For the life of the process. */
 static EVP_CIPHER *ciphers[CIPHER_COUNT];
+
+static enum aead_engine engines[CIPHER_COUNT];
 
 const char *cipher_name(enum cipher cipher)
 {
@@ -55,11 +58,30 @@ bool aead_start(void)
 	return true;
 }
 
+bool aead_force(enum cipher cipher, enum aead_engine engine)
+{
+	if (engine == AEAD_IPSEC_MB && (cipher != CIPHER_AES_256_GCM || !aead_mb_start()))
+		return false;
+	engines[cipher] = engine;
+	return true;
+}
+
+const char *aead_engine_name(enum cipher cipher)
+{
+	return engines[cipher] == AEAD_IPSEC_MB ? "ipsec-mb" : "openssl";
+}
+
 bool aead_init(struct aead *aead, enum cipher cipher, enum aead_direction direction)
 {
 	int seal = direction == AEAD_SEAL;
 
-	*aead = (struct aead){ .cipher = cipher, .direction = direction };
+	*aead = (struct aead){ .cipher = cipher,
+			       .direction = direction,
+			       .engine = engines[cipher] };
+	if (aead->engine == AEAD_IPSEC_MB) {
+		aead->ctx = aead_mb_new();
+		return aead->ctx;
+	}
 	aead->ctx = EVP_CIPHER_CTX_new();
 	if (!aead->ctx)
 		return false;
@@ -72,13 +94,21 @@ bool aead_init(struct aead *aead, enum cipher cipher, enum aead_direction direct
 
 void aead_free(struct aead *aead)
 {
-	EVP_CIPHER_CTX_free(aead->ctx);
+	if (aead->engine == AEAD_IPSEC_MB)
+		aead_mb_free(aead->ctx);
+	else
+		EVP_CIPHER_CTX_free(aead->ctx);
 	aead->ctx = NULL;
 	aead->keyed = false;
 }
 
 void aead_set_key(struct aead *aead, const uint8_t key[AEAD_KEY])
 {
+	if (aead->engine == AEAD_IPSEC_MB) {
+		aead_mb_set_key(aead->ctx, key);
+		aead->keyed = true;
+		return;
+	}
 	aead->keyed = EVP_CipherInit_ex2(aead->ctx, NULL, key, NULL, -1, NULL) == 1;
 }
 
@@ -86,7 +116,10 @@ void aead_forget(struct aead *aead)
 {
 	static const uint8_t zero[AEAD_KEY];
 
-	aead_set_key(aead, zero);
+	if (aead->engine == AEAD_IPSEC_MB)
+		aead_mb_forget(aead->ctx);
+	else
+		aead_set_key(aead, zero);
 	aead->keyed = false;
 }
 
@@ -98,6 +131,10 @@ bool aead_seal_nonce(struct aead *aead, const uint8_t nonce[AEAD_NONCE], const v
 
 	if (!aead->keyed || aead->direction != AEAD_SEAL || (len | aad_len) >= AEAD_MAX)
 		return false;
+	if (aead->engine == AEAD_IPSEC_MB) {
+		aead_mb_seal(ctx, nonce, aad, aad_len, in, len, out, out + len);
+		return true;
+	}
 	if (EVP_EncryptInit_ex2(ctx, NULL, NULL, nonce, NULL) != 1)
 		return false;
 	if (aad_len > 0 && EVP_EncryptUpdate(ctx, NULL, &n, aad, (int)aad_len) != 1)
@@ -112,7 +149,7 @@ bool aead_open_nonce(struct aead *aead, const uint8_t nonce[AEAD_NONCE], const v
 		     size_t aad_len, const void *in, size_t len, uint8_t *out)
 {
 	EVP_CIPHER_CTX *ctx = aead->ctx;
-	uint8_t tag[AEAD_TAG];
+	uint8_t tag[AEAD_TAG], wanted[AEAD_TAG];
 	int n;
 
 	if (!aead->keyed || aead->direction != AEAD_OPEN || (len | aad_len) >= AEAD_MAX ||
@@ -120,6 +157,10 @@ bool aead_open_nonce(struct aead *aead, const uint8_t nonce[AEAD_NONCE], const v
 		return false;
 	len -= AEAD_TAG;
 	memcpy(tag, (const uint8_t *)in + len, AEAD_TAG);
+	if (aead->engine == AEAD_IPSEC_MB) {
+		aead_mb_open(ctx, nonce, aad, aad_len, in, len, out, wanted);
+		return bytes_equal_secret(tag, wanted, AEAD_TAG);
+	}
 	if (EVP_DecryptInit_ex2(ctx, NULL, NULL, nonce, NULL) != 1 ||
 	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, AEAD_TAG, tag) != 1)
 		return false;

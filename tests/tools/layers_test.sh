@@ -115,6 +115,7 @@ for file in src/base/zz.c src/core/zz.c src/host/zz.c src/app/zz.c src/lanspan-z
 	include/core/aead.h; do
 	echo '#include <openssl/evp.h>' | breaks $file 1 library openssl/evp.h
 	echo '#include <pcap/pcap.h>' | breaks $file 1 library pcap/pcap.h
+	echo '#include <intel-ipsec-mb.h>' | breaks $file 1 library intel-ipsec-mb.h
 	echo '# include <iniparser/iniparser.h>' | breaks $file 1 library iniparser
 	echo '#include <libmnl/libmnl.h>' | breaks $file 1 library libmnl/libmnl.h
 done
@@ -182,6 +183,7 @@ printf '#include "core/vnet.h"\n' | stands include/host/tap.h
 printf '#include "base/zz.h"\n#include "core/zz.h"\n#include "host/zz.h"\n#include <jansson.h>\n' |
 	stands src/app/zz.c
 printf '#include <openssl/evp.h>\n' | stands src/core/kex.c
+printf '#include <intel-ipsec-mb.h>\n' | stands src/core/aead_mb.c
 printf '#include <openssl/evp.h>\nvoid aead_x(void)\n{\n\tfree(0);\n}\n' | stands src/core/aead_zz.c
 printf '#include <pcap/pcap.h>\n' | stands src/host/capture.c
 printf '#include <iniparser/iniparser.h>\n' | stands src/app/conf_zz.c

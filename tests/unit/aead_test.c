@@ -377,6 +377,54 @@ static int before_start(void **state)
 	return aead_start() && aead_start() ? 0 : -1;
 }
 
+static bool has_second;
+
+/* The same tests again; where it is not built in, OpenSSL is tested twice. */
+static int second_engine(void **state)
+{
+	(void)state;
+	has_second = aead_force(CIPHER_AES_256_GCM, AEAD_IPSEC_MB);
+	if (!has_second)
+		print_message("ipsec-mb is not built in\n");
+	return 0;
+}
+
+static int first_engine(void **state)
+{
+	(void)state;
+	return aead_force(CIPHER_AES_256_GCM, AEAD_OPENSSL) ? 0 : -1;
+}
+
+static unsigned reads;
+static int64_t step;
+
+/* A clock by which whoever is timed second takes `step` less a reading. */
+static struct instant fake_clock(void)
+{
+	static int64_t us = 1000000;
+
+	us += 1000 - step * reads++;
+	return (struct instant){ us };
+}
+
+static void test_choice(void **state)
+{
+	enum aead_engine wanted;
+
+	/* The second engine is timed first: it wins when the later one is slower. */
+	(void)state;
+	for (step = -10; step <= 10; step += 20) {
+		reads = 0;
+		wanted = has_second && step < 0 ? AEAD_IPSEC_MB : AEAD_OPENSSL;
+		assert_int_equal(aead_choose(CIPHER_AES_256_GCM, fake_clock), wanted);
+		assert_string_equal(aead_engine_name(CIPHER_AES_256_GCM),
+				    wanted == AEAD_IPSEC_MB ? "ipsec-mb" : "openssl");
+	}
+	assert_int_equal(aead_choose(CIPHER_CHACHA20_POLY1305, fake_clock), AEAD_OPENSSL);
+	assert_false(aead_force(CIPHER_CHACHA20_POLY1305, AEAD_IPSEC_MB));
+	assert_true(aead_force(CIPHER_AES_256_GCM, AEAD_OPENSSL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,5 +442,11 @@ int main(void)
 		cmocka_unit_test(test_no_heap_per_packet),
 	};
 
-	return cmocka_run_group_tests(tests, before_start, NULL);
+	const struct CMUnitTest choice[] = {
+		cmocka_unit_test(test_choice),
+	};
+	int failed = cmocka_run_group_tests_name("openssl", tests, before_start, NULL);
+
+	failed += cmocka_run_group_tests_name("ipsec-mb", tests, second_engine, first_engine);
+	return failed + cmocka_run_group_tests_name("choice", choice, NULL, NULL);
 }

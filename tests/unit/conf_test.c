@@ -26,6 +26,7 @@ static void test_defaults(void **state)
 	assert_string_equal(addr_format(&c->listen[1], text), "[::]:7741");
 	assert_int_equal(c->log, LOG_LEVEL_INFO);
 	assert_int_equal(c->keepalive, 10);
+	assert_true(c->any_engine);
 	assert_string_equal(c->tap, "span0");
 	assert_string_equal(c->bridge, "");
 	assert_false(c->create);
@@ -49,7 +50,7 @@ static void test_every_key(void **state)
 		"cipher = chacha20-poly1305\n"
 		"[site]\nname = \"berlin\"\nkey_file = a.key\n"
 		"listen = 192.0.2.1, [2001:db8::1]:9 ,0.0.0.0:0\n"
-		"log = debug\nkeepalive = 300\n"
+		"log = debug\nkeepalive = 300\nengine = openssl\n"
 		"[bridge]\ntap = a23456789012345\nbridge = br0\ncreate = yes\n"
 		"mtu = 9000\nreserved = pass\nlearning = no\noffload = off\nageing = 10\n"
 		"macs = 256\nmac_quota = 256\n"
@@ -69,6 +70,7 @@ static void test_every_key(void **state)
 	assert_string_equal(addr_format(&c->listen[2], text), "0.0.0.0:0");
 	assert_int_equal(c->log, LOG_LEVEL_DEBUG);
 	assert_int_equal(c->keepalive, 300);
+	assert_false(c->any_engine);
 	assert_string_equal(c->tap, "a23456789012345");
 	assert_string_equal(c->bridge, "br0");
 	assert_true(c->create);
@@ -205,6 +207,7 @@ static void test_fixed_difference(void **state)
 		{ NETWORK SITE "listen = [::], 0.0.0.0\n" BRIDGE, "[site] listen" },
 		{ NETWORK SITE "listen = 0.0.0.0\n" BRIDGE, "[site] listen" },
 		{ NETWORK SITE "listen = 0.0.0.0, [::]\n" BRIDGE, NULL },
+		{ NETWORK SITE "engine = openssl\n" BRIDGE, "[site] engine" },
 		{ GOOD "macs = 1000\n", "[bridge] macs" },
 		{ GOOD "mac_quota = 1000\n", "[bridge] mac_quota" },
 		{ GOOD "mtu = 1400\n", "[bridge] mtu" },
