@@ -9,7 +9,7 @@
 # silent: the kernel puts no address on it and sends nothing by itself.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-need ping tcpdump
+need ping
 story "ping4, ping6, and a silent TAP"
 
 link() { # SITE JQ-EXPRESSION of span0

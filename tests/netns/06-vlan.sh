@@ -4,14 +4,13 @@
 # A trunk: tagged, twice and thrice tagged and priority tagged frames of every
 # length go through as they are, both ways, also over an underlay of 1280.
 #
-#   tcpreplay --> span0 (sa) === wan0 === (sb) span0 --> tcpdump
+#   tcpreplay --> span0 (sa) === wan0 === (sb) span0 --> capture
 #
 # The frames come from the program frames: this needs no 8021q in the kernel.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-need tcpreplay tcpdump
+need tcpreplay
 story "VLAN, QinQ and other tags"
-helper frames
 
 arrived() {
 	[ "$(captured "$W/got.pcap")" -ge "$1" ]
@@ -19,12 +18,11 @@ arrived() {
 
 # carry FROM TO
 carry() {
-	rm -f "$W/got.pcap" "$W/got.pcap.log"
-	capture "s$2" span0 "$W/got.pcap" -Q in
+	capture "s$2" span0 "$W/got.pcap" -i
 	on "s$1" tcpreplay -q -p 1000 -i span0 "$W/made.pcap" >"$W/log/tcpreplay.log" 2>&1 || fail "tcpreplay"
 	wait_for 5 "" arrived "$(wc -l <"$W/made.txt")"
 	end "$SPAWNED"
-	"$HELPER" list "$W/got.pcap" >"$W/got.txt"
+	frames "$W/got.pcap" >"$W/got.txt"
 	cmp -s "$W/made.txt" "$W/got.txt" || {
 		diff "$W/made.txt" "$W/got.txt" | cut -c1-120 | head >&2
 		fail "$1 to $2: $(wc -l <"$W/got.txt") of $(wc -l <"$W/made.txt") frames came, not the same"
@@ -39,8 +37,9 @@ for mtu in 1500 9000; do
 		conf $s bridge bridge -
 		conf $s bridge mtu "$mtu"
 	done
+	helper frames
 	"$HELPER" make "$mtu" >"$W/made.pcap"
-	"$HELPER" list "$W/made.pcap" >"$W/made.txt"
+	frames "$W/made.pcap" >"$W/made.txt"
 	connect
 	carry a b
 	carry b a

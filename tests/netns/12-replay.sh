@@ -12,25 +12,24 @@
 # timeout: 240
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-need ping tcpdump iperf3
+need ping iperf3
 REPLAYS=${REPLAYS:-1000000}
 RATE=${RATE:-25000}
 story "$REPLAYS packets replayed"
-helper replay
 NO_IPV6=yes # hosts that say nothing unasked
 
 two_sites
 two_hosts
 # One datagram a packet on the wire, so that the capture shows them as they are.
 ip -n sa link set w0 gso_max_segs 1
-capture sb w0 "$W/wire.pcap" udp dst port 7741 and dst host 10.99.0.2
-tcpdump=$SPAWNED
+capture sb w0 "$W/wire.pcap" -i
+wire=$SPAWNED
 connect
 iperf hb ha 5201 -u -b 100M -l 1000 -t 3 >/dev/null
 check "rekey, so that old keys are in it too" lanspan a rekey b
 iperf hb ha 5202 -u -b 2M -l 100 -t 1 >/dev/null
 iperf hb ha 5203 -n 5M >/dev/null
-end "$tcpdump"
+end "$wire"
 
 step "silence first"
 ip -n ha link set e0 down
@@ -54,6 +53,8 @@ replayed() {
 }
 before=$(replayed)
 delivered=$(ip -n hb -s -j link show e0 | jq '.[0].stats64.rx.packets')
+
+helper replay
 
 # again ORDER COUNT OPTION...
 again() {

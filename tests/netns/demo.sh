@@ -7,7 +7,7 @@
 QUIET=yes
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-need ping iperf3 tcpdump
+need ping iperf3
 story "two sites, one LAN"
 
 say() {
@@ -58,7 +58,8 @@ on ha ping -q -c 1 -W 2 fd77::2 >/dev/null && echo "   and ping6: yes"
 say "what the underlay sees meanwhile"
 spawn ha "$W/log/ping.out" ping -q -i 0.1 192.168.77.2
 ping=$SPAWNED
-timeout 5 ip netns exec wan tcpdump -Z root -n -t -c 4 -i wan0 ip 2>/dev/null | sed 's/^/   /'
+helper capture
+timeout 5 ip netns exec wan "$HELPER" -t -n 4 wan0 2>/dev/null | sed 's/^/   /'
 end "$ping" INT
 
 say "iperf3, TCP, 3 s each way"

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FRAME_MAX 65536
+#define FRAME_MAX 65540
 
 struct tagging {
 	uint16_t tag[8]; /* TPID, TCI, TPID, TCI, ... ends with 0 */

@@ -240,30 +240,41 @@ iperf() {
 	end "$pid"
 }
 
-# capture NAMESPACE INTERFACE FILE [FILTER...]: tcpdump; SPAWNED is its id
+# capture NAMESPACE INTERFACE FILE [OPTION...]: all frames there from now on, or
+# those that the options of capture.c say; SPAWNED is its process id
 capture() {
 	local ns=$1 dev=$2 file=$3
 	shift 3
-	spawn "$ns" "$file.log" tcpdump -Z root -n -s 0 -B 8192 -U --immediate-mode -i "$dev" -w "$file" "$@"
-	wait_for 5 "" grep -q "listening on" "$file.log" || fail "tcpdump does not listen on $dev"
+	helper capture
+	rm -f "$file.log"
+	spawn "$ns" "$file.log" "$HELPER" "$@" "$dev" "$file"
+	wait_for 5 "" grep -q listening "$file.log" || fail "nothing listens on $dev"
 }
 
-# captured FILE [FILTER...]: the number of packets
+# frames FILE: a line for each captured frame, its length and its bytes in hex
+frames() {
+	helper frames
+	"$HELPER" list "$1"
+}
+
+# captured FILE [CONDITION]: the number of frames; the awk condition may ask for
+# bytes, as at(12, 2) == "0800"
 captured() {
-	tcpdump --count -r "$@" 2>/dev/null | awk '{ print $1 + 0 }'
+	frames "$1" 2>/dev/null | awk '
+		function at(first, n) { return substr($2, first * 2 + 1, n * 2) }
+		'"${2:-1}"' { n++ }
+		END { print n + 0 }'
 }
 
-# helper NAME: the program tests/netns/NAME.c as built by make (build/netns/NAME),
-# or built here; its path in HELPER
+# helper NAME: the program of tests/netns/NAME.c as make built it (in netns/ of
+# BIN), or built here; its path in HELPER
 helper() {
-	HELPER=$BIN/netns/$1
-	[ -x "$HELPER" ] && return
-	HELPER=$TOP/build/netns/$1
-	[ -x "$HELPER" ] && [ "$HELPER" -nt "$TOP/tests/netns/$1.c" ] && return
-	need cc
-	HELPER=$W/$1
-	cc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$HELPER" "$TOP/tests/netns/$1.c" ||
-		fail "cannot build $1.c"
+	local source=$TOP/tests/netns/$1.c
+	for HELPER in "$BIN/netns/$1" "$TOP/build/netns/$1" "$W/$1"; do
+		[ -x "$HELPER" ] && [ ! "$source" -nt "$HELPER" ] && return
+	done
+	command -v cc >/dev/null || fail "$1 is not built, and there is no cc"
+	cc -std=c11 -D_GNU_SOURCE -O2 -o "$HELPER" "$source" || fail "cannot build $1.c"
 }
 
 # ---- scenes that many stories begin with ----------------------------------

@@ -5,11 +5,11 @@
  * For the stories 12-replay.sh and 18-damaged.sh.  Needs CAP_NET_RAW; IPv4.
  *
  *   replay [-n COUNT] [-r PACKETS/S] [-o order|reverse|shuffle] [-s SOURCE]
- *          [-m] [-S SEED] [-p PORT] -d DESTINATION FILE.pcap
+ *          [-m] [-S SEED] [-p PORT] [-k KINDS] -d DESTINATION FILE.pcap
  *
- * -m damages every packet: cut short, bits flipped, kind byte changed, bytes
- * added, or all of it random.  Prints how many of the capture serve, and how many
- * were sent.  The UDP checksum is left out, as IPv4 allows.
+ * -k 12: only those whose first byte is 1 or 2.  -m damages every packet: cut short, bits flipped,
+ * kind byte changed, bytes added, or all of it random.  Prints how many of the capture serve, and
+ * how many were sent.  The UDP checksum is left out, as IPv4 allows.
  *
  * Built to build/netns/replay by make; a story builds its own where that is missing.
  */
@@ -43,6 +43,7 @@ struct datagram {
 struct options {
 	const char *order;
 	uint32_t source, destination; /* network order; source 0: as captured */
+	const char *kinds;	      /* digits, or NULL for all */
 	uint16_t port;		      /* host order; 0: any */
 	unsigned long count;	      /* 0: each once */
 	unsigned long rate;	      /* packets a second; 0: as fast as it goes */
@@ -108,6 +109,8 @@ static bool take(const uint8_t *frame, size_t len, const struct options *o, stru
 	d->payload = udp + 8;
 	d->len = (uint16_t)(get16(udp + 4) - 8);
 	if (len < 14 + ihl + 8 + d->len || d->len > PACKET_MAX - HEADERS)
+		return false;
+	if (o->kinds && (d->len == 0 || !memchr(o->kinds, '0' + d->payload[0], strlen(o->kinds))))
 		return false;
 	return d->destination == o->destination && (!o->port || ntohs(d->dport) == o->port);
 }
@@ -258,7 +261,7 @@ static struct options read_options(int argc, char **argv)
 	struct options o = { .order = "order" };
 	int c;
 
-	while ((c = getopt(argc, argv, "n:r:o:s:mS:p:d:")) != -1) {
+	while ((c = getopt(argc, argv, "n:r:o:s:mS:p:k:d:")) != -1) {
 		switch (c) {
 		case 'n':
 			o.count = strtoul(optarg, NULL, 10);
@@ -281,6 +284,9 @@ static struct options read_options(int argc, char **argv)
 		case 'p':
 			o.port = (uint16_t)strtoul(optarg, NULL, 10);
 			break;
+		case 'k':
+			o.kinds = optarg;
+			break;
 		case 'd':
 			o.destination = address(optarg);
 			break;
@@ -290,6 +296,7 @@ static struct options read_options(int argc, char **argv)
 	}
 	if (!o.destination || optind != argc - 1)
 		errx(2, "usage: replay [-n count] [-r rate] [-o order] [-s source] [-m] [-S seed] "
+			"[-k kinds] "
 			"[-p port] -d destination file");
 	return o;
 }
