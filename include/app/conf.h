@@ -24,6 +24,9 @@
 #define CONF_HOST 256
 #define CONF_PATH 4096
 
+#define CONF_MSS_OFF 0
+#define CONF_MSS_PATH 1 /* by the size of each peer's path */
+
 struct conf_peer {
 	char name[WIRE_NAME + 1]; /* [a-z0-9._-], from "[peer NAME]" */
 	uint8_t public_key[KEX_KEY];
@@ -56,6 +59,7 @@ struct conf {
 	bool reserved_pass;   /* reserved = pass */
 	bool learning;	      /* learning = yes */
 	bool offload;	      /* offload = auto */
+	unsigned mss_clamp;   /* CONF_MSS_OFF, CONF_MSS_PATH, or bytes */
 	unsigned ageing;      /* seconds, 10 .. 1000000, default 300 */
 	unsigned macs;	      /* addresses in the FDB, 256 .. 1048576, default 16384 */
 	unsigned mac_quota;   /* most addresses per port, default macs / 2 */

@@ -25,6 +25,8 @@
 #include "core/switch.h"
 
 #define SITE_HEADROOM PACK_HEADROOM
+#define SITE_MSS_OFF 0
+#define SITE_MSS_PATH 1 /* what one datagram of the peer's path takes */
 
 struct site_events {
 	void (*send)(void *ctx, struct run **runs, size_t n);
@@ -46,6 +48,7 @@ struct site_setup {
 	int64_t ageing; /* microseconds */
 	bool reserved_pass;
 	bool hub;
+	uint16_t mss_clamp; /* SITE_MSS_OFF, SITE_MSS_PATH, or bytes */
 	uint8_t families[PEERS_SOCKETS];
 	unsigned n_sockets;
 };
@@ -59,6 +62,7 @@ struct site {
 	struct port *port[SWITCH_LOCALS];
 	unsigned n_port;
 	struct site_events events;
+	uint16_t mss_clamp;
 	struct instant now;
 	struct instant age_at;
 };

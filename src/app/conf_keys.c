@@ -46,6 +46,8 @@ const struct conf_key conf_keys[CONF_KEYS] = {
 	  .standard = "yes", .words = { "yes", "no" }, .live = true },
 	{ CONF_BRIDGE, CONF_KIND_CHOICE, KEY("bridge", "offload"), IN_CONF(offload),
 	  .standard = "auto", .words = { "auto", "off" } },
+	{ CONF_BRIDGE, CONF_KIND_MSS, KEY("bridge", "mss_clamp"), IN_CONF(mss_clamp),
+	  .standard = "no", .min = 500, .max = 8960, .unit = "bytes", .live = true },
 	{ CONF_BRIDGE, CONF_KIND_NUMBER, KEY("bridge", "ageing"), IN_CONF(ageing),
 	  .standard = "300", .min = 10, .max = 1000000, .unit = "seconds", .live = true },
 	{ CONF_BRIDGE, CONF_KIND_NUMBER, KEY("bridge", "macs"), IN_CONF(macs), .standard = "16384",

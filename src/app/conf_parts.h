@@ -41,6 +41,7 @@ enum conf_kind {
 	CONF_KIND_LOG,	      /* enum log_level */
 	CONF_KIND_NUMBER,     /* unsigned */
 	CONF_KIND_INTERFACE,  /* char[IFNAMSIZ] */
+	CONF_KIND_MSS,	      /* unsigned: CONF_MSS_OFF, CONF_MSS_PATH, or bytes */
 	CONF_KIND_CHOICE,     /* bool: words[0] is true, words[1] false */
 	CONF_KIND_PUBLIC_KEY, /* uint8_t[KEX_KEY] */
 	CONF_KIND_ADDRESSES,  /* of a peer, and n_address */
@@ -62,7 +63,7 @@ struct conf_key {
 	const char *words[2];
 };
 
-#define CONF_KEYS 21
+#define CONF_KEYS 22
 extern const struct conf_key conf_keys[CONF_KEYS];
 
 /* "network", ..., "peer". */

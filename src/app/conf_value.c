@@ -135,6 +135,18 @@ static void set_interface(const struct conf_place *place, char *out, const char 
 		memcpy(out, text, strlen(text) + 1);
 }
 
+static void set_mss(const struct conf_place *place, unsigned *out, const char *text)
+{
+	if (strcmp(text, "no") == 0)
+		*out = CONF_MSS_OFF;
+	else if (strcmp(text, "yes") == 0)
+		*out = CONF_MSS_PATH;
+	else if (isdigit((unsigned char)text[0]))
+		set_number(place, out, text);
+	else
+		complain(place, "\"%s\": must be yes, no or a number of bytes", text);
+}
+
 static void set_choice(const struct conf_place *place, bool *out, const char *text)
 {
 	const char *const *words = place->key->words;
@@ -278,6 +290,8 @@ void conf_value_set(const struct conf_place *place, void *object, const char *te
 		return set_number(place, field, text);
 	case CONF_KIND_INTERFACE:
 		return set_interface(place, field, text);
+	case CONF_KIND_MSS:
+		return set_mss(place, field, text);
 	case CONF_KIND_CHOICE:
 		return set_choice(place, field, text);
 	case CONF_KIND_PUBLIC_KEY:

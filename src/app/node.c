@@ -60,6 +60,8 @@ static unsigned route_mtu(void *ctx, const struct addr *to)
 	return udp_route_mtu(to);
 }
 
+_Static_assert(CONF_MSS_OFF == SITE_MSS_OFF && CONF_MSS_PATH == SITE_MSS_PATH, "one meaning");
+
 static bool start_site(struct node *node)
 {
 	const struct conf *conf = node->conf;
@@ -74,6 +76,7 @@ static bool start_site(struct node *node)
 				    .ageing = SECONDS(conf->ageing),
 				    .reserved_pass = conf->reserved_pass,
 				    .hub = !conf->learning,
+				    .mss_clamp = (uint16_t)conf->mss_clamp,
 				    .n_sockets = node->n_sockets };
 	struct site_events events = { node_io_send, node_peers_event, route_mtu, node };
 	bool ok;

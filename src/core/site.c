@@ -7,6 +7,10 @@
 #include "base/mac.h"
 
 #define AGE_EVERY SECONDS(10)
+#define PROTO_TCP 6
+#define TCP_FLAGS 13
+#define TCP_SYN 0x02
+#define TCP_HEADER 20
 
 _Static_assert(SWITCH_PEER + PEERS_MAX <= FDB_PORTS, "each peer is a port");
 
@@ -49,6 +53,7 @@ bool site_init(struct site *site, const struct site_setup *setup, const struct s
 	site->age_at = instant_add(now, AGE_EVERY);
 	site->switching.reserved_pass = setup->reserved_pass;
 	site->switching.hub = setup->hub;
+	site->mss_clamp = setup->mss_clamp;
 	rand_fill(&setup->rand, &seed, sizeof(seed));
 	return aead_start() &&
 	       identity_init(&site->self, setup->private_key, setup->psk, setup->cipher,
@@ -86,12 +91,26 @@ static void count_learned(struct drops *drops, enum fdb_learned learned)
 		drops->count[DROP_HELD]++;
 }
 
+/* Lowers the MSS of a SYN from or for the peer, where that is asked for. */
+static void clamp_mss(const struct site *site, const struct peer *peer, uint8_t *frame, size_t have,
+		      const struct superframe_layout *layout)
+{
+	uint16_t mss = site->mss_clamp;
+
+	if (mss == SITE_MSS_OFF || layout->proto != PROTO_TCP ||
+	    !(frame[layout->l4 + TCP_FLAGS] & TCP_SYN))
+		return;
+	if (mss == SITE_MSS_PATH)
+		mss = (uint16_t)(pack_room(&peer->pack) - (layout->l4 + TCP_HEADER));
+	superframe_clamp_mss(frame, have, mss);
+}
+
 /* One frame, from a peer, to the local ports. */
 static void peer_frame(void *ctx, struct peer *peer, struct frame *frame)
 {
 	struct site *site = ctx;
 	uint16_t from = (uint16_t)(SWITCH_PEER + peer->number);
-	const uint8_t *headers = frame->iov[1].iov_base;
+	uint8_t *headers = frame->iov[1].iov_base;
 	struct superframe_layout layout;
 	struct switch_verdict v;
 
@@ -100,6 +119,7 @@ static void peer_frame(void *ctx, struct peer *peer, struct frame *frame)
 		return;
 	}
 	timers_frames(&peer->timers, site->now);
+	clamp_mss(site, peer, headers, frame->iov[1].iov_len, &layout);
 	v = switch_decide(&site->switching, from, headers, &layout, site->now);
 	count_learned(&peer->drops, v.learned);
 	switch (v.way) {
@@ -133,6 +153,7 @@ static void to_peer(struct site *site, struct peer *peer, const struct site_outg
 		return;
 	}
 	peer->owner->pending(peer->owner->ctx, peer);
+	clamp_mss(site, peer, o->frame, o->len, o->layout);
 	if (o->vnet->gso_type == VNET_GSO_NONE)
 		ok = pack_frame(&peer->pack, o->frame, o->len, o->vnet);
 	else

@@ -33,6 +33,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c->mtu, 1500);
 	assert_false(c->reserved_pass);
 	assert_true(c->learning);
+	assert_int_equal(c->mss_clamp, CONF_MSS_OFF);
 	assert_true(c->offload);
 	assert_int_equal(c->ageing, 300);
 	assert_int_equal(c->macs, 16384);
@@ -52,7 +53,7 @@ static void test_every_key(void **state)
 		"listen = 192.0.2.1, [2001:db8::1]:9 ,0.0.0.0:0\n"
 		"log = debug\nkeepalive = 300\nengine = openssl\n"
 		"[bridge]\ntap = a23456789012345\nbridge = br0\ncreate = yes\n"
-		"mtu = 9000\nreserved = pass\nlearning = no\noffload = off\nageing = 10\n"
+		"mtu = 9000\nreserved = pass\nlearning = no\nmss_clamp = 1300\noffload = off\nageing = 10\n"
 		"macs = 256\nmac_quota = 256\n"
 		"[peer paris]\npublic_key = @1\n"
 		"address = 203.0.113.7 , vpn.example.net:1,[fe80::1%2]\n"
@@ -77,6 +78,7 @@ static void test_every_key(void **state)
 	assert_int_equal(c->mtu, 9000);
 	assert_true(c->reserved_pass);
 	assert_false(c->learning);
+	assert_int_equal(c->mss_clamp, 1300);
 	assert_false(c->offload);
 	assert_int_equal(c->ageing, 10);
 	assert_int_equal(c->macs, 256);
@@ -201,7 +203,7 @@ static void test_fixed_difference(void **state)
 	} table[] = {
 		{ GOOD, NULL },
 		{ NETWORK SITE "log = debug\nkeepalive = 3\n" BRIDGE
-			       "ageing = 20\nreserved = pass\nlearning = no\n"
+			       "ageing = 20\nreserved = pass\nlearning = no\nmss_clamp = yes\n"
 			       "[peer x]\npublic_key = @1\naddress = x\n",
 		  NULL },
 		{ NETWORK SITE "listen = [::], 0.0.0.0\n" BRIDGE, "[site] listen" },
