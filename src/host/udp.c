@@ -248,7 +248,7 @@ int udp_receive(struct udp *udp, struct udp_inbox *inbox, struct udp_received ou
 
 /* ---- sending ----------------------------------------------------------- */
 
-struct outbox {
+struct batch {
 	struct mmsghdr messages[OUT_BATCH];
 	struct iovec iov[OUT_BATCH];
 	union name names[OUT_BATCH];
@@ -264,7 +264,7 @@ struct outcome {
 /* A sending under way. */
 struct sending {
 	struct udp *udp;
-	struct outbox *box;
+	struct batch *batch;
 	bool *gso_lost;
 	bool again; /* the next message failed once */
 	int full;   /* errno when the socket takes no more now */
@@ -289,17 +289,17 @@ static void put_segment(struct msghdr *msg, union control *control, size_t segme
 	memcpy(CMSG_DATA(c), &value, sizeof(value));
 }
 
-static void put_message(struct outbox *box, size_t i, const struct udp_message *m)
+static void put_message(struct batch *batch, size_t i, const struct udp_message *m)
 {
-	struct msghdr *msg = &box->messages[i].msg_hdr;
+	struct msghdr *msg = &batch->messages[i].msg_hdr;
 
-	box->iov[i] = (struct iovec){ (void *)m->data, m->len };
-	*msg = (struct msghdr){ .msg_name = &box->names[i],
-				.msg_namelen = name_from_addr(&box->names[i], &m->to),
-				.msg_iov = &box->iov[i],
+	batch->iov[i] = (struct iovec){ (void *)m->data, m->len };
+	*msg = (struct msghdr){ .msg_name = &batch->names[i],
+				.msg_namelen = name_from_addr(&batch->names[i], &m->to),
+				.msg_iov = &batch->iov[i],
 				.msg_iovlen = 1 };
 	if (datagrams(m) > 1)
-		put_segment(msg, &box->controls[i], m->segment);
+		put_segment(msg, &batch->controls[i], m->segment);
 }
 
 static struct outcome send_batch(struct sending *s, size_t n)
@@ -307,7 +307,7 @@ static struct outcome send_batch(struct sending *s, size_t n)
 	int sent;
 
 	do
-		sent = sendmmsg(s->udp->fd, s->box->messages, (unsigned)n, MSG_DONTWAIT);
+		sent = sendmmsg(s->udp->fd, s->batch->messages, (unsigned)n, MSG_DONTWAIT);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0)
 		return (struct outcome){ .error = errno };
@@ -337,7 +337,7 @@ static struct outcome send_pieces(struct sending *s, const struct udp_message *m
 
 		piece.data += offset;
 		piece.len = MIN(m->segment, m->len - offset);
-		put_message(s->box, i, &piece);
+		put_message(s->batch, i, &piece);
 	}
 	return send_batch(s, n);
 }
@@ -391,7 +391,7 @@ static size_t fill(struct sending *s, const struct udp_message *m, size_t n)
 	for (i = 0; i < MIN(n, OUT_BATCH); i++) {
 		if (!s->udp->gso && datagrams(&m[i]) > 1)
 			break;
-		put_message(s->box, i, &m[i]);
+		put_message(s->batch, i, &m[i]);
 	}
 	return i;
 }
@@ -424,8 +424,8 @@ static size_t send_some(struct sending *s, struct udp_message *m, size_t n)
 
 void udp_send(struct udp *udp, struct udp_message *messages, size_t n, bool *gso_lost)
 {
-	struct outbox box;
-	struct sending s = { .udp = udp, .box = &box, .gso_lost = gso_lost };
+	struct batch batch;
+	struct sending s = { .udp = udp, .batch = &batch, .gso_lost = gso_lost };
 	size_t done = 0;
 
 	*gso_lost = false;
