@@ -32,7 +32,7 @@ BEGIN {
 		"stdint stdio stdlib string sys/uio "
 	heap = "malloc|calloc|realloc|reallocarray|aligned_alloc|posix_memalign|" \
 		"strdup|strndup|free|pool_init|pool_free"
-	impure = "clock_now|clock_wall_seconds|rand_bytes|rand_u64|rand_source_kernel|" \
+	impure = "clock_now|clock_wall_seconds|rand_bytes|rand_source_kernel|" \
 		"log_[a-z]+|clock_gettime|gettimeofday|time|clock|getrandom|getentropy|" \
 		"rand|random|srand|srandom|socket|bind|connect|send|sendto|sendmsg|" \
 		"sendmmsg|recv|recvfrom|recvmsg|recvmmsg|open|close|read|write|readv|" \

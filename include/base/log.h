@@ -16,10 +16,8 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
-/* "error", "warn", "info", "debug". */
-const char *log_level_name(enum log_level level);
-
-/* The level of that name into *out; false when there is none. */
+/* The level named "error", "warn", "info" or "debug" into *out; false when it is
+ * none of these. */
 bool log_level_parse(const char *name, enum log_level *out);
 
 /* Lines above this level are not written; the default is info. */

@@ -10,8 +10,6 @@
  * cannot happen after early boot. */
 void rand_bytes(void *out, size_t n);
 
-uint64_t rand_u64(void);
-
 /*
  * A source of randomness as an argument, for the core: the daemon hands
  * rand_source_kernel(), the simulator a seeded one.

@@ -70,14 +70,6 @@ size_t noise_write(struct noise *n, const uint8_t ephemeral[KEX_KEY], const void
 bool noise_read(struct noise *n, const void *message, size_t len, uint8_t *out, size_t room,
 		size_t *out_len);
 
-/*
- * For the responder of IK and IKpsk2 that wants to know who calls before it
- * spends the second key agreement: reads tokens e, es, s of the first message
- * on a copy of n, and gives the caller's static key.  n is unchanged.
- */
-bool noise_peek_static(const struct noise *n, const void *message, size_t len,
-		       uint8_t remote_static[KEX_KEY]);
-
 /* Bytes that message number i (from 0) adds to its payload. */
 size_t noise_overhead(enum noise_pattern pattern, unsigned i);
 

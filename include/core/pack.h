@@ -41,9 +41,6 @@ void pack_init(struct pack *p, struct outbox *outbox, struct keys *keys, uint16_
 /* Where to and how large from the next datagram on.  Closes what is open. */
 void pack_target(struct pack *p, const struct addr *to, uint8_t socket, uint16_t size);
 
-/* True when there is something that pack_close would send. */
-bool pack_pending(const struct pack *p);
-
 /* A frame of len contiguous bytes, no super-frame; valid by superframe_valid.
  * False when there is no current key or no run to fill. */
 bool pack_frame(struct pack *p, const uint8_t *frame, size_t len, const struct vnet *vnet);
@@ -62,6 +59,9 @@ bool pack_control(struct pack *p, uint8_t type, const void *body, size_t len);
 
 /* A CONTROL record in a datagram of its own, padded to exactly size bytes. */
 bool pack_control_padded(struct pack *p, uint8_t type, const void *body, size_t len, uint16_t size);
+
+/* The longest frame that goes whole into one datagram by itself. */
+size_t pack_room(const struct pack *p);
 
 /* Seals what is open and hands the run to the outbox. */
 void pack_close(struct pack *p);

@@ -3,15 +3,11 @@
 #ifndef HOST_PROC_H
 #define HOST_PROC_H
 
-#include <stdbool.h>
-
-#include "host/loop.h"
-
 /* Descriptors 0 to 2 open, SIGPIPE ignored, umask 027. Call first in main. */
 void proc_start(void);
 
-/* Blocks SIGTERM, SIGINT, SIGHUP and SIGUSR1 and gives a signalfd for them, or
- * -errno.  Call before any thread is made. */
+/* Blocks SIGTERM, SIGINT and SIGHUP and gives a signalfd for them, or -errno.
+ * Call before any thread is made. */
 int proc_signal_fd(void);
 
 /* The next signal waiting at that descriptor, or 0. */
@@ -20,9 +16,5 @@ int proc_signal_read(int fd);
 /* sd_notify(3) without the library: "READY=1", "STOPPING=1", "STATUS=...".
  * Nothing happens when no service manager listens. */
 void proc_notify(const char *state);
-
-/* True when the process may do what CAP_NET_ADMIN allows in its network
- * namespace. */
-bool proc_can_net_admin(void);
 
 #endif

@@ -43,11 +43,6 @@ struct line {
 	bool cut;
 };
 
-const char *log_level_name(enum log_level level)
-{
-	return levels[level].name;
-}
-
 bool log_level_parse(const char *name, enum log_level *out)
 {
 	for (size_t i = 0; i < COUNT_OF(levels); i++) {

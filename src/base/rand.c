@@ -23,14 +23,6 @@ void rand_bytes(void *out, size_t n)
 	}
 }
 
-uint64_t rand_u64(void)
-{
-	uint64_t v;
-
-	rand_bytes(&v, sizeof(v));
-	return v;
-}
-
 static void fill_from_kernel(void *ctx, void *out, size_t n)
 {
 	(void)ctx;

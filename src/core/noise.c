@@ -351,22 +351,6 @@ failed:
 	return false;
 }
 
-bool noise_peek_static(const struct noise *n, const void *message, size_t len,
-		       uint8_t remote_static[KEX_KEY])
-{
-	struct rd r = rd_make(message, len);
-	const uint8_t *t = patterns[n->pattern].tokens[0];
-	struct noise copy = *n;
-	bool ok = may_read(n) && n->message == 0;
-
-	for (unsigned i = 0; ok && !copy.has_remote; i++)
-		ok = i < TOKENS && read_token(&copy, t[i], &r);
-	if (ok)
-		memcpy(remote_static, copy.remote_static, KEX_KEY);
-	noise_wipe(&copy);
-	return ok;
-}
-
 bool noise_finished(const struct noise *n)
 {
 	return n->begun && n->message == patterns[n->pattern].count;

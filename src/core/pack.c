@@ -54,9 +54,9 @@ void pack_target(struct pack *p, const struct addr *to, uint8_t socket, uint16_t
 	p->size = size;
 }
 
-bool pack_pending(const struct pack *p)
+size_t pack_room(const struct pack *p)
 {
-	return p->run;
+	return (size_t)p->size - WIRE_DATA_OVERHEAD - CONT - WIRE_RECORD_HEADER - 4;
 }
 
 /* Plaintext bytes of a full datagram of the run. */
@@ -206,7 +206,7 @@ bool pack_frame(struct pack *p, const uint8_t *frame, size_t len, const struct v
 	return append_cut(p, frame, len);
 }
 
-static bool put_control(struct pack *p, uint8_t type, const void *body, size_t len)
+static void put_control(struct pack *p, uint8_t type, const void *body, size_t len)
 {
 	uint8_t head[WIRE_RECORD_HEADER + 1];
 
@@ -216,7 +216,6 @@ static bool put_control(struct pack *p, uint8_t type, const void *body, size_t l
 	append(p, head, sizeof(head));
 	if (len)
 		append(p, body, len);
-	return true;
 }
 
 bool pack_control(struct pack *p, uint8_t type, const void *body, size_t len)

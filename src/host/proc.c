@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -41,7 +39,6 @@ int proc_signal_fd(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
-	sigaddset(&set, SIGUSR1);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -88,20 +85,4 @@ void proc_notify(const char *state)
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&name, len);
 	close(fd);
-}
-
-/* Setting what is there already changes nothing, but the kernel asks first
- * whether we might.  The capability set alone does not tell: a new user
- * namespace has all of them, and none over an older network namespace. */
-bool proc_can_net_admin(void)
-{
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq ifr = { .ifr_name = "lo" };
-	bool can;
-
-	if (fd < 0)
-		return false;
-	can = ioctl(fd, SIOCGIFMTU, &ifr) == 0 && ioctl(fd, SIOCSIFMTU, &ifr) == 0;
-	close(fd);
-	return can;
 }

@@ -133,7 +133,7 @@ void link_free(struct link *l)
 void link_flush(struct link *l)
 {
 	pack_close(&l->pack);
-	assert_false(pack_pending(&l->pack));
+	assert_null(l->pack.run);
 	outbox_flush(&l->outbox);
 }
 

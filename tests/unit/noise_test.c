@@ -531,7 +531,7 @@ static void test_out_of_turn(void **state)
 /* A state that failed must not begin anew with keys of zeros. */
 static void test_wiped_is_of_no_use(void **state)
 {
-	uint8_t message[ROOM], key[KEX_KEY];
+	uint8_t message[ROOM];
 	struct call c;
 	size_t out_len;
 
@@ -541,7 +541,6 @@ static void test_wiped_is_of_no_use(void **state)
 	assert_true(is_wiped(&c.side[0]));
 	assert_int_equal(noise_write(&c.side[0], fresh_a, "", 0, message, ROOM), 0);
 	c.side[0].role = NOISE_RESPONDER;
-	assert_false(noise_peek_static(&c.side[0], message, 96, key));
 	assert_false(noise_read(&c.side[0], message, 96, message, ROOM, &out_len));
 	c.side[0].message = 2;
 	assert_false(noise_finished(&c.side[0]));
@@ -602,51 +601,6 @@ static void test_small_order_keys(void **state)
 	len = call_up_to(&c, NOISE_IK, CIPHER_AES_256_GCM, 0, message);
 	memset(message, 0, KEX_KEY);
 	assert_false(read_turn(&c, 0, message, len));
-}
-
-static void test_peek_tells_who_calls(void **state)
-{
-	uint8_t message[ROOM], public_a[KEX_KEY], who[KEX_KEY];
-	struct noise before;
-	struct call c;
-
-	(void)state;
-	assert_true(kex_public(public_a, static_a));
-	for (unsigned i = 0; i < 2 * CIPHER_COUNT; i++) {
-		size_t len = call_up_to(&c, (enum noise_pattern)(i % 2), (enum cipher)(i / 2), 0,
-					message);
-
-		before = c.side[1];
-		memset(who, 0, sizeof(who));
-		assert_true(noise_peek_static(&c.side[1], message, len, who));
-		assert_memory_equal(who, public_a, KEX_KEY);
-		assert_memory_equal(&c.side[1], &before, sizeof(before));
-		assert_true(read_turn(&c, 0, message, len) && finish_call(&c, 1));
-	}
-}
-
-static void test_peek_refuses(void **state)
-{
-	uint8_t message[ROOM], who[KEX_KEY] = { 0 };
-	struct call c;
-	size_t len = call_up_to(&c, NOISE_IKPSK2, CIPHER_AES_256_GCM, 0, message);
-	const size_t peeked = KEX_KEY + KEX_KEY + AEAD_TAG;
-
-	(void)state;
-	for (size_t cut = 0; cut < peeked; cut++)
-		assert_false(noise_peek_static(&c.side[1], message, cut, who));
-	for (size_t bit = 0; bit < 8 * peeked; bit++) {
-		message[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		assert_false(noise_peek_static(&c.side[1], message, len, who));
-		message[bit / 8] ^= (uint8_t)(1 << bit % 8);
-	}
-	/* Not for the caller itself, and not after the first message. */
-	assert_false(noise_peek_static(&c.side[0], message, len, who));
-	assert_true(read_turn(&c, 0, message, len));
-	assert_false(noise_peek_static(&c.side[1], message, len, who));
-	len = call_up_to(&c, NOISE_XX, CIPHER_AES_256_GCM, 0, message);
-	assert_false(noise_peek_static(&c.side[1], message, len, who));
-	assert_true(bytes_all_zero(who, sizeof(who)));
 }
 
 static void test_begin_needs_its_keys(void **state)
@@ -727,8 +681,6 @@ int main(void)
 		cmocka_unit_test(test_wiped_is_of_no_use),
 		cmocka_unit_test(test_finished_at_the_end_only),
 		cmocka_unit_test(test_small_order_keys),
-		cmocka_unit_test(test_peek_tells_who_calls),
-		cmocka_unit_test(test_peek_refuses),
 		cmocka_unit_test(test_begin_needs_its_keys),
 		cmocka_unit_test(test_long_prologue),
 		cmocka_unit_test(test_overhead),

@@ -8,19 +8,16 @@
 #include <string.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "host/proc.h"
-#include "lib/own_netns.h"
 
 /* The exit status of f in a process of its own. */
 static int in_child(int (*f)(void))
@@ -84,14 +81,14 @@ static void test_start(void **state)
 
 static int read_signals(void)
 {
-	const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+	const int signals[] = { SIGTERM, SIGINT, SIGHUP };
 	int fd = proc_signal_fd();
 
 	if (fd < 0 || fcntl(fd, F_GETFD) != FD_CLOEXEC)
 		return 1;
 	if (proc_signal_read(fd) != 0)
 		return 2;
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 3; i++) {
 		kill(getpid(), signals[i]);
 		if (proc_signal_read(fd) != signals[i])
 			return 3;
@@ -196,61 +193,12 @@ static void test_notify_stuck(void **state)
 	close(fd);
 }
 
-/* ---- privilege --------------------------------------------------------- */
-
-static int can(void)
-{
-	return proc_can_net_admin();
-}
-
-static int can_without_capabilities(void)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct none[2] = { { 0 } };
-
-	if (syscall(SYS_capset, &header, none) < 0)
-		return 2;
-	return proc_can_net_admin();
-}
-
-/* All capabilities, but over a user namespace without a network of its own. */
-static int can_in_user_namespace_only(void)
-{
-	if (unshare(CLONE_NEWUSER) < 0)
-		return 3;
-	return proc_can_net_admin();
-}
-
-static int can_in_own_network(void)
-{
-	if (!own_netns_enter())
-		return 3;
-	return proc_can_net_admin();
-}
-
-static void test_net_admin(void **state)
-{
-	int got;
-
-	(void)state;
-	got = in_child(can_in_own_network);
-	if (got == 3)
-		skip();
-	assert_int_equal(got, 1);
-	if (geteuid() != 0)
-		assert_int_equal(in_child(can), 0);
-	assert_int_equal(in_child(can_without_capabilities), 0);
-	got = in_child(can_in_user_namespace_only);
-	if (got != 3)
-		assert_int_equal(got, 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_start),	     cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_notify),	     cmocka_unit_test(test_notify_nobody),
-		cmocka_unit_test(test_notify_stuck), cmocka_unit_test(test_net_admin),
+		cmocka_unit_test(test_notify_stuck),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
