@@ -23,6 +23,7 @@
 #include "core/unpack.h"
 
 #define PEER_ADDRESSES 16
+#define PEER_SETTLED SECONDS(1)
 #define PEER_DATAGRAM_MAX 9200 /* UDP payload; larger paths are not made use of */
 
 /* A place where the peer may be called, and by which of our sockets. */
@@ -81,6 +82,7 @@ struct peer {
 	struct peer_candidate candidates[PEER_ADDRESSES];
 	unsigned n_candidates, next_candidate;
 	struct peer_candidate endpoint; /* where it is now; ADDR_NONE when not known */
+	struct instant moved_at;	/* when it was set */
 
 	struct keys keys;
 	struct pack pack;
@@ -120,7 +122,9 @@ void peer_free(struct peer *peer);
 /* Puts the session's packer onto the endpoint and the path's size. */
 void peer_aim(struct peer *peer);
 
-/* Another place; forgets what was known of the path. */
+/* Another place; forgets what was known of the path.  It is searched at once, but
+ * of a peer that moves again within PEER_SETTLED only when it stays: an answer
+ * to a probe that moved it would begin the search for ever. */
 void peer_set_endpoint(struct peer *peer, const struct peer_candidate *where, struct instant now);
 
 /* A new current key is in force: pending data is sealed under the old one by

@@ -91,11 +91,14 @@ void peer_aim(struct peer *peer)
 void peer_set_endpoint(struct peer *peer, const struct peer_candidate *where, struct instant now)
 {
 	unsigned limit = peer->owner->route_mtu(peer->owner->ctx, &where->addr);
+	bool restless = instant_between(peer->moved_at, now) < PEER_SETTLED;
+	struct instant settled = restless ? instant_add(now, PEER_SETTLED) : now;
 
+	peer->moved_at = now;
 	peer->endpoint = *where;
 	peer->rtt = 0;
 	limit = MIN(limit, PATH_MAX_SIZE);
-	pmtu_init(&peer->pmtu, (uint16_t)MAX(limit, PMTU_BASE), now);
+	pmtu_init(&peer->pmtu, (uint16_t)MAX(limit, PMTU_BASE), settled);
 	peer_aim(peer);
 	peer->owner->moved(peer->owner->ctx, peer);
 }

@@ -56,10 +56,51 @@ static void test_stamps_of_no_time(void **state)
 	pair_free(p);
 }
 
+/* Between the two stands somebody who lets packets of 0 come from one port and
+ * another in turn, as an address translator with two of them would. */
+static bool other_port(struct pair *p, struct pair_packet *packet)
+{
+	static uint16_t turn;
+
+	if (addr_equal(&packet->from, &p->s[0].addr))
+		packet->from.port = 20000 + (turn++ & 1);
+	else
+		packet->to = p->s[0].addr;
+	return true;
+}
+
+/* Every packet moves the endpoint, and that alone makes no packets: a search of
+ * the path's size begun by each move would have its answer move it again. */
+static void test_restless_endpoint(void **state)
+{
+	struct pair *p = connected();
+
+	(void)state;
+	p->filter = other_port;
+	pair_run(p, SECONDS(60));
+	p->kinds[WIRE_DATA] = 0;
+	for (unsigned i = 0; i < 50; i++) {
+		pair_send(p, 0, 1, i, 100);
+		pair_send(p, 1, 0, 100 + i, 100);
+		pair_run(p, MS(100));
+		assert_int_equal(pair_got(p, 1, i), 1);
+		assert_int_equal(pair_got(p, 0, 100 + i), 1);
+	}
+	assert_true(p->s[1].peer[0]->roamed > 40);
+	assert_in_range(p->kinds[WIRE_DATA], 100, 160);
+	/* When that is over the size is found as always. */
+	p->filter = NULL;
+	pair_send(p, 0, 1, 200, 100);
+	pair_run(p, SECONDS(10));
+	assert_int_equal(p->s[1].peer[0]->pmtu.now_size, 1500);
+	pair_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stamps_of_no_time),
+		cmocka_unit_test(test_restless_endpoint),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
