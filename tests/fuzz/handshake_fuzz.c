@@ -26,7 +26,7 @@ static void must(bool ok)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	const uint8_t a[KEX_KEY] = { 1 }, b[KEX_KEY] = { 2 }, psk[KEX_KEY] = { 3 };
+	const uint8_t a[KEX_KEY] = { 0, 1 }, b[KEX_KEY] = { 0, 2 }, psk[KEX_KEY] = { 3 };
 
 	(void)argc;
 	(void)argv;

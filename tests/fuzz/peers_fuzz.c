@@ -95,7 +95,7 @@ static void start(unsigned i)
 	const struct site_events events = { both_ways, event, mtu, &sites[i] };
 
 	setup.rand = rand_source_seeded(&rands[i], 9 + i);
-	memset(setup.private_key, (int)(1 + i), KEX_KEY);
+	memset(setup.private_key, (int)(0x41 + i), KEX_KEY);
 	must(site_init(&sites[i], &setup, &events, now));
 	must(port_init(&ports[i], "port", no_frame, NULL));
 	ports[i].up = true;

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "core/drop.h"
+
+/* Every reason has its own name, fit for programs, and words for people. */
+static void test_words(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < DROP_COUNT; i++) {
+		const char *name = drop_name((enum drop)i);
+
+		assert_in_range(strlen(name), 3, 16);
+		assert_int_equal(strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-"),
+				 strlen(name));
+		assert_in_range(strlen(drop_text((enum drop)i)), 10, 79);
+		for (unsigned k = 0; k < i; k++) {
+			assert_string_not_equal(name, drop_name((enum drop)k));
+			assert_string_not_equal(drop_text((enum drop)i), drop_text((enum drop)k));
+		}
+	}
+}
+
+static void test_names_that_programs_know(void **state)
+{
+	(void)state;
+	assert_string_equal(drop_name(DROP_REPLAYED), "replayed");
+	assert_string_equal(drop_name(DROP_AUTH), "auth");
+	assert_string_equal(drop_name(DROP_STRANGER), "stranger");
+	assert_string_equal(drop_name(DROP_TOO_BIG), "too-big");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_names_that_programs_know),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
