@@ -31,7 +31,7 @@ struct node_peer {
 	struct addr answers[CONF_ADDRESSES][RESOLVE_ANSWERS];
 	unsigned n_answers[CONF_ADDRESSES];
 	char failure[CONF_ADDRESSES][NODE_FAILURE]; /* "" when the last look-up went well */
-	struct log_limit refused;
+	struct log_limit told, moves, refused; /* of lines about it */
 };
 
 struct node {

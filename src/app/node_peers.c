@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/node_peers.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 
+#define TOLD_BURST 20	 /* lines a minute about a peer, and about its moves */
 #define RESOLVE_EVERY 30 /* seconds between look-ups of a peer that does not answer */
 
 /* A tag says which peer's which address was asked for, and of which generation. */
@@ -95,6 +97,8 @@ void node_peers_add(struct node *node, const struct conf_peer *conf)
 	*np = (struct node_peer){ .used = true,
 				  .generation = np->generation + 1,
 				  .conf = *conf,
+				  .told = { .every = SECONDS(60), .burst = TOLD_BURST },
+				  .moves = { .every = SECONDS(60), .burst = TOLD_BURST },
 				  .refused = { .every = SECONDS(60), .burst = 1 } };
 	resolve_peer(node, peer->number);
 }
@@ -207,6 +211,20 @@ int node_peers_reload(struct node *node, struct conf_errors *why)
 	return 0;
 }
 
+/* A peer that comes, goes or moves all the time does not fill the log. */
+static bool may_tell(struct node *node, const struct peer *peer, enum peer_event event)
+{
+	struct node_peer *np = &node->peers[peer->number];
+	struct log_limit *limit = event == PEER_ROAMED ? &np->moves : &np->told;
+	uint64_t held;
+
+	if (!log_limit_pass(limit, node->loop.now, &held))
+		return false;
+	if (held)
+		log_info("peer %s: %" PRIu64 " lines like this were left out", peer->name, held);
+	return true;
+}
+
 void node_peers_event(void *ctx, struct peer *peer, enum peer_event event)
 {
 	struct node *node = ctx;
@@ -216,23 +234,27 @@ void node_peers_event(void *ctx, struct peer *peer, enum peer_event event)
 	addr_format(&peer->endpoint.addr, text);
 	switch (event) {
 	case PEER_UP:
-		log_info("peer %s: up at %s", peer->name, text);
+		if (may_tell(node, peer, event))
+			log_info("peer %s: up at %s", peer->name, text);
 		break;
 	case PEER_DOWN:
-		log_info("peer %s: down", peer->name);
+		if (may_tell(node, peer, event))
+			log_info("peer %s: down", peer->name);
 		break;
 	case PEER_REKEYED:
 		log_debug("peer %s: new keys", peer->name);
 		break;
 	case PEER_ROAMED:
-		log_info("peer %s: moved to %s", peer->name, text);
+		if (may_tell(node, peer, event))
+			log_info("peer %s: moved to %s", peer->name, text);
 		break;
 	case PEER_PMTU:
 		log_debug("peer %s: path takes %u bytes", peer->name, peer->pmtu.now_size);
 		break;
 	case PEER_MTU_DIFFERS:
-		log_warn("peer %s: its bridge has mtu %u, ours %u: larger frames will be lost",
-			 peer->name, peer->remote_mtu, node->conf->mtu);
+		if (may_tell(node, peer, event))
+			log_warn("peer %s: its bridge has mtu %u, ours %u: larger frames will be "
+				 "lost", peer->name, peer->remote_mtu, node->conf->mtu);
 		break;
 	case PEER_REFUSED:
 		if (log_limit_pass(&node->peers[peer->number].refused, node->loop.now, &held))
