@@ -1,0 +1,121 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The manual pages know every verb, key, drop reason and JSON member that the
+# sources know, with the keys' defaults and ranges, and whether reload may change
+# them.
+set -u
+
+cd "$(dirname "$0")/../.." || exit 1
+passed=0
+failed=0
+
+# knows PAGE WHAT PATTERN: the page has a line like that
+knows()
+{
+	if grep -qE -- "$3" "man/$1"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAIL $1 does not tell of $2"
+	fi
+}
+
+# text_of SECTION KEY: what lanspan.conf(5) says of the key, on one line
+text_of()
+{
+	awk -v section="$1" -v key="$2" '
+	/^\.Ss / { inside = $2 == "[" section "]" || $2 == "[" section }
+	/^\.(It|El)/ { here = inside && $2 == "Ic" && $3 == key }
+	here { printf "%s ", $0 }' man/lanspan.conf.5
+}
+
+# The table of keys, a line each: section key default min max live
+keys()
+{
+	awk '
+	/^const struct conf_key/ { table = 1; next }
+	/^}/ { table = 0 }
+	!table { next }
+	/^\t\{ / { entry = "" }
+	{ entry = entry " " $0 }
+	/\},$/ && match(entry, /KEY\("[a-z]*", "[a-z_]*"\)/) {
+		split(substr(entry, RSTART, RLENGTH), word, "\"")
+		print word[2] "|" word[4] "|" after(".standard = \"", "\"") "|" \
+			after(".min = ", "[,} ]") "|" after(".max = ", "[,} ]") "|" \
+			(entry ~ /\.live = true/ ? "live" : "fixed")
+	}
+	function after(start, stop,    at, rest) {
+		at = index(entry, start)
+		if (!at)
+			return ""
+		rest = substr(entry, at + length(start))
+		return substr(rest, 1, match(rest, stop) - 1)
+	}' src/app/conf_keys.c
+}
+
+# says SECTION KEY WHAT TEXT: what the page says of the key has that text
+says()
+{
+	case $said in
+	*"$4"*) passed=$((passed + 1)) ;;
+	*)
+		failed=$((failed + 1))
+		echo "FAIL lanspan.conf.5 does not tell $3 of [$1] $2: $4"
+		;;
+	esac
+}
+
+reasons=$(tr '\n' ' ' <src/core/drop.c |
+	grep -oE '\[DROP_[A-Z0-9_]+\] = \{[[:space:]]*"[a-z0-9-]+"' | sed 's/.*"\(.*\)"/\1/')
+for reason in $reasons; do
+	if cat man/lanspan.8 man/lanspan-protocol.7 | grep -qE "^\.It (.* , )?$reason( ,.*)?\$"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAIL no page tells of the drop reason $reason"
+	fi
+done
+
+verbs=$(sed -n '/^static const struct cli_verb verbs/,/^}/s/^\t{ "\([a-z]*\)".*/\1/p' \
+	src/lanspan/main.c)
+for verb in $verbs; do
+	knows lanspan.8 "the verb $verb" "^\.It Cm $verb( |\$)"
+done
+
+members=$(grep -oE 'put[a-z_]*\([a-z]+, "[a-z_]+"' src/app/report.c | sed 's/.*"\(.*\)"/\1/' |
+	sort -u)
+for member in $members; do
+	knows lanspan.8 "the member $member" "^\.(It )?Em $member( |\$)"
+done
+
+while IFS='|' read -r section key standard min max live; do
+	said=$(text_of "$section" "$key")
+	says "$section" "$key" 'anything' ".It Ic $key No ="
+	[ -z "$standard" ] || says "$section" "$key" 'the default' "$standard"
+	[ -z "$min" ] || says "$section" "$key" 'the range' "$min to $max"
+	reload=' May change at reload.'
+	[ "$section" != peer ] || reload=
+	if [ "$live" = live ]; then
+		says "$section" "$key" 'that it may change' "$reload"
+	else
+		case $said in
+		*"$reload"*)
+			failed=$((failed + 1))
+			echo "FAIL lanspan.conf.5 says that [$section] $key may change at reload"
+			;;
+		*) passed=$((passed + 1)) ;;
+		esac
+	fi
+done <<EOF
+$(keys)
+EOF
+
+# The tables were read at all.
+[ $passed -ge 100 ] || {
+	failed=$((failed + 1))
+	echo "FAIL only $passed things were looked for"
+}
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
