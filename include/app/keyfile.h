@@ -13,8 +13,8 @@
 #include "core/kex.h"
 
 /* Reads a key.  False with a message for people in error (what is wrong, what
- * would be right): missing, not a regular file, open to group or others, owned by somebody else than
- * root or this user, not a key. */
+ * would be right): missing, not a regular file, open to group or others, owned by
+ * somebody else than root or this user, not a key. */
 bool keyfile_read(const char *path, uint8_t key[KEX_KEY], char *error, size_t room);
 
 /* Writes a key to a new file, mode 0600, synced; never over an existing one. */

@@ -17,7 +17,7 @@ enum drop {
 	DROP_MAC1,	    /* handshake that was not made for this site's key */
 	DROP_RATE,	    /* too many handshakes from one address */
 	DROP_COOKIE,	    /* under load: a cookie was sent instead of an answer */
-	DROP_HANDSHAKE,	    /* handshake not authentic: other network, cipher, secret or key */
+	DROP_HANDSHAKE,	    /* handshake not authentic: network, cipher, secret or key */
 	DROP_STRANGER,	    /* handshake from a key that is no peer's */
 	DROP_REPEATED,	    /* handshake message seen before, or not awaited */
 	DROP_YIELD,	    /* both began at once; the other side's attempt yields */

@@ -18,7 +18,7 @@
 #define FDB_PORT_NONE UINT16_MAX
 #define FDB_PORTS 1024			/* ports are numbers below this */
 #define FDB_MOVES 5			/* as many moves in FDB_MOVE_WINDOW ... */
-#define FDB_MOVE_WINDOW SECONDS(180)	/* ... hold the address where it is until the window ends */
+#define FDB_MOVE_WINDOW SECONDS(180)	/* ... hold the address until the window ends */
 
 struct fdb_entry {
 	struct mac mac;

@@ -22,7 +22,7 @@
 #define PMTU_RAISE SECONDS(600)	    /* look for growth as often */
 #define PMTU_PROBES 3		    /* probes of a size before it counts as too large */
 #define PMTU_MISSES 5		    /* unanswered confirmations in a row make a black hole */
-#define PMTU_CHECK SECONDS(1)	    /* a confirmed size above base is confirmed again as often while data flows */
+#define PMTU_CHECK SECONDS(1)	    /* a size above base is confirmed as often, as data flows */
 
 enum pmtu_state { PMTU_STATE_BASE, PMTU_STATE_SEARCH, PMTU_STATE_DONE };
 

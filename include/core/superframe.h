@@ -43,10 +43,10 @@ bool superframe_layout(const uint8_t *frame, size_t have, struct superframe_layo
  * the TCP or UDP checksum when GSO is on, which implies NEEDS_CSUM; all headers
  * within `have` and SUPERFRAME_HEADERS, some payload, and not more from the IP
  * header on than 65535 bytes.  What length the headers claim does not matter:
- * as in the kernel, those of the bytes at hand are written.  Of a plain frame (VNET_GSO_NONE) with NEEDS_CSUM:
- * csum_start + csum_offset + 2 within both len and have.  Of a plain frame
- * without: always true.  Fills *layout when true (all zero for less than an
- * Ethernet header).
+ * as in the kernel, those of the bytes at hand are written.  Of a plain frame
+ * (VNET_GSO_NONE) with NEEDS_CSUM: csum_start + csum_offset + 2 within both len
+ * and have.  Of a plain frame without: always true.  Fills *layout when true (all
+ * zero for less than an Ethernet header).
  */
 bool superframe_valid(const uint8_t *frame, size_t have, size_t len, const struct vnet *vnet,
 		      struct superframe_layout *layout);

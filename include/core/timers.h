@@ -4,14 +4,16 @@
  * up.  The room is told what happened and answers what is to be done.
  *
  * With a new session: a PING at once, which the initiator's peer needs to see
- * before it uses the new key, and which gives the RTT.  Later, after a quiet time (TIMERS_QUIET while frames pass, the
- * configured keepalive otherwise) a PING goes out, again after each time-out; two that
- * stay unanswered begin a handshake beside the old session; after TIMERS_DEAD
- * the session is given up.  Rekey by the initiator after WIRE_REKEY_AFTER, by
- * the responder TIMERS_RESPONDER later, should the initiator have failed to.
+ * before it uses the new key, and which gives the RTT.  Later, after a quiet
+ * time (TIMERS_QUIET while frames pass, the configured keepalive otherwise) a
+ * PING goes out, again after each time-out; two that stay unanswered begin a
+ * handshake beside the old session; after TIMERS_DEAD the session is given up.
+ * Rekey by the initiator after WIRE_REKEY_AFTER, by the responder
+ * TIMERS_RESPONDER later, should the initiator have failed to.
  * Without a session: a handshake at once, then after 0.5 s, then every second;
  * after ten of them every other wait is 3 s, so that a path with a longer round
- * trip gets an answer through; after sixty each is 5 s; each wait is stretched by up to a fifth at random.
+ * trip gets an answer through; after sixty each is 5 s; each wait is stretched
+ * by up to a fifth at random.
  */
 #ifndef CORE_TIMERS_H
 #define CORE_TIMERS_H
@@ -23,7 +25,7 @@
 
 #define TIMERS_QUIET MS(750)	    /* without a word while frames pass */
 #define TIMERS_ACTIVE SECONDS(30)   /* frames passed within: traffic is on */
-#define TIMERS_DEAD SECONDS(10)	    /* without an answer since the first PING ends a session */
+#define TIMERS_DEAD SECONDS(10)	    /* of no answer since the first PING: the end */
 #define TIMERS_RESPONDER SECONDS(30)
 #define TIMERS_MEASURE SECONDS(5)   /* a PING as often while frames pass, for the RTT */
 

@@ -60,7 +60,7 @@ struct udp_message {
 	size_t len;
 	size_t segment;
 	struct addr to;
-	int error; /* out: 0, or the errno: EMSGSIZE when a datagram was too large for the interface */
+	int error; /* out: 0 or the errno; EMSGSIZE: a datagram above the interface's MTU */
 };
 
 /*

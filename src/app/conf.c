@@ -267,8 +267,10 @@ static void check_together(struct reading *r)
 
 bool conf_instance_valid(const char *name, size_t n)
 {
-	return n >= 1 && n <= WIRE_NAME && *name != '.' &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") >= n;
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+	return n >= 1 && n <= WIRE_NAME && *name != '.' && strspn(name, allowed) >= n;
 }
 
 /* The file's name names the instance, and so its control socket. */

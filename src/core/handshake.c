@@ -60,7 +60,8 @@ static struct keypair *reserve(const struct identity *self, struct peer *peer, b
 	uint32_t random;
 
 	rand_fill(&self->rand, &random, sizeof(random));
-	return keys_reserve(&peer->keys, (uint32_t)peer->number << KEYS_SLOT_BITS, random, for_next);
+	return keys_reserve(&peer->keys, (uint32_t)peer->number << KEYS_SLOT_BITS, random,
+			    for_next);
 }
 
 bool handshake_initiate(const struct identity *self, struct peer *peer, struct instant now,
