@@ -338,6 +338,23 @@ static void test_segments_of_no_sense(void **state)
 	unpack_free(&h.unpack);
 }
 
+/* A continuation that no record can be so long for is not kept. */
+static void test_continuation_longer_than_any_record(void **state)
+{
+	static uint8_t plain[2 + UNPACK_RECORD + 1];
+	struct hand h;
+
+	(void)state;
+	hand_begin(&h);
+	be16_put(plain, UNPACK_RECORD);
+	hand_give(&h, 1, plain, 2 + UNPACK_RECORD);
+	assert_int_equal(h.drops[DROP_RECORD], 0);
+	be16_put(plain, UNPACK_RECORD + 1);
+	hand_give(&h, 2, plain, sizeof(plain));
+	assert_int_equal(h.drops[DROP_RECORD], 1);
+	unpack_free(&h.unpack);
+}
+
 /* Many pieces and many joins: memory does not grow, and the oldest gives way. */
 static void test_joins_are_bounded(void **state)
 {
@@ -399,6 +416,7 @@ int main(void)
 		cmocka_unit_test(test_reversed),
 		cmocka_unit_test(test_plaintexts),
 		cmocka_unit_test(test_segments_of_no_sense),
+		cmocka_unit_test(test_continuation_longer_than_any_record),
 		cmocka_unit_test(test_joins_are_bounded),
 		cmocka_unit_test(test_joins_that_do_not_fit),
 	};
