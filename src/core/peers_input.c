@@ -76,17 +76,27 @@ static bool is_at(const struct peer *peer, uint8_t socket, const struct addr *fr
 	return peer->endpoint.socket == socket && addr_equal(&peer->endpoint.addr, from);
 }
 
-/* Both sides' handshakes came through at once: the session that the lower key
- * began is the one that both go on with.  Who called when it had used that
- * session already wants another, and there is no tie. */
-static bool wins_tie(const struct peer *peer, const struct keypair *next, struct instant now)
+/*
+ * A NEXT key does not take over from the CURRENT one in two cases.
+ *
+ * A tie: both sides' handshakes came through at once, and the session that the
+ * lower key began is the one that both go on with.  Who called when it had used
+ * that session already wants another, and there is no tie.
+ *
+ * It is from an earlier handshake than CURRENT: its first packet was held back,
+ * and the peer has gone on, perhaps to another place, since.
+ */
+static bool current_stands(const struct peer *peer, const struct keypair *next, struct instant now)
 {
 	const struct keypair *current = peer->keys.current;
+	bool older;
 
-	if (!current || !current->initiator || peer->lower ||
-	    instant_between(current->made, now) >= WIRE_TIE)
+	if (!current)
 		return false;
-	return !next->informed || instant_before(next->made, current->made);
+	older = instant_before(next->made, current->made);
+	if (!current->initiator || instant_between(current->made, now) >= WIRE_TIE)
+		return older;
+	return !peer->lower && (!next->informed || older);
 }
 
 /* The initiator used the key that we made: now it is proven that it lives and
@@ -94,7 +104,7 @@ static bool wins_tie(const struct peer *peer, const struct keypair *next, struct
 static void confirm(struct peers *p, struct peer *peer, struct keypair *kp, uint8_t socket,
 		    const struct addr *from, struct instant now)
 {
-	if (wins_tie(peer, kp, now)) {
+	if (current_stands(peer, kp, now)) {
 		keys_demote(kp, now);
 		return;
 	}

@@ -56,6 +56,60 @@ static void test_stamps_of_no_time(void **state)
 	pair_free(p);
 }
 
+static struct pair_packet held;
+
+/* Nothing but handshakes comes through from 0; its first DATA is held. */
+static bool hold_data(struct pair *p, struct pair_packet *packet)
+{
+	if (packet->data[0] != WIRE_DATA || !addr_equal(&packet->from, &p->s[0].addr))
+		return true;
+	if (!held.data) {
+		held = *packet;
+		held.data = malloc(held.len);
+		memcpy(held.data, packet->data, held.len);
+	}
+	return false;
+}
+
+/* The first packet under a key, held until the peers have gone on to another
+ * one, and sent then from elsewhere, brings neither that key nor the endpoint
+ * there. */
+static void test_held_confirmation(void **state)
+{
+	static const struct pair_setup setup[] = { { 0 }, { .no_address = true } };
+
+	(void)state;
+	for (unsigned caller = 0; caller < 2; caller++) {
+		struct pair *p = pair_new(2, setup);
+		const struct keypair *current;
+		struct peer *peer = p->s[1].peer[0];
+
+		p->filter = hold_data;
+		pair_run(p, MS(400));
+		assert_non_null(held.data);
+		assert_false(peer_has_session(peer));
+		p->filter = NULL;
+		if (caller == 1) /* it knows where the other is, by command so to say */
+			peers_set_addresses(&p->s[1].site.peers, peer, &p->s[0].addr, 1, p->now);
+		else
+			peers_rekey(&p->s[0].site.peers, p->s[0].peer[1], p->now);
+		pair_run(p, SECONDS(6));
+		assert_true(pair_connected(p, 0, 1));
+		current = peer->keys.current;
+		assert_int_equal(current->initiator, caller);
+		held.from.port = 6666;
+		pair_inject(p, &held);
+		assert_ptr_equal(peer->keys.current, current);
+		assert_true(addr_equal(&peer->endpoint.addr, &p->s[0].addr));
+		pair_send(p, 1, 0, 5, 100);
+		pair_run(p, MS(50));
+		assert_int_equal(pair_got(p, 0, 5), 1);
+		free(held.data);
+		held.data = NULL;
+		pair_free(p);
+	}
+}
+
 /* Between the two stands somebody who lets packets of 0 come from one port and
  * another in turn, as an address translator with two of them would. */
 static bool other_port(struct pair *p, struct pair_packet *packet)
@@ -100,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stamps_of_no_time),
+		cmocka_unit_test(test_held_confirmation),
 		cmocka_unit_test(test_restless_endpoint),
 	};
 
