@@ -9,8 +9,9 @@
 #            these.  A header beside its .c file is for that folder alone.
 #   cycle    none between headers, none between rooms (x.c and x_part.c count
 #            with x.h)
-#   library  openssl: core/aead, core/kex; pcap: host/capture; iniparser:
-#            app/conf; libmnl: host/netlink; jansson: app and programs
+#   library  openssl: core/aead, core/kex; intel-ipsec-mb: core/aead_mb; pcap:
+#            host/capture; iniparser: app/conf; libmnl: host/netlink; jansson:
+#            app and programs
 #   core     pure: only the headers listed below, no system call, no clock, no
 #            randomness of its own, no log; heap only in functions named _init,
 #            _new, _start or _free, and in aead
