@@ -2,7 +2,9 @@
 /*
  * A local port of the switch: where frames go out to a device, in the form that
  * the device takes.  A super-frame or partial checksum that it does not take is
- * cut and summed here.
+ * cut and summed here.  One that the device refuses, though it should take it, is
+ * cut after all; when that happens PORT_REFUSALS times in a row, and the pieces
+ * were taken, the port goes on without that offload.
  */
 #ifndef CORE_PORT_H
 #define CORE_PORT_H
@@ -17,6 +19,7 @@
 #include "core/vnet.h"
 
 #define PORT_NAME 64
+#define PORT_REFUSALS 8
 
 struct port_traffic {
 	uint64_t bytes, frames;
@@ -30,6 +33,8 @@ struct port {
 	char name[PORT_NAME];
 	bool up;
 	uint32_t can; /* VNET_CAN_* that the device takes */
+	uint32_t lost; /* VNET_CAN_* that were given up */
+	unsigned refusals;
 	port_write write;
 	void *ctx;
 	struct port_traffic rx, tx; /* rx: into the switch */

@@ -111,7 +111,7 @@ void node_io_watch_tap(struct node *node)
 	struct tap *tap = &node->attach.tap;
 
 	node->port.up = tap->fd >= 0;
-	node->port.can = tap->offloads;
+	node->port.can = tap->offloads & ~node->port.lost;
 	if (tap->fd < 0)
 		return;
 	node->tap_source =
@@ -130,8 +130,12 @@ static void unwatch_tap(struct node *node)
 
 void node_io_mend(struct node *node, struct instant now)
 {
+	int before = node->attach.tap.ifindex;
+
 	unwatch_tap(node);
 	attach_mend(&node->attach, now);
+	if (node->attach.tap.ifindex != before)
+		node->port.lost = 0; /* another device, another chance */
 	node_io_watch_tap(node);
 }
 

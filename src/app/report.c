@@ -197,6 +197,18 @@ static json_t *port_traffic_object(const struct port_traffic *t, uint64_t calls)
 	return object;
 }
 
+/* Why an offload is not in the list, or NULL when all are. */
+static const char *offload_note(const struct attach *a, const struct port *port)
+{
+	if (!a->offload)
+		return "offload = off";
+	if (port->lost)
+		return "given up: the kernel refused super-frames and took their segments";
+	if (a->tap.fd >= 0 && !(a->tap.offloads & VNET_CAN_USO))
+		return "no USO: needs Linux 6.2";
+	return NULL;
+}
+
 static json_t *ports_array(struct node *node)
 {
 	static const char *const bridge_states[] = { [ATTACH_NO_BRIDGE] = "none",
@@ -213,9 +225,7 @@ static json_t *ports_array(struct node *node)
 	put_text(object, "note", a->note[0] ? a->note : NULL);
 	put_count(object, "mtu", a->mtu);
 	put(object, "offloads", offloads_array(node->port.can));
-	put_text(object, "offload_note",
-		 a->offload ? node->port.can & VNET_CAN_USO ? NULL : "no USO: needs Linux 6.2"
-			    : "offload = off");
+	put_text(object, "offload_note", offload_note(a, &node->port));
 	put(object, "rx", port_traffic_object(&node->port.rx, node->tap_reads));
 	put(object, "tx", port_traffic_object(&node->port.tx, node->tap_writes));
 	put_count(object, "cut", node->port.cut);

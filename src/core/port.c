@@ -38,16 +38,24 @@ static enum drop reason_of(int error)
 	}
 }
 
-static void put(struct port *port, const struct vnet *vnet, struct iovec *iov, size_t n, size_t len)
+static int put(struct port *port, const struct vnet *vnet, struct iovec *iov, size_t n, size_t len)
 {
 	int error = port->write(port->ctx, vnet, iov, n);
 
-	if (error) {
-		port->drops.count[reason_of(error)]++;
-		return;
+	if (error == 0) {
+		port->tx.frames++;
+		port->tx.bytes += len;
 	}
-	port->tx.frames++;
-	port->tx.bytes += len;
+	return error;
+}
+
+static void put_or_drop(struct port *port, const struct vnet *vnet, struct iovec *iov, size_t n,
+			size_t len)
+{
+	int error = put(port, vnet, iov, n, len);
+
+	if (error)
+		port->drops.count[reason_of(error)]++;
 }
 
 /* The VNET_CAN_* bits that a frame needs. */
@@ -83,7 +91,7 @@ static void put_flat(struct port *port, uint8_t *bytes, size_t len, const struct
 {
 	struct iovec iov[2] = { { 0 }, { .iov_base = bytes, .iov_len = len } };
 
-	put(port, vnet, iov, 2, len);
+	put_or_drop(port, vnet, iov, 2, len);
 }
 
 static void put_cut(struct port *port, size_t len, const struct vnet *vnet,
@@ -100,20 +108,12 @@ static void put_cut(struct port *port, size_t len, const struct vnet *vnet,
 	port->cut++;
 }
 
-void port_deliver(struct port *port, struct frame *frame)
+/* In user space, what the device does not do. */
+static void deliver_plain(struct port *port, const struct frame *frame)
 {
 	struct superframe_layout layout;
 	struct vnet vnet = frame->vnet;
-	uint32_t need = needs(&vnet);
 
-	if (!port->up) {
-		port->drops.count[DROP_PORT_DOWN]++;
-		return;
-	}
-	if ((need & ~port->can) == 0) {
-		put(port, &vnet, frame->iov, frame->n, frame->len);
-		return;
-	}
 	if (frame->len > SUPERFRAME_MAX) {
 		port->drops.count[DROP_OVERSIZE]++;
 		return;
@@ -129,4 +129,40 @@ void port_deliver(struct port *port, struct frame *frame)
 	}
 	superframe_checksum(port->scratch, frame->len, &vnet);
 	put_flat(port, port->scratch, frame->len, &vnet);
+}
+
+/* The device refused a super-frame that it should take. */
+static void heal(struct port *port, const struct frame *frame, uint32_t need)
+{
+	uint64_t taken = port->tx.frames;
+
+	deliver_plain(port, frame);
+	if (port->tx.frames == taken || ++port->refusals < PORT_REFUSALS)
+		return;
+	need &= ~(uint32_t)VNET_CAN_CSUM;
+	port->can &= ~need;
+	port->lost |= need;
+	port->refusals = 0;
+}
+
+void port_deliver(struct port *port, struct frame *frame)
+{
+	uint32_t need = needs(&frame->vnet);
+	int error;
+
+	if (!port->up) {
+		port->drops.count[DROP_PORT_DOWN]++;
+		return;
+	}
+	if (need & ~port->can) {
+		deliver_plain(port, frame);
+		return;
+	}
+	error = put(port, &frame->vnet, frame->iov, frame->n, frame->len);
+	if (error == -EINVAL && frame->vnet.gso_type != VNET_GSO_NONE)
+		heal(port, frame, need);
+	else if (error)
+		port->drops.count[reason_of(error)]++;
+	else if (frame->vnet.gso_type != VNET_GSO_NONE)
+		port->refusals = 0;
 }

@@ -20,6 +20,7 @@
 struct device {
 	struct port port;
 	int answer;
+	bool refuses_supers; /* as a kernel without that offload */
 	unsigned frames, supers, partial;
 	size_t payload;
 	const struct super *of; /* segments are held against it */
@@ -34,6 +35,8 @@ static int take(void *ctx, const struct vnet *vnet, struct iovec *iov, size_t n)
 
 	if (d->answer)
 		return d->answer;
+	if (d->refuses_supers && vnet->gso_type != VNET_GSO_NONE)
+		return -EINVAL;
 	d->last_len = 0;
 	for (size_t i = 1; i < n; i++) {
 		memcpy(d->last + d->last_len, iov[i].iov_base, iov[i].iov_len);
@@ -226,6 +229,57 @@ static void test_what_a_device_answers(void **state)
 	}
 }
 
+/* Refused super-frames are cut at once and none is lost; the offload is given up
+ * when it goes on, and not for a few. */
+static void test_refused_super_frames_heal(void **state)
+{
+	static struct device d;
+	struct super s = draw_super(1);
+	size_t total = s.len - s.headers;
+	unsigned before;
+
+	(void)state;
+	begin(&d, EVERYTHING);
+	d.of = &s;
+	for (unsigned i = 0; i < 3 * PORT_REFUSALS; i++) {
+		d.refuses_supers = i % PORT_REFUSALS != 3;
+		before = d.supers;
+		d.payload = 0;
+		deliver(&d, s.bytes, s.len, s.headers, &s.vnet);
+		assert_true(d.supers > before || d.payload == total);
+	}
+	assert_int_equal(d.port.lost, 0);
+	d.refuses_supers = true;
+	for (unsigned i = 0; i < PORT_REFUSALS; i++) {
+		d.payload = 0;
+		deliver(&d, s.bytes, s.len, s.headers, &s.vnet);
+		assert_int_equal(d.payload, total);
+	}
+	assert_int_equal(d.port.lost, needs(&s) & ~VNET_CAN_CSUM);
+	assert_int_equal(d.port.can, EVERYTHING & ~d.port.lost);
+	for (unsigned i = 0; i < DROP_COUNT; i++)
+		assert_int_equal(d.port.drops.count[i], 0);
+	super_free(&s);
+	port_free(&d.port);
+}
+
+/* A super-frame whose pieces are refused as well says nothing of the offload. */
+static void test_a_bad_super_frame_heals_nothing(void **state)
+{
+	static struct device d;
+	struct super s = draw_super(1);
+
+	(void)state;
+	begin(&d, EVERYTHING);
+	d.answer = -EINVAL;
+	for (unsigned i = 0; i < 2 * PORT_REFUSALS; i++)
+		deliver(&d, s.bytes, s.len, s.headers, &s.vnet);
+	assert_int_equal(d.port.lost, 0);
+	assert_true(d.port.drops.count[DROP_PORT_REFUSED] > 0);
+	super_free(&s);
+	port_free(&d.port);
+}
+
 static void test_name_is_cut(void **state)
 {
 	struct port port;
@@ -248,6 +302,8 @@ int main(void)
 		cmocka_unit_test(test_partial_sums),
 		cmocka_unit_test(test_facts_that_do_not_fit),
 		cmocka_unit_test(test_what_a_device_answers),
+		cmocka_unit_test(test_refused_super_frames_heal),
+		cmocka_unit_test(test_a_bad_super_frame_heals_nothing),
 		cmocka_unit_test(test_name_is_cut),
 	};
 
