@@ -22,6 +22,7 @@
 #define KEYS_SLOTS 8	 /* per peer */
 #define KEYS_SLOT_BITS 3
 #define KEYS_NEXT 2	 /* unconfirmed ones at most: replays push out only these */
+#define KEYS_YOUNG SECONDS(5) /* of a NEXT key: its confirmation may be on its way */
 #define KEYS_CONTEXT 16
 #define KEYS_AAD (KEYS_CONTEXT + WIRE_DATA_HEADER)
 
@@ -63,6 +64,9 @@ void keys_free(struct keys *k);
  * base | slot; state RESERVED.  NULL cannot happen while there are spare
  * slots, as there always are: see the static assertion in keys.c. */
 struct keypair *keys_reserve(struct keys *k, uint32_t base, uint32_t random, bool for_next);
+
+/* True when another NEXT key would push out one that is young. */
+bool keys_crowded(const struct keys *k, struct instant now);
 
 /* Puts the keys into a reserved slot.  The initiator's becomes CURRENT at
  * once, the responder's NEXT. */

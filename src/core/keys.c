@@ -97,6 +97,16 @@ struct keypair *keys_reserve(struct keys *k, uint32_t base, uint32_t random, boo
 	return kp;
 }
 
+bool keys_crowded(const struct keys *k, struct instant now)
+{
+	unsigned young = 0;
+
+	for (unsigned i = 0; i < KEYS_SLOTS; i++)
+		young += k->slot[i].state == KEY_NEXT &&
+			 instant_between(k->slot[i].made, now) < KEYS_YOUNG;
+	return young >= KEYS_NEXT;
+}
+
 static void replace_current(struct keys *k, struct keypair *kp, struct instant now)
 {
 	if (k->current) {

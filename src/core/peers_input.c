@@ -213,26 +213,32 @@ static void remember(struct peers *p, const uint8_t *packet)
 	p->next_seen = (p->next_seen + 1) % PEERS_SEEN;
 }
 
-/* Guards of an INITIATION that cost less than a key agreement. */
-static enum drop guard_initiation(struct peers *p, uint8_t socket, const struct addr *from,
-				  const uint8_t *packet, struct instant now)
+/* Who calls has to show that it gets what is sent to its address, and calls from
+ * there so often at most. */
+static enum drop guard_source(struct peers *p, uint8_t socket, const struct addr *from,
+			      const uint8_t *packet, struct instant now)
 {
-	enum cookie_verdict verdict =
-		cookie_guard_check(&p->guard, packet, WIRE_INITIATION_LEN, from, now);
 	uint8_t cookie[WIRE_COOKIE_LEN];
 
-	if (verdict == COOKIE_BAD_MAC1)
-		return DROP_MAC1;
-	if (seen_before(p, packet))
-		return DROP_REPEATED;
-	if (!under_load(p, now))
-		return DROP_COUNT;
-	if (verdict == COOKIE_MAC2_GOOD)
+	if (cookie_guard_check(&p->guard, packet, WIRE_INITIATION_LEN, from, now) ==
+	    COOKIE_MAC2_GOOD)
 		return limit_pass(p->limit, from, now) ? DROP_COUNT : DROP_RATE;
 	cookie_guard_answer(&p->guard, WIRE_COOKIE, be32_get(packet + 4), packet,
 			    WIRE_INITIATION_LEN, from, now, cookie);
 	outbox_datagram(p->outbox, from, socket, RUN_NOBODY, cookie, sizeof(cookie));
 	return DROP_COOKIE;
+}
+
+/* Guards of an INITIATION that cost less than a key agreement. */
+static enum drop guard_initiation(struct peers *p, uint8_t socket, const struct addr *from,
+				  const uint8_t *packet, struct instant now)
+{
+	if (cookie_guard_check(&p->guard, packet, WIRE_INITIATION_LEN, from, now) ==
+	    COOKIE_BAD_MAC1)
+		return DROP_MAC1;
+	if (seen_before(p, packet))
+		return DROP_REPEATED;
+	return under_load(p, now) ? guard_source(p, socket, from, packet, now) : DROP_COUNT;
 }
 
 /* Both began: ours stands while it is fresh, if our key is the lower one. */
@@ -279,7 +285,11 @@ static void take_initiation(struct peers *p, uint8_t socket, const struct addr *
 		goto out;
 	}
 	remember(p, packet); /* a stranger's would push out those that matter */
-	reason = answer_call(p, &call, peer, socket, from, now);
+	/* Ancient ones, sent again, would push out the answer to one that is honest. */
+	if (keys_crowded(&peer->keys, now))
+		reason = guard_source(p, socket, from, packet, now);
+	if (reason == DROP_COUNT)
+		reason = answer_call(p, &call, peer, socket, from, now);
 	if (reason != DROP_COUNT)
 		peer_drop(peer, reason);
 out:

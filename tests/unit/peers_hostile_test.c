@@ -56,6 +56,100 @@ static void test_stamps_of_no_time(void **state)
 	pair_free(p);
 }
 
+#define RECORDED 300 /* INITIATIONs: more than are remembered */
+
+static struct pair_packet ancient[RECORDED];
+static unsigned n_ancient, next_ancient;
+
+/* Notes the INITIATIONs of 0 that were kept, and forgets the rest. */
+static void record(struct pair *p)
+{
+	for (size_t i = 0; i < p->n_kept; i++) {
+		if (n_ancient < RECORDED && p->kept[i].data[0] == WIRE_INITIATION &&
+		    addr_equal(&p->kept[i].from, &p->s[0].addr))
+			ancient[n_ancient++] = p->kept[i];
+		else
+			free(p->kept[i].data);
+	}
+	p->n_kept = 0;
+}
+
+/* After each RESPONSE of 1 to 0 come two INITIATIONs from long ago. */
+static bool send_ancient(struct pair *p, struct pair_packet *packet)
+{
+	if (packet->data[0] != WIRE_RESPONSE || !addr_equal(&packet->to, &p->s[0].addr))
+		return true;
+	for (unsigned i = 0; i < 2; i++) {
+		struct pair_packet again = ancient[next_ancient++ % RECORDED];
+
+		again.from.port = 6666;
+		again.at = instant_add(p->now, 1);
+		again.data = malloc(again.len);
+		memcpy(again.data, ancient[(next_ancient - 1) % RECORDED].data, again.len);
+		p->wire[p->n_wire++] = again;
+	}
+	return true;
+}
+
+/* Who has recorded more INITIATIONs than a site remembers can have them answered,
+ * but not have the answers push out that to an honest one before it is confirmed. */
+static void test_ancient_initiations_keep_nobody_out(void **state)
+{
+	static const struct pair_setup setup[] = { { 0 }, { .no_address = true } };
+	struct pair *p = pair_new(2, setup);
+
+	(void)state;
+	pair_run(p, SECONDS(3));
+	p->keep = true;
+	while (n_ancient < RECORDED) {
+		peers_rekey(&p->s[0].site.peers, p->s[0].peer[1], p->now);
+		pair_run(p, MS(100));
+		record(p);
+	}
+	p->keep = false;
+	for (unsigned i = 0; i < 20; i++) {
+		uint32_t index = p->s[1].peer[0]->keys.current->local_index;
+
+		pair_run(p, SECONDS(6));
+		p->filter = send_ancient;
+		peers_rekey(&p->s[0].site.peers, p->s[0].peer[1], p->now);
+		pair_run(p, MS(100));
+		p->filter = NULL;
+		assert_true(p->s[1].peer[0]->keys.current->local_index != index);
+		pair_send(p, 0, 1, i, 100);
+		pair_run(p, MS(50));
+		assert_int_equal(pair_got(p, 1, i), 1);
+	}
+	assert_in_range(next_ancient, 40, 100);
+	assert_true(pair_drops(p, 1, DROP_COOKIE) >= 20);
+	while (n_ancient > 0)
+		free(ancient[--n_ancient].data);
+	pair_free(p);
+}
+
+/* Young NEXT keys that nobody will confirm do not keep an honest caller out. */
+static void test_crowd_lets_a_caller_in(void **state)
+{
+	static const struct pair_setup setup[] = { { 0 }, { .no_address = true } };
+	struct pair *p = pair_new(2, setup);
+	struct keys *keys = &p->s[1].peer[0]->keys;
+
+	(void)state;
+	for (unsigned i = 0; i < KEYS_NEXT; i++) {
+		struct keypair *kp = keys_reserve(keys, 0, i + 1, true);
+		const uint8_t key[AEAD_KEY] = { 0 };
+
+		assert_false(keys_crowded(keys, p->now));
+		keys_install(keys, kp, false, 7, key, key, p->now);
+	}
+	assert_true(keys_crowded(keys, p->now));
+	assert_false(keys_crowded(keys, instant_add(p->now, KEYS_YOUNG)));
+	pair_run(p, MS(100)); /* call, cookie, call, answer, confirmation */
+	assert_int_equal(p->kinds[WIRE_COOKIE], 1);
+	assert_true(pair_connected(p, 0, 1));
+	pair_free(p);
+}
+
 static struct pair_packet held;
 
 /* Nothing but handshakes comes through from 0; its first DATA is held. */
@@ -154,6 +248,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stamps_of_no_time),
+		cmocka_unit_test(test_ancient_initiations_keep_nobody_out),
+		cmocka_unit_test(test_crowd_lets_a_caller_in),
 		cmocka_unit_test(test_held_confirmation),
 		cmocka_unit_test(test_restless_endpoint),
 	};
