@@ -469,6 +469,38 @@ static void test_late_packet_does_not_roam(void **state)
 	pair_free(p);
 }
 
+/* Loses DATA of the session that site 0 first sends in. */
+static bool lose_first_session(struct pair *p, struct pair_packet *packet)
+{
+	return packet->data[0] != WIRE_DATA || !addr_equal(&packet->from, &p->s[0].addr) ||
+	       be32_get(packet->data + 4) != be32_get(p->kept[0].data + 4);
+}
+
+/* Nor does the newest packet of a key that was replaced. */
+static void test_previous_key_does_not_roam(void **state)
+{
+	struct pair *p = connected();
+	struct pair_packet *late = p->kept;
+
+	(void)state;
+	p->keep = p->cut = true;
+	pair_send(p, 0, 1, 1, 100);
+	p->cut = false;
+	p->filter = lose_first_session;
+	peers_rekey(&p->s[0].site.peers, p->s[0].peer[1], p->now);
+	pair_run(p, MS(200));
+	assert_int_equal(p->s[1].peer[0]->rekeys, 1);
+	for (size_t i = 0; i < p->n_kept; i++) {
+		if (!lose_first_session(p, &p->kept[i]))
+			late = &p->kept[i];
+	}
+	late->from.port = 12345;
+	pair_inject(p, late);
+	assert_true(addr_equal(&p->s[1].peer[0]->endpoint.addr, &p->s[0].addr));
+	assert_int_equal(p->s[1].peer[0]->roamed, 0);
+	pair_free(p);
+}
+
 static void test_send_errors(void **state)
 {
 	struct pair *p = connected();
@@ -777,6 +809,7 @@ int main(void)
 		cmocka_unit_test(test_under_load),
 		cmocka_unit_test(test_roaming),
 		cmocka_unit_test(test_late_packet_does_not_roam),
+		cmocka_unit_test(test_previous_key_does_not_roam),
 		cmocka_unit_test(test_send_errors),
 		cmocka_unit_test(test_rekey_by_time_loses_nothing),
 		cmocka_unit_test(test_rekey_by_packets),
