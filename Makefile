@@ -164,6 +164,13 @@ $(fuzzers:%=$(BUILD)/fuzz/%): $(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/%.o \
 	@echo "LD $@"
 	@$(FUZZ_CC) $(flags_fuzz) -fsanitize=fuzzer $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
+# The daemon with the packets' cipher left out, for the benchmark alone.
+$(BUILD)/bench/lanspan-bridge: $(BUILD)/obj/src/lanspan-bridge.o $(BUILD)/obj/tests/bench/plain.o \
+		$(BUILD)/obj/liblanspan.a
+	@mkdir -p $(@D)
+	@echo "LD $@"
+	@$(CC) $(flags_obj) $(link_obj) -Wl,--wrap=aead_seal,--wrap=aead_open $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
 # ---- targets for people ------------------------------------------------------
 
 .PHONY: FORCE all deps deps-build deps-test deps-demo deps-fuzz demo test test-programs \
@@ -241,7 +248,7 @@ soak: $(netns_programs) $(sim_tests:%=$(tested)/%) | deps-test
 	@$(test_env) tools/soak.sh $(SOAK_SECONDS) $(sim_tests:%=$(tested)/%) -- $(netns_tests)
 
 bench: ## one table of speeds, beside other tunnels
-bench: all | deps-demo
+bench: all $(BUILD)/bench/lanspan-bridge | deps-demo
 	@BIN=$(bin) tests/bench/bench.sh
 
 layers: ## includes point down, no cycle, every wall stands

@@ -11,7 +11,9 @@
 # shares this machine's cores, so only ratios within one run mean anything.
 #
 #   ROUNDS   default 5          T       seconds of one measurement, default 3
-#   PEERS    default "vxlan openvpn tinc fastd n2n wgvxlan lanspan"
+#   PEERS    default "vxlan openvpn tinc fastd n2n wgvxlan lanspan openssl plain":
+#            lanspan takes the fastest engine that is there, openssl is lanspan with
+#            engine = openssl, plain has its cipher left out, which no product can
 #   WAN_MTU  default 1500       OUT     folder for RESULTS.md, default build/bench
 #
 # Packages: iperf3 jq iputils-ping openvpn openssl tinc fastd n2n wireguard-go
@@ -19,17 +21,19 @@
 QUIET=yes
 # shellcheck source=../netns/lib.sh
 . "$(dirname "$0")/../netns/lib.sh"
-need ping iperf3 jq
+need ping iperf3 jq ethtool
 ROUNDS=${ROUNDS:-5}
 T=${T:-3}
-PEERS=${PEERS:-vxlan openvpn tinc fastd n2n wgvxlan lanspan}
+PEERS=${PEERS:-vxlan openvpn tinc fastd n2n wgvxlan lanspan openssl plain}
 OUT=${OUT:-$TOP/build/bench}
-METRICS="tcp1 tcp1r tcp4 tcp4r udp64 udp1400 rtt busy cpu500"
+METRICS="tcp1 tcp1r tcp4 tcp4r tcpno udp64 pps64 udp1400 rtt rttload busy cpu500"
 declare -A PROGRAMS=([vxlan]=ip [openvpn]="openvpn openssl" [tinc]=tincd [fastd]=fastd
-	[n2n]="edge supernode" [wgvxlan]="wireguard-go wg" [lanspan]="$BIN/lanspan-bridge")
+	[n2n]="edge supernode" [wgvxlan]="wireguard-go wg" [lanspan]="$BIN/lanspan-bridge"
+	[openssl]="$BIN/lanspan-bridge" [plain]="$BIN/bench/lanspan-bridge")
 declare -A TITLE=([vxlan]="kernel VXLAN, not encrypted" [openvpn]="OpenVPN tap, AES-256-GCM"
 	[tinc]="tinc switch, AES-256-CBC" [fastd]="fastd tap, salsa2012+umac"
-	[n2n]="n2n, default cipher" [wgvxlan]="VXLAN over wireguard-go" [lanspan]="lanspan, AES-256-GCM")
+	[n2n]="n2n, default cipher" [wgvxlan]="VXLAN over wireguard-go" [lanspan]="lanspan, AES-256-GCM"
+	[openssl]="lanspan, engine = openssl" [plain]="lanspan, no cipher (bench only)")
 declare -a TUNNEL=() # process ids of the tunnel that stands
 
 # ---- the stage ------------------------------------------------------------
@@ -193,9 +197,30 @@ start_wgvxlan() {
 	vxlan_pair 10.98.0 $((WAN_MTU - 130))
 }
 
-start_lanspan() {
+lanspan_pair() { # ENGINE
+	local s
+	for s in a b; do
+		conf $s site engine "$1"
+		conf_write $s
+	done
 	bridge_start a b
 	TUNNEL+=("${PID[a]}" "${PID[b]}")
+}
+
+start_lanspan() {
+	lanspan_pair auto
+}
+
+start_openssl() {
+	lanspan_pair openssl
+}
+
+start_plain() {
+	local BIN=$BIN
+	ln -sf "$BIN/lanspan" "$W/lanspan"
+	ln -sf "$BIN/bench/lanspan-bridge" "$W/lanspan-bridge"
+	BIN=$W
+	lanspan_pair openssl
 }
 
 stop_tunnel() {
@@ -260,6 +285,43 @@ elsewhere() {
 	note elsewhere "$((($(busy_ticks) - before) * 200 / $(getconf CLK_TCK)))"
 }
 
+# offloads on|off: of the hosts and their ports, as cards without any
+offloads() {
+	local n
+	for n in a b; do
+		on h$n ethtool -K e0 tso "$1" gso "$1" tx "$1" tx-udp-segmentation "$1" >/dev/null 2>&1
+		on s$n ethtool -K p-$n tso "$1" gso "$1" tx "$1" tx-udp-segmentation "$1" >/dev/null 2>&1
+	done
+}
+
+# The round trip while a TCP stream saturates, in us.
+rtt_under_load() {
+	local stream
+	spawn hb "$W/log/$NOW.log" iperf3 -s -1 -p 5202
+	wait_for 5 "" listens hb t 5202
+	spawn ha "$W/log/$NOW.log" iperf3 -c 192.168.77.2 -p 5202 -t $((T + 1))
+	stream=$SPAWNED
+	on ha ping -q -w "$T" -i 0.01 192.168.77.2 | awk -F'[/ ]' '/^rtt/ { print $8 * 1000 }'
+	wait_for 20 "" gone "$stream"
+}
+
+# Frames of 64 bytes a second that arrive with at most 1 % lost: the pace is
+# halved in between six times.
+paced() {
+	local low=0 high=400000 pace json best=0 step
+	for step in 1 2 3 4 5 6; do
+		pace=$(((low + high) / 2))
+		json=$(iperf hb ha 5201 -t 1 -u -l 22 -b $((pace * 22 * 8)) 2>/dev/null)
+		if [ "$(jq '.end.sum.lost_percent <= 1' <<<"$json")" = true ]; then
+			low=$pace
+			best=$(arrived <<<"$json")
+		else
+			high=$pace
+		fi
+	done
+	echo "$best"
+}
+
 measure() {
 	local rate
 	busy
@@ -268,9 +330,14 @@ measure() {
 	note tcp1r "$(load -R | megabits)"
 	note tcp4 "$(load -P 4 | megabits)"
 	note tcp4r "$(load -P 4 -R | megabits)"
+	offloads off
+	note tcpno "$(load | megabits)"
+	offloads on
 	note udp64 "$(load -u -b 0 -l 64 | arrived)"
+	note pps64 "$(paced)"
 	note udp1400 "$(load -u -b 0 -l 1400 | arrived)"
 	note rtt "$(on ha ping -q -i 0.002 -c 1000 192.168.77.2 | awk -F'[/ ]' '/^rtt/ { print $8 * 1000 }')"
+	note rttload "$(rtt_under_load)"
 	busy -b 500M
 	rate=$(megabits <load.json)
 	[ "${rate:-0}" -lt 475 ] || note cpu500 "$BUSY" # who is too slow has no such figure
@@ -343,7 +410,7 @@ version() {
 	fastd) fastd --version 2>&1 | head -n 1 ;;
 	n2n) echo "n2n $(edge -h 2>&1 | grep -o 'v\.*[0-9][0-9.]*' | head -n 1)" ;;
 	wgvxlan) wireguard-go --version 2>&1 | head -n 1 | cut -d' ' -f1-2 ;;
-	lanspan) "$BIN/lanspan" version 2>/dev/null ;;
+	lanspan | openssl | plain) "$BIN/lanspan" version 2>/dev/null ;;
 	esac
 }
 
@@ -378,8 +445,8 @@ table() {
 	done
 }
 
-HEAD="TCP 1 | TCP 1 r | TCP 4 | TCP 4 r | UDP 64 B | UDP 1400 B | ping | CPU at TCP 1 | CPU at 500 Mb/s |"
-LINE="|---|---|---|---|---|---|---|---|---|"
+HEAD="TCP 1 | TCP 1 r | TCP 4 | TCP 4 r | TCP 1, hosts without offloads | UDP 64 B | 64 B, at most 1 % lost | UDP 1400 B | ping | ping under TCP | CPU at TCP 1 | CPU at 500 Mb/s |"
+LINE="|---|---|---|---|---|---|---|---|---|---|---|---|"
 
 RUN='' MISSING=''
 for p in $PEERS; do
