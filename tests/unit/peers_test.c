@@ -364,27 +364,41 @@ static void test_gate(void **state)
 
 /* ---- under load ---- */
 
-/* INITIATIONs with a right mac1 and rubbish inside, from many addresses. */
+/* An INITIATION with right macs and rubbish inside. */
+static void inject_rubbish(struct pair *p, struct cookie_jar *jar, const struct addr *from,
+			   uint32_t count)
+{
+	uint8_t bytes[WIRE_INITIATION_LEN] = { WIRE_INITIATION };
+	struct pair_packet packet = {
+		.data = bytes, .len = sizeof(bytes), .from = *from, .to = p->s[0].addr
+	};
+
+	be32_put(bytes + 8, count);
+	cookie_jar_sign(jar, bytes, sizeof(bytes) - COOKIE_MACS, p->now);
+	pair_inject(p, &packet);
+}
+
+/* From many addresses, without a cookie. */
 static void flood(struct pair *p, unsigned n)
 {
 	static uint32_t count;
-	uint8_t bytes[WIRE_INITIATION_LEN];
+	struct addr from = { .family = ADDR_IPV4, .port = 99 };
 	struct cookie_jar jar;
 
 	cookie_jar_init(&jar, CIPHER_AES_256_GCM, p->s[0].site.self.public_key);
 	while (n-- > 0) {
-		struct pair_packet packet = { .data = bytes,
-					      .len = sizeof(bytes),
-					      .from = { .family = ADDR_IPV4, .port = 99 },
-					      .to = p->s[0].addr };
-
-		memset(bytes, 0, sizeof(bytes));
-		bytes[0] = WIRE_INITIATION;
-		be32_put(bytes + 8, ++count);
-		be32_put(packet.from.ip, count);
-		cookie_jar_sign(&jar, bytes, sizeof(bytes) - COOKIE_MACS, p->now);
-		pair_inject(p, &packet);
+		be32_put(from.ip, ++count);
+		inject_rubbish(p, &jar, &from, count);
 	}
+}
+
+/* From one address, which has a cookie. */
+static void flood_from_peer(struct pair *p, unsigned n)
+{
+	struct cookie_jar jar = p->s[1].peer[0]->jar;
+
+	while (n-- > 0)
+		inject_rubbish(p, &jar, &p->s[1].addr, 0xff000000 + n);
 }
 
 static void test_under_load(void **state)
@@ -411,6 +425,10 @@ static void test_under_load(void **state)
 	assert_in_range(pair_drops(p, 0, DROP_HANDSHAKE), 1, PEERS_LOAD);
 	assert_true(pair_drops(p, 0, DROP_COOKIE) > 400);
 	assert_works(p);
+	/* A cookie lets in no more than an address may. */
+	assert_int_equal(pair_drops(p, 0, DROP_RATE), 0);
+	flood_from_peer(p, PEERS_BURST + 20);
+	assert_in_range(pair_drops(p, 0, DROP_RATE), 20, PEERS_BURST);
 	pair_run(p, SECONDS(3));
 	flood(p, 1);
 	pair_run(p, SECONDS(2));
