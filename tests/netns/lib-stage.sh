@@ -270,7 +270,7 @@ captured() {
 # BIN), or built here; its path in HELPER
 helper() {
 	local source=$TOP/tests/netns/$1.c
-	for HELPER in "$BIN/netns/$1" "$TOP/build/netns/$1" "$W/$1"; do
+	for HELPER in "${HELPERS:-$BIN/netns}/$1" "$TOP/build/netns/$1" "/run/programs/$1"; do
 		[ -x "$HELPER" ] && [ ! "$source" -nt "$HELPER" ] && return
 	done
 	command -v cc >/dev/null || fail "$1 is not built, and there is no cc"

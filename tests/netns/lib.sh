@@ -57,7 +57,7 @@ if [ "${LANSPAN_WORLD:-}" != inside ]; then
 fi
 unset LANSPAN_WORLD # not for the children
 mount --make-rprivate / 2>/dev/null
-{ mount -t tmpfs run /run && mkdir /run/netns; } || skip "no tmpfs can be mounted on /run"
+{ mount -t tmpfs run /run && mkdir /run/netns /run/programs; } || skip "no tmpfs can be mounted on /run"
 
 W=$(mktemp -d "${TMPDIR:-/tmp}/lanspan-$STORY.XXXXXX")
 chmod 755 "$W"
@@ -227,12 +227,15 @@ trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# story: a story's first words; skips when the programs are not there
+# story: a story's first words; skips when the programs are not there, and keeps
+# a copy of them, so that a build meanwhile does no harm
 story() {
 	need jq
 	local p
 	for p in lanspan-bridge lanspan; do
-		[ -x "$BIN/$p" ] || skip "no $p in $BIN"
+		{ [ -x "$BIN/$p" ] && install "$BIN/$p" /run/programs/; } || skip "no $p in $BIN"
 	done
+	HELPERS=$BIN/netns
+	BIN=/run/programs
 	[ -z "${QUIET:-}" ] && echo "== $STORY: $*"
 }
