@@ -96,6 +96,7 @@ struct peer {
 	struct keypair *calling; /* reserved slot, NULL when none is under way */
 	struct peer_candidate called;
 	struct instant called_at;
+	unsigned forged; /* answers to it that did not open */
 
 	bool path_shrunk;    /* the kernel refused a datagram as too large */
 	int64_t rtt; /* smoothed, microseconds; 0 unknown */

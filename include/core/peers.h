@@ -31,6 +31,7 @@
 #define PEERS_LOAD 64	     /* INITIATIONs a second from where cookies are asked for */
 #define PEERS_RATE 10	     /* INITIATIONs a second from one address ... */
 #define PEERS_BURST 30	     /* ... and at once */
+#define PEERS_FORGED 100     /* RESPONSEs tried for one call */
 #define PEERS_SOCKETS 8
 #define PEERS_TOO_BIG 90   /* run->error of EMSGSIZE, the same number on every Linux */
 

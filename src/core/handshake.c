@@ -88,6 +88,7 @@ bool handshake_initiate(const struct identity *self, struct peer *peer, struct i
 	be32_put(out + 4, peer->calling->local_index);
 	cookie_jar_sign(&peer->jar, out, WIRE_INITIATION_LEN - COOKIE_MACS, now);
 	peer->called_at = now;
+	peer->forged = 0;
 	return true;
 }
 

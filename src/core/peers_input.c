@@ -312,9 +312,14 @@ static void take_response(struct peers *p, uint8_t socket, const struct addr *fr
 		site_drop(p, DROP_REPEATED);
 		return;
 	}
+	if (peer->forged == PEERS_FORGED) { /* each costs two key agreements */
+		peer_drop(peer, DROP_RATE);
+		return;
+	}
 	pack_close(&peer->pack);
 	reason = handshake_finish(peer, packet, now);
 	if (reason != DROP_COUNT) {
+		peer->forged++;
 		peer_drop(peer, reason);
 		peer->owner->event(peer->owner->ctx, peer, PEER_REFUSED);
 		return;

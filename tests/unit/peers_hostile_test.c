@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
+#include "core/cookie.h"
 #include "unit/libpair.h"
 
 static struct pair *connected(void)
@@ -150,6 +151,52 @@ static void test_crowd_lets_a_caller_in(void **state)
 	pair_free(p);
 }
 
+static bool lose_responses(struct pair *p, struct pair_packet *packet)
+{
+	(void)p;
+	return packet->data[0] != WIRE_RESPONSE;
+}
+
+/* RESPONSEs to the last call with a right mac1 and rubbish inside. */
+static void forge_responses(struct pair *p, unsigned n)
+{
+	uint8_t bytes[WIRE_RESPONSE_LEN] = { WIRE_RESPONSE };
+	struct pair_packet packet = {
+		.data = bytes, .len = sizeof(bytes), .from = p->s[1].addr, .to = p->s[0].addr
+	};
+	struct cookie_jar jar;
+
+	assert_non_null(p->s[0].peer[1]->calling);
+	be32_put(bytes + 8, p->s[0].peer[1]->calling->local_index);
+	bytes[12] = 9; /* a point of the curve */
+	cookie_jar_init(&jar, CIPHER_AES_256_GCM, p->s[0].site.self.public_key);
+	cookie_jar_sign(&jar, bytes, sizeof(bytes) - COOKIE_MACS, p->now);
+	while (n-- > 0)
+		pair_inject(p, &packet);
+}
+
+/* They cost a bounded number of key agreements, and a few do not keep the right
+ * one out. */
+static void test_forged_responses(void **state)
+{
+	static const struct pair_setup setup[] = { { 0 }, { .no_address = true } };
+	struct pair *p = pair_new(2, setup);
+
+	(void)state;
+	p->filter = lose_responses;
+	pair_run(p, MS(100));
+	forge_responses(p, PEERS_FORGED + 400);
+	assert_int_equal(pair_drops(p, 0, DROP_HANDSHAKE), PEERS_FORGED);
+	assert_int_equal(pair_drops(p, 0, DROP_RATE), 400);
+	pair_run(p, MS(500)); /* the next call */
+	p->filter = NULL;
+	forge_responses(p, PEERS_FORGED - 1);
+	pair_run(p, SECONDS(2));
+	assert_int_equal(pair_drops(p, 0, DROP_HANDSHAKE), 2 * PEERS_FORGED - 1);
+	assert_true(pair_connected(p, 0, 1));
+	pair_free(p);
+}
+
 static struct pair_packet held;
 
 /* Nothing but handshakes comes through from 0; its first DATA is held. */
@@ -250,6 +297,7 @@ int main(void)
 		cmocka_unit_test(test_stamps_of_no_time),
 		cmocka_unit_test(test_ancient_initiations_keep_nobody_out),
 		cmocka_unit_test(test_crowd_lets_a_caller_in),
+		cmocka_unit_test(test_forged_responses),
 		cmocka_unit_test(test_held_confirmation),
 		cmocka_unit_test(test_restless_endpoint),
 	};
