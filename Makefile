@@ -248,7 +248,8 @@ soak: $(netns_programs) $(sim_tests:%=$(tested)/%) | deps-test
 	@$(test_env) tools/soak.sh $(SOAK_SECONDS) $(sim_tests:%=$(tested)/%) -- $(netns_tests)
 
 bench: ## one table of speeds, beside other tunnels
-bench: all $(BUILD)/bench/lanspan-bridge | deps-demo
+bench: all $(BUILD)/bench/lanspan-bridge
+	@tools/deps.sh bench
 	@BIN=$(bin) tests/bench/bench.sh
 
 layers: ## includes point down, no cycle, every wall stands

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# deps.sh LIST...: installs what of the lists (build, test, demo, fuzz, lint) is
+# deps.sh LIST...: installs what of the lists (build, test, demo, bench, fuzz, lint) is
 # missing.  Without root it prints the command to run instead, and fails only
 # if something is missing.  Needs no more than a Debian base system.
 set -eu
@@ -12,7 +12,8 @@ if [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ]; then
 	build="$build libipsec-mb-dev"
 fi
 run="iproute2 iputils-ping iperf3 procps"
-demo="$run"
+demo="$run jq tcpdump util-linux"
+bench="$run jq ethtool openssl openvpn tinc fastd n2n wireguard-go wireguard-tools"
 test="$run perl libcmocka-dev mandoc ethtool tcpdump tcpreplay socat jq
 	dnsmasq-base udhcpc openssl util-linux"
 fuzz="clang"
@@ -30,6 +31,7 @@ for list; do
 	build) wanted="$wanted $build" ;;
 	test) wanted="$wanted $test" ;;
 	demo) wanted="$wanted $demo" ;;
+	bench) wanted="$wanted $bench" ;;
 	fuzz) wanted="$wanted $fuzz" ;;
 	lint) wanted="$wanted $lint" ;;
 	*)
