@@ -17,6 +17,7 @@
 
 #define SUPERFRAME_HEADERS 224 /* most bytes of Ethernet, tags, IP and L4 headers we take */
 #define SUPERFRAME_MAX (65535 + 14 + 8)
+#define SUPERFRAME_SEGMENTS 2048 /* that one may stand for: Linux's smallest MSS gives less */
 
 /* Where things are, all from the frame's first byte. */
 struct superframe_layout {
@@ -39,7 +40,8 @@ bool superframe_layout(const uint8_t *frame, size_t have, struct superframe_layo
 /*
  * True when the offload facts fit the frame of len bytes (the headers of which
  * are at frame, have bytes): a GSO type that agrees with the headers (TCP over
- * IPv4 or IPv6, UDP), gso_size not 0, checksum fields inside the frame and at
+ * IPv4 or IPv6, UDP), gso_size not 0 nor so small that more than
+ * SUPERFRAME_SEGMENTS frames come of it, checksum fields inside the frame and at
  * the TCP or UDP checksum when GSO is on, which implies NEEDS_CSUM; all headers
  * within `have` and SUPERFRAME_HEADERS, some payload, and not more from the IP
  * header on than 65535 bytes.  What length the headers claim does not matter:

@@ -219,7 +219,8 @@ bool superframe_valid(const uint8_t *frame, size_t have, size_t len, const struc
 	return gso_type_fits(vnet->gso_type, layout) && vnet->gso_size != 0 &&
 	       vnet->flags & VNET_F_NEEDS_CSUM && vnet->csum_start == layout->l4 &&
 	       vnet->csum_offset == check_offset(layout) && layout->payload < len &&
-	       len - layout->l3 <= UINT16_MAX;
+	       len - layout->l3 <= UINT16_MAX &&
+	       len - layout->payload <= (size_t)SUPERFRAME_SEGMENTS * vnet->gso_size;
 }
 
 /* ---- trim ---- */

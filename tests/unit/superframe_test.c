@@ -282,6 +282,23 @@ static void validates_the_length(void **state)
 	assert_int_equal(l.payload, 54);
 }
 
+/* 64 KiB in segments of a byte would be written as 65000 frames. */
+static void validates_the_number_of_segments(void **state)
+{
+	struct frame_spec spec = { .gso_size = 32, .payload = 65535 - 40 };
+	struct superframe_layout l;
+
+	(void)state;
+	frame_make(&frame, &spec);
+	assert_true(superframe_valid(frame.bytes, 200, frame.len, &frame.vnet, &l));
+	frame.vnet.gso_size = 31;
+	assert_false(superframe_valid(frame.bytes, 200, frame.len, &frame.vnet, &l));
+	frame.vnet.gso_size = 1;
+	assert_false(
+		superframe_valid(frame.bytes, 200, 54 + SUPERFRAME_SEGMENTS + 1, &frame.vnet, &l));
+	assert_true(superframe_valid(frame.bytes, 200, 54 + SUPERFRAME_SEGMENTS, &frame.vnet, &l));
+}
+
 static void validates_plain_frames(void **state)
 {
 	static const struct {
@@ -680,6 +697,7 @@ int main(void)
 		cmocka_unit_test(validates_super_frames),
 		cmocka_unit_test(validates_the_type_by_the_headers),
 		cmocka_unit_test(validates_the_length),
+		cmocka_unit_test(validates_the_number_of_segments),
 		cmocka_unit_test(validates_plain_frames),
 		cmocka_unit_test(partial_cut_is_final_cut_without_the_sum),
 		cmocka_unit_test(cut_minds_the_room),
