@@ -519,6 +519,27 @@ static void test_previous_key_does_not_roam(void **state)
 	pair_free(p);
 }
 
+/* What overtook others in one batch is put back into its place. */
+static void test_a_batch_is_put_in_order(void **state)
+{
+	struct pair *p = connected();
+
+	(void)state;
+	pair_run(p, SECONDS(5)); /* the path's size is found: frames alone are under way */
+	p->keep = p->cut = true;
+	for (unsigned i = 0; i < 5; i++)
+		pair_send(p, 0, 1, 100 + i, 100);
+	assert_int_equal(p->n_kept, 5);
+	for (size_t i = p->n_kept; i-- > 0;)
+		site_datagrams(&p->s[1].site, 0, &p->kept[i].from, p->kept[i].data,
+			       p->kept[i].len, p->kept[i].len, p->now);
+	site_rx_end(&p->s[1].site, false);
+	assert_int_equal(p->s[1].n_frames, 5);
+	for (unsigned i = 0; i < 5; i++)
+		assert_int_equal(be32_get(p->s[1].frames[i].data + 14), 100 + i);
+	pair_free(p);
+}
+
 static void test_send_errors(void **state)
 {
 	struct pair *p = connected();
@@ -828,6 +849,7 @@ int main(void)
 		cmocka_unit_test(test_roaming),
 		cmocka_unit_test(test_late_packet_does_not_roam),
 		cmocka_unit_test(test_previous_key_does_not_roam),
+		cmocka_unit_test(test_a_batch_is_put_in_order),
 		cmocka_unit_test(test_send_errors),
 		cmocka_unit_test(test_rekey_by_time_loses_nothing),
 		cmocka_unit_test(test_rekey_by_packets),
