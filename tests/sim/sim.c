@@ -4,7 +4,7 @@
  *
  *   sim [-s SEED] [-n COUNT] [-v]
  *
- * Runs COUNT seeds (1000) from SEED (1) on; -v shows what happens.  In each, 2
+ * Runs COUNT seeds (1000) from SEED on ($SIM_SEED, or 1); -v shows what happens.  In each, 2
  * to 6 sites live through some seconds of faults; 10 s after the last one all
  * are connected, and from then on nothing is lost.  Never is a frame delivered
  * twice, forged, altered or sent back, nor a nonce used twice.
@@ -330,9 +330,12 @@ static bool run_seed(uint64_t seed, bool trace)
 int main(int argc, char **argv)
 {
 	unsigned long long seed = 1, count = 1000, passed = 0;
+	const char *first = getenv("SIM_SEED");
 	bool trace = false;
 	int option;
 
+	if (first)
+		seed = strtoull(first, NULL, 10);
 	while ((option = getopt(argc, argv, "s:n:v")) != -1) {
 		if (option == 's')
 			seed = strtoull(optarg, NULL, 10);
