@@ -318,20 +318,20 @@ int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile v
 					      void (*on_free)(const volatile void *))
 	__attribute__((weak));
 
-static bool watching;
-static unsigned heap_calls;
+static volatile bool watching;
+static volatile unsigned heap_calls; /* the compiler thinks that malloc changes nothing of ours */
 
 static void on_malloc(const volatile void *p, size_t n)
 {
 	(void)p;
 	(void)n;
-	heap_calls += watching;
+	heap_calls = heap_calls + watching;
 }
 
 static void on_free(const volatile void *p)
 {
 	(void)p;
-	heap_calls += watching;
+	heap_calls = heap_calls + watching;
 }
 
 static void test_no_heap_per_packet(void **state)
@@ -347,10 +347,14 @@ static void test_no_heap_per_packet(void **state)
 		skip();
 	}
 	for (unsigned i = 0; i < CIPHER_COUNT; i++) {
+		void *volatile heard;
+
+		pair_init(&p, (enum cipher)i, key_one);
 		heap_calls = 0;
 		watching = true;
-		pair_init(&p, (enum cipher)i, key_one);
-		assert_true(heap_calls > 0); /* the hooks are heard */
+		heard = malloc(1); /* not an aligned one: TSan's hooks are deaf to those */
+		free(heard);
+		assert_true(heap_calls > 0);
 		heap_calls = 0;
 		for (unsigned turn = 0; turn < 10; turn++) {
 			ok &= aead_seal(&p.seal, turn, "ad", 2, packet, 64, packet);
