@@ -94,7 +94,7 @@ to_obj = $(patsubst %.c,$(BUILD)/$(1)/%.o,$(2))
 
 # $(1): the variant's folder.  $(2): where its programs go.
 define variant
-$(BUILD)/$(1)/flags: FORCE
+$(BUILD)/$(1)/flags: FORCE | deps-build
 	@mkdir -p $$(@D)
 	@printf '%s\n' '$$(subst ','\'',$$(call cc_of,$(1)) $$(CPPFLAGS_ALL) $$(CFLAGS_ALL) \
 		$$(flags_$(1)) $$(core_$(1)))' >$$@.new.$$$$$$$$ && \
