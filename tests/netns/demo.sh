@@ -17,8 +17,14 @@ say() {
 	printf '\n== %s\n' "$*"
 }
 
-gigabits() {
-	jq -r '.end.sum_received.bits_per_second / 1e9 * 100 | round / 100'
+# throughput WORDS PORT OPTION...
+throughput() {
+	local words=$1 rate
+	shift
+	rate=$(iperf hb ha "$@" 2>/dev/null |
+		jq -r '.end.sum_received.bits_per_second / 1e9 * 100 | round / 100')
+	[ -n "$rate" ] || fail "iperf3 gives no number" # not after ^C: its trap comes first
+	echo "   $words: $rate Gb/s"
 }
 
 underlay
@@ -59,12 +65,12 @@ say "what the underlay sees meanwhile"
 spawn ha "$W/log/ping.out" ping -q -i 0.1 192.168.77.2
 ping=$SPAWNED
 helper capture
-timeout 5 ip netns exec wan "$HELPER" -t -n 4 wan0 2>/dev/null | sed 's/^/   /'
+timeout 5 ip netns exec wan "$HELPER" -t -n 5 wan0 2>/dev/null | sed -n '/UDP/s/^/   /p'
 end "$ping" INT
 
 say "iperf3, TCP, 3 s each way"
-echo "   ha to hb: $(iperf hb ha 5201 -t 3 2>/dev/null | gigabits) Gb/s"
-echo "   hb to ha: $(iperf hb ha 5202 -t 3 -R 2>/dev/null | gigabits) Gb/s"
+throughput "ha to hb" 5201 -t 3
+throughput "hb to ha" 5202 -t 3 -R
 
 for s in athens berlin; do
 	say "lanspan -i $s show"

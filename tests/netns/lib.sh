@@ -44,11 +44,12 @@ need() {
 PATH=$PATH:/usr/sbin:/sbin
 need ip unshare setpriv
 if [ "${LANSPAN_WORLD:-}" != inside ]; then
-	{ [ -r /dev/net/tun ] && [ -w /dev/net/tun ]; } || skip "/dev/net/tun cannot be opened"
+	{ [ -r /dev/net/tun ] && [ -w /dev/net/tun ]; } ||
+		skip "/dev/net/tun cannot be opened: it is missing (modprobe tun) or for root only"
 	world=(--net --mount)
 	[ "$(id -u)" = 0 ] || world=(--user --map-root-user "${world[@]}")
-	unshare "${world[@]}" true 2>/dev/null ||
-		skip "no namespaces here: be root, or allow user namespaces"
+	why=$(unshare "${world[@]}" true 2>&1) || # may also be a chroot that is no mount point
+		skip "no namespaces here: $why: be root, or allow user namespaces"
 	export LANSPAN_WORLD=inside
 	case $BIN in
 	*/tsan*) exec setarch -R unshare "${world[@]}" bash "$0" "$@" ;; # its map of memory
@@ -187,9 +188,9 @@ told_trouble() {
 
 finish() {
 	local status=$? troubled='' p s log
-	trap '' INT TERM
+	trap '' HUP INT PIPE TERM
 	trap - EXIT
-	case $status in 0 | 77 | 130 | 143) ;; *) troubled=yes ;; esac
+	case $status in 0 | 77 | 129 | 130 | 143) ;; *) troubled=yes ;; esac
 	if [ -n "$troubled" ]; then
 		for s in "${!PID[@]}"; do
 			echo "--- site $s shows" >&2
@@ -224,6 +225,7 @@ finish() {
 	exit "$status"
 }
 trap finish EXIT
+trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
