@@ -12,7 +12,6 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "base/pool.h"
 
 #define RUN_SEGMENTS 64
 #define RUN_BYTES 64000 /* under the 65507 bytes that one message may carry */

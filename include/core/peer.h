@@ -76,6 +76,7 @@ struct peer {
 	bool lower;	   /* its key is lower than ours: its handshakes win a tie */
 	bool disconnected; /* by command */
 	bool up;	   /* was told so by PEER_UP */
+	bool refused;	   /* an answer since the last session was not authentic */
 	uint16_t remote_mtu;
 	char remote_name[WIRE_NAME + 1]; /* as it calls itself */
 

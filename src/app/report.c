@@ -104,7 +104,7 @@ static const char *peer_state_text(const struct node_peer *np, const struct peer
 		return "disconnected by command";
 	if (peer->up)
 		return "session established";
-	if (peer->drops.count[DROP_HANDSHAKE])
+	if (peer->refused)
 		return "answers, but not authentically: same network secret on both sides?";
 	if (peer->n_candidates || peer->endpoint.addr.family != ADDR_NONE)
 		return "calling, no answer yet";

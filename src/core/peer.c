@@ -107,6 +107,7 @@ void peer_session_begin(struct peer *peer, bool initiator, struct instant now)
 {
 	timers_session_begin(&peer->timers, initiator, now);
 	peer->last_handshake = now;
+	peer->refused = false;
 	peer->handshakes++;
 	if (peer->up) {
 		peer->rekeys++;

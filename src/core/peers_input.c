@@ -320,6 +320,7 @@ static void take_response(struct peers *p, uint8_t socket, const struct addr *fr
 	reason = handshake_finish(peer, packet, now);
 	if (reason != DROP_COUNT) {
 		peer->forged++;
+		peer->refused = true;
 		peer_drop(peer, reason);
 		peer->owner->event(peer->owner->ctx, peer, PEER_REFUSED);
 		return;
