@@ -32,7 +32,7 @@ BEGIN {
 	pure = " assert ctype errno inttypes limits stdalign stdarg stdbool stddef " \
 		"stdint stdio stdlib string sys/uio "
 	heap = "malloc|calloc|realloc|reallocarray|aligned_alloc|posix_memalign|" \
-		"strdup|strndup|free|pool_init|pool_free"
+		"strdup|strndup|free"
 	impure = "clock_now|clock_wall_seconds|rand_bytes|rand_source_kernel|" \
 		"log_[a-z]+|clock_gettime|gettimeofday|time|clock|getrandom|getentropy|" \
 		"rand|random|srand|srandom|socket|bind|connect|send|sendto|sendmsg|" \

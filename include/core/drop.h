@@ -15,7 +15,7 @@ enum drop {
 	DROP_HEADER,	    /* reserved bits set, or a length that the kind forbids */
 	DROP_INDEX,	    /* receiver index of no session */
 	DROP_MAC1,	    /* handshake that was not made for this site's key */
-	DROP_RATE,	    /* too many handshakes from one address, or forged answers to a call */
+	DROP_RATE,	    /* too many handshakes of one address, or forged answers */
 	DROP_COOKIE,	    /* under load: a cookie was sent instead of an answer */
 	DROP_HANDSHAKE,	    /* handshake not authentic: network, cipher, secret or key */
 	DROP_STRANGER,	    /* handshake from a key that is no peer's */

@@ -116,7 +116,8 @@ static struct merge_flow *find(struct merge *m, unsigned port, const uint8_t *fr
 	for (unsigned i = 0; i < MERGE_FLOWS; i++) {
 		struct merge_flow *f = &m->flow[i];
 
-		if (f->len && f->port == port && f->layout.ip == l->ip && f->layout.proto == l->proto &&
+		if (f->len && f->port == port && f->layout.ip == l->ip &&
+		    f->layout.proto == l->proto &&
 		    f->layout.l3 == l->l3 && f->layout.l4 == l->l4 &&
 		    memcmp(flow_key(f->frame, &f->layout, &other_len), key, len) == 0)
 			return f;
@@ -135,7 +136,8 @@ static bool mergeable(const uint8_t *frame, size_t len, const struct vnet *vnet,
 	if (vnet->gso_type != VNET_GSO_NONE || l->payload >= len || said != len - l->l3 ||
 	    (l->ip == 4 && (l->l4 - l->l3 != 20 || !superframe_ip_good(frame, l))) ||
 	    (vnet->flags & VNET_F_NEEDS_CSUM &&
-	     (vnet->csum_start != l->l4 || vnet->csum_offset != (is_tcp(l) ? TCP_CHECK : UDP_CHECK))))
+	     (vnet->csum_start != l->l4 ||
+	      vnet->csum_offset != (is_tcp(l) ? TCP_CHECK : UDP_CHECK))))
 		return false;
 	if (is_tcp(l))
 		return (l4[TCP_FLAGS] & ~(TCP_ECE | TCP_PSH | TCP_FIN)) == TCP_ACK;

@@ -223,7 +223,8 @@ void peer_probe(struct peer *peer, struct instant now)
 		unsigned limit = peer->owner->route_mtu(peer->owner->ctx, &peer->endpoint.addr);
 
 		peer->path_shrunk = false;
-		pmtu_local_limit(&peer->pmtu, (uint16_t)MIN(limit ? limit : PMTU_BASE, PATH_MAX_SIZE),
+		limit = MIN(limit ? limit : PMTU_BASE, PATH_MAX_SIZE);
+		pmtu_local_limit(&peer->pmtu, (uint16_t)limit,
 				 now);
 	} else if (!instant_reached(now, pmtu_due(&peer->pmtu))) {
 		return;

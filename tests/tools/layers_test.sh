@@ -130,7 +130,7 @@ for header in sys/socket.h unistd.h time.h sys/random.h sys/time.h pthread.h lin
 done
 echo '#include "base/log.h"' | breaks src/core/zz.c 1 core base/log.h
 
-for call in malloc calloc realloc strdup free pool_init clock_gettime time getrandom \
+for call in malloc calloc realloc strdup free clock_gettime time getrandom \
 	clock_now rand_bytes log_warn sendto socket read printf; do
 	printf 'void zz_step(int a)\n{\n\tif (a)\n\t\t%s(a);\n}\n' $call |
 		breaks src/core/zz.c 4 core "$call()"
