@@ -14,13 +14,13 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 static const char usage[] = "usage: lanspan-bridge -c FILE\n"
 			    "       lanspan-bridge -h | -V\n"
 			    "\n"
-			    "  -c FILE  the site's configuration, see lanspan.conf(5)\n"
-			    "  -h       this help\n"
-			    "  -V       the version\n";
+			    "  -c FILE        the site's configuration, see lanspan.conf(5)\n"
+			    "  -h, --help     this help\n"
+			    "  -V, --version  the version\n";
 
-static int wrong_usage(const char *why)
+static int wrong_usage(void)
 {
-	fprintf(stderr, "lanspan-bridge: %s\n%s", why, usage);
+	fputs(usage, stderr);
 	return EXIT_USAGE;
 }
 
@@ -47,13 +47,17 @@ static int run(const char *file)
 
 int main(int argc, char **argv)
 {
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
 	const char *file = NULL;
 	int option;
 
 	proc_start();
 	log_set_name("lanspan-bridge");
-	opterr = 0;
-	while ((option = getopt(argc, argv, "c:hV")) != -1) {
+	while ((option = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			file = optarg;
@@ -65,12 +69,16 @@ int main(int argc, char **argv)
 			puts("lanspan-bridge " LANSPAN_VERSION);
 			return EXIT_DONE;
 		default:
-			return wrong_usage("an option that does not exist, or lacks its argument");
+			return wrong_usage(); /* getopt said what is wrong */
 		}
 	}
-	if (optind < argc)
-		return wrong_usage("an argument too many");
-	if (!file)
-		return wrong_usage("the configuration is missing: -c FILE");
+	if (optind < argc) {
+		fprintf(stderr, "lanspan-bridge: %s: an argument too many\n", argv[optind]);
+		return wrong_usage();
+	}
+	if (!file) {
+		fputs("lanspan-bridge: the configuration is missing: -c FILE\n", stderr);
+		return wrong_usage();
+	}
 	return run(file);
 }

@@ -49,6 +49,9 @@ void ctlsock_close(struct ctlsock *c);
  */
 int ctlsock_ask(const char *path, const char *request, int seconds, char **answer, size_t *len);
 
+/* Whether the socket at path is what a process that was killed left behind. */
+bool ctlsock_stale(const char *path);
+
 /* The path for an instance name: $LANSPAN_RUNDIR/NAME.sock; without that
  * variable /run/lanspan/NAME.sock, or $XDG_RUNTIME_DIR/lanspan/NAME.sock when
  * /run/lanspan can not be written and made by this user.  False when it is too

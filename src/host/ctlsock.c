@@ -240,20 +240,29 @@ static void folder_lock(int fd)
 		usleep(LOCK_WAIT_US);
 }
 
+/* 0: somebody listens there; or the errno why not. */
+static int knock(const struct sockaddr_un *name)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int error;
+
+	if (fd < 0)
+		return errno;
+	error = connect(fd, (const struct sockaddr *)name, sizeof(*name)) < 0 ? errno : 0;
+	close(fd);
+	return error;
+}
+
 static int clear_stale(const struct sockaddr_un *name)
 {
 	struct stat st;
-	int fd, error;
+	int error;
 
 	if (lstat(name->sun_path, &st) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -ENOTSOCK;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return -errno;
-	error = connect(fd, (const struct sockaddr *)name, sizeof(*name)) < 0 ? errno : 0;
-	close(fd);
+	error = knock(name);
 	if (error == ENOENT)
 		return 0;
 	if (error != ECONNREFUSED)
@@ -424,6 +433,13 @@ static int receive_answer(int fd, char **text, size_t *used)
 			return 0;
 		*used += (size_t)n;
 	}
+}
+
+bool ctlsock_stale(const char *path)
+{
+	struct sockaddr_un name;
+
+	return fill_name(&name, path) && knock(&name) == ECONNREFUSED;
 }
 
 int ctlsock_ask(const char *path, const char *request, int seconds, char **answer, size_t *len)

@@ -15,7 +15,7 @@ struct cli_verb;
 /* One call of the command. */
 struct cli {
 	const struct cli_verb *verb;
-	const char *instance; /* by -i, or the only one that runs; NULL for verbs without daemon */
+	const char *instance; /* by -i, or NULL */
 	int argc;	      /* the verb's own arguments */
 	char **argv;
 };
@@ -49,12 +49,9 @@ enum cli_status verb_peer(const struct cli *cli); /* rekey, disconnect, connect 
 
 /* --- the daemon --- */
 
-/* Finds the only instance that runs into out; CLI_DONE, or what went wrong is
- * printed. */
-enum cli_status daemon_find(char *out, size_t room);
-
-/* Sends the request, whose reference it takes.  The answer when it is a yes;
- * otherwise NULL, what went wrong is printed, and *status says which kind. */
+/* Sends the request, whose reference it takes, to the instance, or to the only one
+ * that runs.  The answer when it is a yes; otherwise NULL, what went wrong is
+ * printed, and *status says which kind. */
 json_t *daemon_ask(const struct cli *cli, json_t *request, enum cli_status *status);
 
 /* --- text --- */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/conf.h"
+#include "base/bytes.h"
 #include "cli.h"
 #include "host/ctlsock.h"
 
@@ -17,6 +19,11 @@ static int is_socket_name(const struct dirent *entry)
 
 	return n > strlen(SUFFIX) && entry->d_name[0] != '.' &&
 	       strcmp(entry->d_name + n - strlen(SUFFIX), SUFFIX) == 0;
+}
+
+static int name_len(const struct dirent *entry)
+{
+	return (int)(strlen(entry->d_name) - strlen(SUFFIX));
 }
 
 static enum cli_status report_several(struct dirent **found, int n)
@@ -33,27 +40,45 @@ static enum cli_status report_several(struct dirent **found, int n)
 	return CLI_USAGE;
 }
 
-enum cli_status daemon_find(char *out, size_t room)
+/* Takes out the sockets that killed processes left behind; how many remain. */
+static int drop_stale(const char *folder, struct dirent **found, int n)
+{
+	char path[2 * PATH_ROOM];
+	int kept = 0;
+
+	for (int i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", folder, found[i]->d_name);
+		if (ctlsock_stale(path))
+			free(found[i]);
+		else
+			found[kept++] = found[i];
+	}
+	return kept;
+}
+
+/* Finds the only instance that runs into out; what went wrong is printed. */
+static enum cli_status find_only(char *out, size_t room)
 {
 	enum cli_status status = CLI_DONE;
 	struct dirent **found = NULL;
 	char folder[PATH_ROOM];
-	int n;
+	int n, running;
 
 	if (!ctlsock_folder(folder, sizeof(folder)))
 		return cli_error(CLI_FAILED,
 				 "the folder of the control sockets has too long a name");
 	n = scandir(folder, &found, is_socket_name, alphasort);
+	running = n > 1 ? drop_stale(folder, found, n) : MAX(n, 0);
 	if (n < 0 && errno != ENOENT)
 		status = cli_error(CLI_FAILED, "%s: %s", folder, strerror(errno));
-	else if (n <= 0)
-		status = cli_error(CLI_FAILED, "no bridge process runs: no socket in %s", folder);
-	else if (n > 1)
-		status = report_several(found, n);
+	else if (running == 0)
+		status = cli_error(CLI_FAILED, "no bridge process runs: no %ssocket in %s",
+				   n > 0 ? "live " : "", folder);
+	else if (running > 1)
+		status = report_several(found, running);
 	else
-		snprintf(out, room, "%.*s", (int)(strlen(found[0]->d_name) - strlen(SUFFIX)),
-			 found[0]->d_name);
-	for (int i = 0; i < n; i++)
+		snprintf(out, room, "%.*s", name_len(found[0]), found[0]->d_name);
+	for (int i = 0; i < running; i++)
 		free(found[i]);
 	free(found);
 	return status;
@@ -120,7 +145,8 @@ static char *ask(const char *instance, const char *request, size_t *len, enum cl
 json_t *daemon_ask(const struct cli *cli, json_t *request, enum cli_status *status)
 {
 	char *line = request ? json_dumps(request, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
-	char *text = NULL;
+	const char *instance = cli->instance;
+	char *text = NULL, only[WIRE_NAME + 1];
 	json_t *answer;
 	size_t len;
 
@@ -128,8 +154,10 @@ json_t *daemon_ask(const struct cli *cli, json_t *request, enum cli_status *stat
 	*status = CLI_DONE;
 	if (!line)
 		*status = cli_usage(cli, "the argument is not text (UTF-8)");
-	else
-		text = ask(cli->instance, line, &len, status);
+	else if (!instance)
+		*status = find_only(only, sizeof(only)), instance = only;
+	if (*status == CLI_DONE)
+		text = ask(instance, line, &len, status);
 	free(line);
 	if (!text)
 		return NULL;
@@ -141,7 +169,7 @@ json_t *daemon_ask(const struct cli *cli, json_t *request, enum cli_status *stat
 		*status = report_refusal(answer);
 	else
 		*status = cli_error(CLI_FAILED, "the answer of %s makes no sense: another version?",
-				    cli->instance);
+				    instance);
 	json_decref(answer);
 	return NULL;
 }

@@ -45,6 +45,12 @@ static void print_verb(FILE *f, const struct cli_verb *verb)
 		verb->args[0] ? " " : "", verb->args);
 }
 
+static void describe_verb(const struct cli_verb *verb)
+{
+	print_verb(stdout, verb);
+	printf("%s\n", verb->summary);
+}
+
 static void print_usage(FILE *f)
 {
 	char left[80];
@@ -97,8 +103,7 @@ static enum cli_status verb_help(const struct cli *cli)
 	verb = find_verb(cli->argv[0]);
 	if (!verb)
 		return cli_usage(cli, "%s: no such verb", cli->argv[0]);
-	print_verb(stdout, verb);
-	printf("%s\n", verb->summary);
+	describe_verb(verb);
 	return CLI_DONE;
 }
 
@@ -111,9 +116,14 @@ static enum cli_status verb_version(const struct cli *cli)
 
 static enum cli_status run(struct cli *cli)
 {
-	char only[WIRE_NAME + 1];
-	enum cli_status status;
-
+	for (int i = 0; i < cli->argc; i++) {
+		if (strcmp(cli->argv[i], "-h") == 0 || strcmp(cli->argv[i], "--help") == 0) {
+			describe_verb(cli->verb);
+			return CLI_DONE;
+		}
+		if (cli->argv[i][0] == '-' && !cli->verb->daemon)
+			return cli_usage(cli, "%s: no such option", cli->argv[i]);
+	}
 	if (cli->argc < cli->verb->min)
 		return cli_usage(cli, "%s is missing", cli->verb->args);
 	if (cli->argc > cli->verb->max)
@@ -123,12 +133,6 @@ static enum cli_status run(struct cli *cli)
 	if (cli->instance && !conf_instance_valid(cli->instance, strlen(cli->instance)))
 		return cli_usage(cli, "-i: not the name of an instance: must be letters, digits, "
 				      "'.', '_' and '-'");
-	if (cli->verb->daemon && !cli->instance) {
-		status = daemon_find(only, sizeof(only));
-		if (status != CLI_DONE)
-			return status;
-		cli->instance = only;
-	}
 	return cli->verb->run(cli);
 }
 
@@ -156,8 +160,8 @@ static enum cli_status parse_options(struct cli *cli, int argc, char **argv)
 			cli->verb = find_verb("help");
 		else if (c == 'V')
 			cli->verb = find_verb("version");
-		else
-			return CLI_USAGE;
+		else /* getopt said what is wrong */
+			return cli_error(CLI_USAGE, "see lanspan help");
 		if (cli->verb)
 			return CLI_DONE;
 	}

@@ -5,6 +5,7 @@
  *
  * usage: cli_daemon SOCKET ANSWER REQUESTS
  */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -43,6 +44,7 @@ int main(int argc, char **argv)
 		perror(argv[1]);
 		return 1;
 	}
+	signal(SIGPIPE, SIG_IGN); /* who only knocks does not end it */
 	while ((client = accept(fd, NULL, NULL)) >= 0) {
 		f = fdopen(client, "r+");
 		if (!f)

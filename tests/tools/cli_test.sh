@@ -18,7 +18,7 @@ daemons=
 finish()
 {
 	# shellcheck disable=SC2086 # several words
-	[ -z "$daemons" ] || kill $daemons
+	[ -z "$daemons" ] || kill $daemons 2>/dev/null # one of them is dead
 	rm -rf "$tmp"
 }
 trap finish EXIT
@@ -109,6 +109,14 @@ run -i .x reload
 is '-i with a dot in front is refused' [ $status -eq 2 ]
 run -x
 is 'unknown option' [ $status -eq 2 ]
+is 'unknown option: says how' says err 'see lanspan help'
+run keygen --help
+is 'VERB --help: status' [ $status -eq 0 ]
+is 'VERB --help' says out 'usage: lanspan keygen FILE'
+run keygen -x
+is 'keygen takes no option' [ $status -eq 2 ]
+is 'keygen takes no option: message' says err 'lanspan: keygen: -x: no such option'
+is 'keygen takes no option: nothing written' [ ! -e ./-x ]
 run version
 is 'version: status' [ $status -eq 0 ]
 is 'version' grep -q '^lanspan [0-9]' out
@@ -202,6 +210,9 @@ run -i rome reload
 is 'that one does not run: status' [ $status -eq 1 ]
 is 'that one does not run: message' says err 'the bridge process rome does not run'
 
+run show everything
+is 'nobody runs, and usage is wrong: status' [ $status -eq 2 ]
+
 ${CC:-gcc} -o daemon "$here/cli_daemon.c" || exit 1
 mkdir run
 start()
@@ -229,6 +240,14 @@ is 'several: named' same err \
 is 'several: none is asked' empty requests
 run -i paris reload
 is 'several: -i chooses' [ $status -eq 0 ]
+
+start rome
+kill -KILL $!
+wait $! 2>/dev/null
+is 'killed: its socket is there' [ -S run/rome.sock ]
+run reload
+is 'killed: it is not among them' same err \
+	'lanspan: several bridge processes run: must be chosen by -i NAME, one of berlin paris'
 
 # ---- verbs with a peer, refusals ---------------------------------------------
 

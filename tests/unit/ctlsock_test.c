@@ -429,12 +429,16 @@ static void test_live_stale_and_foreign(void **state)
 	(void)state;
 	assert_int_equal(ctlsock_open(&other, &loop, path, handle, folder), -EADDRINUSE);
 	turn(4);
+	assert_false(ctlsock_stale(path));
+	turn(4);
 
 	/* Killed without a chance to clean up: the name stays, nobody answers. */
 	snprintf(kept, sizeof(kept), "%s/kept", folder);
 	assert_int_equal(link(path, kept), 0);
 	ctlsock_close(ctl);
+	assert_false(ctlsock_stale(path)); /* there is none */
 	assert_int_equal(rename(kept, path), 0);
+	assert_true(ctlsock_stale(path));
 	assert_int_equal(ctlsock_open(&ctl, &loop, path, handle, folder), 0);
 	ask(&a, "again");
 	assert_string_equal(a.answer, "again");
