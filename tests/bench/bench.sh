@@ -266,6 +266,25 @@ busy_ticks() {
 	awk '/^cpu / { print $2 + $3 + $4 + $7 + $8 }' /proc/stat
 }
 
+# CPU time of the tunnel's own processes since they started, in ns: the kernel's
+# exact account, which holds what it does in their system calls
+tunnel_time() {
+	local p
+	for p in "${TUNNEL[@]}"; do
+		cat /proc/"$p"/task/*/schedstat
+	done 2>/dev/null | awk '{ n += $1 } END { printf "%.0f", n }'
+}
+
+# steady: the tunnel's CPU at 500 Mb/s of TCP, in percent of one core
+steady() {
+	local before begin rate
+	before=$(tunnel_time)
+	begin=$EPOCHREALTIME
+	rate=$(load -b 500M | megabits)
+	[ "${rate:-0}" -ge 475 ] && [ "${#TUNNEL[@]}" -gt 0 ] || return 0 # too slow, or in the kernel
+	awk -v n="$(($(tunnel_time) - before))" -v s="$(since "$begin")" 'BEGIN { printf "%.1f", n / s / 1e7 }'
+}
+
 # busy OPTION...: as load; the machine's busy CPUs in percent of one into BUSY,
 # and the JSON into load.json
 busy() {
@@ -323,7 +342,6 @@ paced() {
 }
 
 measure() {
-	local rate
 	busy
 	note tcp1 "$(megabits <load.json)"
 	note busy "$BUSY"
@@ -338,9 +356,7 @@ measure() {
 	note udp1400 "$(load -u -b 0 -l 1400 | arrived)"
 	note rtt "$(on ha ping -q -i 0.002 -c 1000 192.168.77.2 | awk -F'[/ ]' '/^rtt/ { print $8 * 1000 }')"
 	note rttload "$(rtt_under_load)"
-	busy -b 500M
-	rate=$(megabits <load.json)
-	[ "${rate:-0}" -lt 475 ] || note cpu500 "$BUSY" # who is too slow has no such figure
+	note cpu500 "$(steady)"
 }
 
 take() {
@@ -428,7 +444,8 @@ table() {
 	[ -z "$MISSING" ] || echo "- not installed, left out:$MISSING"
 	echo
 	echo "Median (lowest..highest). TCP in Mb/s, UDP floods in packets/s that arrived, ping in us,"
-	echo "CPU of the whole machine (load and both ends) in percent of one core; r: hb to ha; 4: four streams."
+	echo "CPU in percent of one core: of the whole machine, load and both ends, or of the tunnel's own"
+	echo "processes, both ends, by the scheduler's account; r: hb to ha; 4: four streams."
 	echo "Hosts' MTU: 1500, but VXLAN $((WAN_MTU - 50)), n2n 1400, VXLAN over WireGuard $((WAN_MTU - 130))."
 	echo
 	printf '| | %s\n' "$HEAD"
@@ -445,7 +462,7 @@ table() {
 	done
 }
 
-HEAD="TCP 1 | TCP 1 r | TCP 4 | TCP 4 r | TCP 1, hosts without offloads | UDP 64 B | 64 B, at most 1 % lost | UDP 1400 B | ping | ping under TCP | CPU at TCP 1 | CPU at 500 Mb/s |"
+HEAD="TCP 1 | TCP 1 r | TCP 4 | TCP 4 r | TCP 1, hosts without offloads | UDP 64 B | 64 B, at most 1 % lost | UDP 1400 B | ping | ping under TCP | CPU at TCP 1 | tunnel CPU at 500 Mb/s |"
 LINE="|---|---|---|---|---|---|---|---|---|---|---|---|"
 
 RUN='' MISSING=''
