@@ -240,29 +240,20 @@ static void folder_lock(int fd)
 		usleep(LOCK_WAIT_US);
 }
 
-/* 0: somebody listens there; or the errno why not. */
-static int knock(const struct sockaddr_un *name)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int error;
-
-	if (fd < 0)
-		return errno;
-	error = connect(fd, (const struct sockaddr *)name, sizeof(*name)) < 0 ? errno : 0;
-	close(fd);
-	return error;
-}
-
 static int clear_stale(const struct sockaddr_un *name)
 {
 	struct stat st;
-	int error;
+	int fd, error;
 
 	if (lstat(name->sun_path, &st) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -ENOTSOCK;
-	error = knock(name);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	error = connect(fd, (const struct sockaddr *)name, sizeof(*name)) < 0 ? errno : 0;
+	close(fd);
 	if (error == ENOENT)
 		return 0;
 	if (error != ECONNREFUSED)
@@ -438,8 +429,11 @@ static int receive_answer(int fd, char **text, size_t *used)
 bool ctlsock_stale(const char *path)
 {
 	struct sockaddr_un name;
+	int fd = fill_name(&name, path) ? asking_socket(&name, 1) : -ENAMETOOLONG;
 
-	return fill_name(&name, path) && knock(&name) == ECONNREFUSED;
+	if (fd >= 0)
+		close(fd);
+	return fd == -ECONNREFUSED;
 }
 
 int ctlsock_ask(const char *path, const char *request, int seconds, char **answer, size_t *len)
