@@ -33,6 +33,7 @@ struct attach {
 	struct netlink netlink;
 	char tap_name[IFNAMSIZ], bridge_name[IFNAMSIZ];
 	bool create, offload;
+	bool opening;		  /* notes are told at the end of attach_open */
 	unsigned mtu;
 	bool up;		  /* the TAP is there and administratively up */
 	enum attach_bridge bridge;

@@ -35,7 +35,7 @@ static void note(struct attach *a, const char *fmt, ...)
 	if (strcmp(text, a->note) == 0)
 		return;
 	memcpy(a->note, text, sizeof(a->note));
-	if (text[0])
+	if (text[0] && !a->opening)
 		log_warn("%s", text);
 }
 
@@ -46,8 +46,8 @@ static void note_tap_error(struct attach *a, int error)
 	switch (error) {
 	case -EPERM:
 	case -EACCES:
-		note(a, "tap %s: not permitted: CAP_NET_ADMIN is needed (run as root, or by the "
-			"systemd unit)", name);
+		note(a, "tap %s: not permitted: CAP_NET_ADMIN and /dev/net/tun are needed (run as "
+			"root, or by the systemd unit)", name);
 		break;
 	case -EINVAL:
 		note(a, "tap %s: a device of another kind has this name: choose another tap name, "
@@ -189,6 +189,18 @@ static int attach_all(struct attach *a, struct instant now)
 	return error;
 }
 
+/* What the start found amiss: an error if it ends the process, whatever is logged. */
+static void tell_start(struct attach *a, int error)
+{
+	if (error && !a->note[0])
+		note(a, "tap %s: %s", a->tap_name, strerror(-error));
+	a->opening = false;
+	if (error)
+		log_error("%s", a->note);
+	else if (a->note[0])
+		log_warn("%s", a->note);
+}
+
 int attach_open(struct attach *a, const struct attach_setup *setup, struct instant now)
 {
 	int error;
@@ -200,14 +212,17 @@ int attach_open(struct attach *a, const struct attach_setup *setup, struct insta
 	a->create = setup->create;
 	a->mtu = setup->mtu;
 	a->offload = setup->offload;
+	a->opening = true;
 	error = netlink_open(&a->netlink);
 	if (error) {
 		note(a, "rtnetlink: %s", strerror(-error));
+		tell_start(a, error);
 		return error;
 	}
 	error = attach_all(a, now);
 	if (error == -ENODEV && a->tap.fd >= 0)
-		return 0;
+		error = 0;
+	tell_start(a, error);
 	if (error)
 		attach_close(a);
 	return error;

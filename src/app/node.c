@@ -17,6 +17,20 @@
 _Static_assert(CONF_LISTEN <= PEERS_SOCKETS, "each listen address has a socket");
 _Static_assert(CONF_PEERS <= PEERS_MAX, "each configured peer has a number");
 
+static const char *listen_hint(int error)
+{
+	switch (error) {
+	case -EADDRINUSE:
+		return ": another process has this port: choose another, or stop that process";
+	case -EADDRNOTAVAIL:
+		return ": must be an address of this host, like 0.0.0.0 for all";
+	case -EACCES:
+		return ": a port below 1024 needs CAP_NET_BIND_SERVICE";
+	default:
+		return "";
+	}
+}
+
 static bool start_sockets(struct node *node)
 {
 	const struct conf *conf = node->conf;
@@ -34,9 +48,7 @@ static bool start_sockets(struct node *node)
 		}
 		if (error) {
 			log_error("%s: [site] listen %s: %s%s", conf->file, text, strerror(-error),
-				  error == -EADDRINUSE ? ": another process has this port: choose "
-							 "another, or stop that process"
-						       : "");
+				  listen_hint(error));
 			return false;
 		}
 		s->node = node;
@@ -196,8 +208,8 @@ struct node *node_start(struct conf *conf, ctlsock_handler control)
 	for (unsigned i = 0; i < conf->n_peers; i++)
 		node_peers_add(node, &conf->peers[i]);
 	bytes_to_hex(hex, node->site.self.id, IDENTITY_ID);
-	log_info("site %s (%s) of network %s: %u peers, tap %s", conf->site, hex, conf->network,
-		 conf->n_peers, conf->tap);
+	log_info("site %s (%s) of network %s: %u peer%s, tap %s", conf->site, hex, conf->network,
+		 conf->n_peers, conf->n_peers == 1 ? "" : "s", conf->tap);
 	return node;
 fail:
 	node_stop(node);

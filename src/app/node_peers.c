@@ -207,7 +207,8 @@ int node_peers_reload(struct node *node, struct conf_errors *why)
 	apply_peers(node, conf);
 	conf_free(node->conf);
 	node->conf = conf;
-	log_info("configuration reloaded: %u peers", conf->n_peers);
+	log_info("configuration reloaded: %u peer%s", conf->n_peers,
+		 conf->n_peers == 1 ? "" : "s");
 	return 0;
 }
 

@@ -27,7 +27,8 @@ static const struct view *find_view(const char *what)
 static enum cli_status print_json(json_t *answer)
 {
 	json_object_del(answer, "ok");
-	if (json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII) != 0)
+	if (json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII |
+				       JSON_REAL_PRECISION(9)) != 0)
 		return cli_error(CLI_FAILED, "cannot write: %m");
 	putchar('\n');
 	return CLI_DONE;

@@ -100,6 +100,9 @@ changed 's/^listen.*/listen = 192.0.2.77:7741/'
 bad 1 "192\.0\.2\.77" "an address that is not ours"
 bad 1 "privilege|permi|CAP_NET_ADMIN" "no privilege" \
 	setpriv --bounding-set -net_admin --inh-caps -net_admin
+changed 's/^listen.*/&\nlog = error/'
+bad 1 "CAP_NET_ADMIN" "no privilege, and only errors are logged" \
+	setpriv --bounding-set -net_admin --inh-caps -net_admin
 changed 's/^bridge .*/bridge = w0/'
 bad 1 "w0" "the bridge is no bridge"
 equal "TAP left behind by all that" "$(ip -n sa -o link show span0 2>/dev/null | wc -l)" 0
