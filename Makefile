@@ -270,13 +270,15 @@ units = $(wildcard etc/systemd/*.service)
 
 install: ## programs, manual pages, examples and units below DESTDIR and PREFIX (/usr/local)
 install: all
-	@set -e; \
+	@set -e; umask 022; \
 	for p in $(daemons); do install -D -m 755 $(bin)/$$p $(sbin_dir)/$$p; done; \
 	$(if $(cli),install -D -m 755 $(bin)/lanspan $(bin_dir)/lanspan;) \
-	for m in $(man_pages); do \
-		install -D -m 644 $$m $(man_dir)/man$${m##*.}/$${m##*/}; done; \
+	for m in $(man_pages); do mkdir -p $(man_dir)/man$${m##*.}; \
+		sed 's,/usr/local,$(PREFIX),g' $$m >$(man_dir)/man$${m##*.}/$${m##*/}; \
+		chmod 644 $(man_dir)/man$${m##*.}/$${m##*/}; done; \
 	for e in $(examples); do \
-		mkdir -p $(example_dir); cp -R $$e $(example_dir)/; done; \
+		mkdir -p $(example_dir); cp -R $$e $(example_dir)/; \
+		chmod -R u=rwX,go=rX $(example_dir); done; \
 	for u in $(units); do mkdir -p $(unit_dir); \
 		sed 's,@SBINDIR@,$(PREFIX)/sbin,g;s,@BINDIR@,$(PREFIX)/bin,g' $$u >$(unit_dir)/$${u##*/}; \
 		chmod 644 $(unit_dir)/$${u##*/}; done

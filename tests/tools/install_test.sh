@@ -38,12 +38,16 @@ empty()
 }
 
 root=$work/root
+umask 077
 demand 'make install' make -s install DESTDIR="$root" PREFIX=/opt/x
 demand 'the daemon is in sbin' test -x "$root/opt/x/sbin/lanspan-bridge"
 demand 'the CLI is in bin' test -x "$root/opt/x/bin/lanspan"
 for page in man/*.[1-9]; do
-	demand "$page" cmp "$page" "$root/opt/x/share/man/man${page##*.}/${page##*/}"
+	installed=$root/opt/x/share/man/man${page##*.}/${page##*/}
+	demand "$page" test -s "$installed" -a "$(stat -c %a "$installed")" = 644
+	demand "$page names no other prefix" no_word '/usr/local' "$installed"
 done
+demand 'everybody may read all' test -z "$(find "$root/opt" ! -perm -444)"
 for example in etc/*.conf; do
 	demand "$example" cmp "$example" "$root/opt/x/share/doc/lanspan/examples/${example##*/}"
 done
