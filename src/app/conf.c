@@ -255,6 +255,10 @@ static void check_together(struct reading *r)
 	bool have_own = own_key(r);
 
 	r->conf->has_secret = !bytes_all_zero(r->conf->secret, KEX_KEY);
+	if (have_own && memcmp(r->conf->secret, r->conf->private_key, KEX_KEY) == 0)
+		conf_report_add(&r->report, line_of(r, CONF_NETWORK, "secret_file"),
+				"[network] secret_file: holds this site's private key, which other "
+				"sites must never have: must be what lanspan secret wrote");
 	check_bridge(r);
 	for (size_t i = 0; i < r->index.n_sections; i++) {
 		s = &r->index.sections[i];

@@ -343,16 +343,29 @@ static char *slurp(int fd, size_t *len)
 	return text;
 }
 
+/* Only a file has an end: a pipe would be waited for. */
+static bool is_regular(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0)
+		return false;
+	errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	return S_ISREG(st.st_mode);
+}
+
 static char *read_text(struct conf_report *report, size_t *len)
 {
 	char *text = NULL;
 	int fd;
 
-	fd = open(report->file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	if (fd >= 0)
+	fd = open(report->file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd >= 0 && is_regular(fd))
 		text = slurp(fd, len);
 	if (!text)
-		conf_report_add(report, 0, "%s", strerror(errno));
+		conf_report_add(report, 0, "%s", errno == EINVAL ? "not a file with an end: must "
+								    "be a configuration file"
+								  : strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	if (text && *len > FILE_MAX) {

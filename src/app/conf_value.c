@@ -172,6 +172,21 @@ static void set_public_key(const struct conf_place *place, uint8_t *out, const c
 		memcpy(out, key, sizeof(key));
 }
 
+/* Two that one host cannot have at once: the same place, or one of them every
+ * address of that family, and the same port. */
+static bool listens_clash(const struct addr *a, const struct addr *b)
+{
+	bool any = bytes_all_zero(a->ip, sizeof(a->ip)) || bytes_all_zero(b->ip, sizeof(b->ip));
+
+	return a->family == b->family && a->port == b->port && a->port != 0 && any;
+}
+
+/* Multicast cannot be listened at, nor called. */
+static bool is_multicast(const struct addr *a)
+{
+	return a->family == ADDR_IPV6 ? a->ip[0] == 0xff : a->ip[0] >= 224;
+}
+
 static void add_listen(const struct conf_place *place, struct conf *conf, const char *item)
 {
 	struct addr a;
@@ -181,9 +196,19 @@ static void add_listen(const struct conf_place *place, struct conf *conf, const 
 			 item, WIRE_PORT, WIRE_PORT);
 		return;
 	}
+	if (is_multicast(&a)) {
+		complain(place, "\"%s\" is no address of a host: must be one of this host's, or "
+			 "0.0.0.0 or [::] for all", item);
+		return;
+	}
 	for (unsigned i = 0; i < conf->n_listen; i++) {
 		if (addr_equal(&conf->listen[i], &a)) {
 			complain(place, "\"%s\" is there twice", item);
+			return;
+		}
+		if (listens_clash(&conf->listen[i], &a)) {
+			complain(place, "\"%s\": another one stands for all addresses of its kind "
+				 "with the same port: leave one of them out", item);
 			return;
 		}
 	}
@@ -236,7 +261,11 @@ static const char *address_fault(const char *text)
 static void add_address(const struct conf_place *place, struct conf_peer *peer, const char *item)
 {
 	const char *fault = address_fault(item);
+	struct addr a;
 
+	if (!fault && addr_parse(&a, item, WIRE_PORT) &&
+	    (is_multicast(&a) || bytes_all_zero(a.ip, sizeof(a.ip))))
+		fault = "must be the address of one host";
 	if (fault) {
 		complain(place, "\"%s\": %s", item, fault);
 		return;

@@ -15,7 +15,7 @@ static const struct drop_words words[] = {
 	[DROP_INDEX] = { "index", "datagram for a session that is gone" },
 	[DROP_MAC1] = { "mac1", "handshake made for another site's key" },
 	[DROP_RATE] = { "rate", "too many handshakes from one address, or forged answers" },
-	[DROP_COOKIE] = { "cookie", "under load, answered with a cookie" },
+	[DROP_COOKIE] = { "cookie", "asked to call again with a cookie: under load, or calls in quick succession" },
 	[DROP_HANDSHAKE] = { "handshake",
 			     "handshake not authentic: other network name, cipher, secret or key" },
 	[DROP_STRANGER] = { "stranger", "handshake from a key that is no peer's" },

@@ -215,6 +215,21 @@ static void test_listen(void **state)
 	static const struct bad table[] = {
 		{ NETWORK SITE "listen = 0.0.0.0, [::]:7741, 0.0.0.0:7741\n" BRIDGE,
 		  "6: [site] listen: \"0.0.0.0:7741\" is there twice\n" },
+		{ NETWORK SITE "listen = 0.0.0.0, 127.0.0.1, 127.0.0.1:9, [::]\n" BRIDGE,
+		  "6: [site] listen: \"127.0.0.1\": another one stands for all addresses of its "
+		  "kind with the same port: leave one of them out\n" },
+		{ NETWORK SITE "listen = 224.0.0.1:5, [ff02::1]\n" BRIDGE,
+		  "6: [site] listen: \"224.0.0.1:5\" is no address of a host: must be one of this "
+		  "host's, or 0.0.0.0 or [::] for all\n"
+		  "6: [site] listen: \"[ff02::1]\" is no address of a host: must be one of this "
+		  "host's, or 0.0.0.0 or [::] for all\n" },
+		{ GOOD "[peer p]\npublic_key = @1\naddress = 0.0.0.0, 239.1.1.1, [::]:9, 1.1.1.1\n",
+		  "10: [peer p] address: \"0.0.0.0\": must be the address of one host\n"
+		  "10: [peer p] address: \"239.1.1.1\": must be the address of one host\n"
+		  "10: [peer p] address: \"[::]:9\": must be the address of one host\n" },
+		{ "[network]\nname = lab\nsecret_file = a.key\n" SITE BRIDGE,
+		  "3: [network] secret_file: holds this site's private key, which other sites "
+		  "must never have: must be what lanspan secret wrote\n" },
 		{ NETWORK SITE "listen = localhost, ::, 1.2.3.4:65536,\n" BRIDGE,
 		  "6: [site] listen: \"localhost\" is not an address: must be like 0.0.0.0:7741 or "
 		  "[::]:7741\n"
