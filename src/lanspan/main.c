@@ -114,8 +114,11 @@ static enum cli_status verb_version(const struct cli *cli)
 	return CLI_DONE;
 }
 
-static enum cli_status run(struct cli *cli)
+/* name: as it was typed. */
+static enum cli_status run(struct cli *cli, const char *name)
 {
+	if (!cli->verb)
+		return cli_error(CLI_USAGE, "%s: no such verb: see lanspan help", name);
 	for (int i = 0; i < cli->argc; i++) {
 		if (strcmp(cli->argv[i], "-h") == 0 || strcmp(cli->argv[i], "--help") == 0) {
 			describe_verb(cli->verb);
@@ -172,8 +175,6 @@ static enum cli_status parse_options(struct cli *cli, int argc, char **argv)
 	cli->verb = find_verb(argv[optind]);
 	cli->argc = argc - optind - 1;
 	cli->argv = argv + optind + 1;
-	if (!cli->verb)
-		return cli_error(CLI_USAGE, "%s: no such verb: see lanspan help", argv[optind]);
 	return CLI_DONE;
 }
 
@@ -185,6 +186,6 @@ int main(int argc, char **argv)
 	proc_start();
 	status = parse_options(&cli, argc, argv);
 	if (status == CLI_DONE)
-		status = run(&cli);
+		status = run(&cli, argv[optind < argc ? optind : 0]);
 	return flush(status);
 }

@@ -327,8 +327,8 @@ rtt_under_load() {
 # Frames of 64 bytes a second that arrive with at most 1 % lost: the pace is
 # halved in between six times.
 paced() {
-	local low=0 high=400000 pace json best=0 step
-	for step in 1 2 3 4 5 6; do
+	local low=0 high=400000 pace json best=0 _
+	for _ in 1 2 3 4 5 6; do
 		pace=$(((low + high) / 2))
 		json=$(iperf hb ha 5201 -t 1 -u -l 22 -b $((pace * 22 * 8)) 2>/dev/null)
 		if [ "$(jq '.end.sum.lost_percent <= 1' <<<"$json")" = true ]; then
