@@ -73,11 +73,12 @@ bool noise_read(struct noise *n, const void *message, size_t len, uint8_t *out, 
 /* Bytes that message number i (from 0) adds to its payload. */
 size_t noise_overhead(enum noise_pattern pattern, unsigned i);
 
-/* True when the last message is done: noise_split may be called. */
+/* True when the last message is done. */
 bool noise_finished(const struct noise *n);
 
-/* The two transport keys, from this side's view. */
-void noise_split(const struct noise *n, uint8_t send[AEAD_KEY], uint8_t receive[AEAD_KEY]);
+/* The two transport keys, from this side's view.  False, and the keys are
+ * untouched, before the last message is done. */
+bool noise_split(const struct noise *n, uint8_t send[AEAD_KEY], uint8_t receive[AEAD_KEY]);
 
 void noise_wipe(struct noise *n);
 

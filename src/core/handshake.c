@@ -114,15 +114,17 @@ bool handshake_read(const struct identity *self, const uint8_t packet[WIRE_INITI
 	return true;
 }
 
-static void install(struct peer *peer, struct keypair *kp, const struct noise *noise,
+static bool install(struct peer *peer, struct keypair *kp, const struct noise *noise,
 		    bool initiator, uint32_t remote_index, struct instant now)
 {
 	uint8_t send[AEAD_KEY], receive[AEAD_KEY];
 
-	noise_split(noise, send, receive);
+	if (!noise_split(noise, send, receive))
+		return false;
 	keys_install(&peer->keys, kp, initiator, remote_index, send, receive, now);
 	bytes_wipe(send, sizeof(send));
 	bytes_wipe(receive, sizeof(receive));
+	return true;
 }
 
 enum drop handshake_respond(const struct identity *self, struct peer *peer,
@@ -146,7 +148,10 @@ enum drop handshake_respond(const struct identity *self, struct peer *peer,
 	kp = reserve(self, peer, true);
 	if (!kp)
 		return DROP_REPEATED;
-	install(peer, kp, &call->noise, false, call->remote_index, now);
+	if (!install(peer, kp, &call->noise, false, call->remote_index, now)) {
+		keys_drop(&peer->keys, kp);
+		return DROP_HANDSHAKE;
+	}
 	be32_put(out, (uint32_t)WIRE_RESPONSE << 24);
 	be32_put(out + 4, kp->local_index);
 	be32_put(out + 8, call->remote_index);
@@ -167,7 +172,9 @@ enum drop handshake_finish(struct peer *peer, const uint8_t packet[WIRE_RESPONSE
 	reason = DROP_HELLO;
 	if (len != WIRE_HELLO || !hello_read(peer, hello))
 		goto out;
-	install(peer, peer->calling, &noise, true, be32_get(packet + 4), now);
+	reason = DROP_HANDSHAKE;
+	if (!install(peer, peer->calling, &noise, true, be32_get(packet + 4), now))
+		goto out;
 	peer->calling = NULL;
 	noise_wipe(&peer->noise);
 	reason = DROP_COUNT;

@@ -12,7 +12,6 @@
  */
 #include "core/noise.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -356,16 +355,18 @@ bool noise_finished(const struct noise *n)
 	return n->begun && n->message == patterns[n->pattern].count;
 }
 
-void noise_split(const struct noise *n, uint8_t send[AEAD_KEY], uint8_t receive[AEAD_KEY])
+bool noise_split(const struct noise *n, uint8_t send[AEAD_KEY], uint8_t receive[AEAD_KEY])
 {
 	bool initiator = n->role == NOISE_INITIATOR;
 	uint8_t out[2][KEX_HASH];
 
-	assert(noise_finished(n));
+	if (!noise_finished(n))
+		return false;
 	kex_hkdf(out, 2, n->chaining_key, NULL, 0);
 	memcpy(send, out[initiator ? 0 : 1], AEAD_KEY);
 	memcpy(receive, out[initiator ? 1 : 0], AEAD_KEY);
 	bytes_wipe(out, sizeof(out));
+	return true;
 }
 
 void noise_wipe(struct noise *n)

@@ -77,7 +77,7 @@ static void side_split(struct side *s, const struct vector *hash)
 	assert_true(noise_finished(&s->noise));
 	assert_int_equal(hash->len, KEX_HASH);
 	assert_memory_equal(s->noise.hash, hash->p, KEX_HASH);
-	noise_split(&s->noise, send, receive);
+	assert_true(noise_split(&s->noise, send, receive));
 	aead_set_key(&s->seal, send);
 	aead_set_key(&s->open, receive);
 }
@@ -554,6 +554,18 @@ static void test_wiped_is_of_no_use(void **state)
 	assert_false(noise_read(&c.side[0], fresh_a, KEX_KEY, message, ROOM, &out_len));
 }
 
+/* Keys come out when it is finished, and nothing is written before. */
+static void check_split(const struct noise *n, bool finished)
+{
+	static const uint8_t untouched[AEAD_KEY] = { 7 };
+	uint8_t send[AEAD_KEY] = { 7 }, receive[AEAD_KEY] = { 7 };
+
+	assert_int_equal(noise_finished(n), finished);
+	assert_int_equal(noise_split(n, send, receive), finished);
+	assert_int_equal(memcmp(send, untouched, AEAD_KEY) != 0, finished);
+	assert_int_equal(memcmp(receive, untouched, AEAD_KEY) != 0, finished);
+}
+
 static void test_finished_at_the_end_only(void **state)
 {
 	uint8_t message[ROOM];
@@ -567,11 +579,11 @@ static void test_finished_at_the_end_only(void **state)
 		for (unsigned i = 0; i < n; i++) {
 			size_t len;
 
-			assert_false(noise_finished(&c.side[i % 2]));
+			check_split(&c.side[i % 2], false);
 			len = write_turn(&c, i, message);
-			assert_int_equal(noise_finished(&c.side[i % 2]), i == n - 1);
+			check_split(&c.side[i % 2], i == n - 1);
 			assert_true(read_turn(&c, i, message, len));
-			assert_int_equal(noise_finished(&c.side[1 - i % 2]), i == n - 1);
+			check_split(&c.side[1 - i % 2], i == n - 1);
 		}
 	}
 }
