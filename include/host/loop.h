@@ -27,6 +27,7 @@ struct loop {
 	bool stop;
 	struct loop_source *turn[64]; /* what this turn still has to call */
 	int n_turn;
+	uint64_t turns; /* epoll_wait calls */
 };
 
 /* 0 or -errno. */

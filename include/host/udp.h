@@ -24,7 +24,7 @@ struct udp {
 	bool gso;	      /* UDP_SEGMENT works; cleared when the kernel refuses it */
 	bool gro;	      /* UDP_GRO is on */
 	int receive_buffer;   /* bytes obtained */
-	uint64_t sent_calls, received_calls; /* system calls that moved something */
+	uint64_t sent_calls, received_calls; /* system calls, also in vain */
 	uint64_t sent_dropped; /* datagrams given up: buffer full, no route, ... */
 	uint64_t gso_refused; /* batches that were sent one by one instead */
 };

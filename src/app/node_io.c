@@ -92,6 +92,7 @@ static void tap_ready(struct loop_source *source, uint32_t events, struct instan
 
 	(void)events;
 	for (unsigned i = 0; i < TAP_READS; i++) {
+		node->tap_reads++;
 		len = tap_read(&node->attach.tap, frame, SUPERFRAME_MAX, &vnet);
 		if (len == -EMSGSIZE) {
 			node->port.drops.count[DROP_OVERSIZE]++;
@@ -99,7 +100,6 @@ static void tap_ready(struct loop_source *source, uint32_t events, struct instan
 		}
 		if (len <= 0)
 			break;
-		node->tap_reads++;
 		site_frame(&node->site, 0, frame, (size_t)len, &vnet, now);
 	}
 	if (len == -EBADFD)

@@ -362,6 +362,24 @@ static json_t *drops_array(struct node *node)
 	return array;
 }
 
+/* What moving frames cost: calls made, also those in vain. */
+static json_t *calls_object(struct node *node)
+{
+	json_t *object = json_object();
+	uint64_t receives = 0, sends = 0;
+
+	for (unsigned i = 0; i < node->n_sockets; i++) {
+		receives += node->sockets[i].udp.received_calls;
+		sends += node->sockets[i].udp.sent_calls;
+	}
+	put_count(object, "turns", node->loop.turns);
+	put_count(object, "tap_reads", node->tap_reads);
+	put_count(object, "tap_writes", node->tap_writes);
+	put_count(object, "receives", receives);
+	put_count(object, "sends", sends);
+	return object;
+}
+
 static const struct {
 	const char *name;
 	json_t *(*make)(struct node *node);
@@ -388,6 +406,7 @@ json_t *report_make(struct node *node, const char *what)
 		return NULL;
 	report = json_object();
 	put(report, "site", site_object(node));
+	put(report, "system_calls", calls_object(node));
 	for (unsigned i = 0; i < COUNT_OF(parts); i++) {
 		if (strcmp(what, "all") == 0 || strcmp(what, parts[i].name) == 0)
 			put(report, parts[i].name, parts[i].make(node));

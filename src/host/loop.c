@@ -93,6 +93,7 @@ int loop_turn(struct loop *loop, struct instant until)
 	struct epoll_event events[TURN];
 	int n;
 
+	loop->turns++;
 	n = epoll_wait(loop->epoll_fd, events, TURN, timeout_ms(until));
 	if (n < 0 && errno != EINTR)
 		return -errno;

@@ -218,6 +218,7 @@ static int receive_batch(struct udp *udp, struct udp_inbox *inbox)
 	for (int i = 0; i < STALE_ERRORS; i++) {
 		int n = recvmmsg(udp->fd, inbox->messages, UDP_BATCH, MSG_DONTWAIT, NULL);
 
+		udp->received_calls++;
 		if (n >= 0)
 			return n;
 		if (errno == EAGAIN)
@@ -242,7 +243,6 @@ int udp_receive(struct udp *udp, struct udp_inbox *inbox, struct udp_received ou
 						.from = addr_from_name(&inbox->names[i]) };
 		inbox_reset(inbox, i);
 	}
-	udp->received_calls += n > 0;
 	return n;
 }
 
@@ -306,12 +306,12 @@ static struct outcome send_batch(struct sending *s, size_t n)
 {
 	int sent;
 
-	do
+	do {
 		sent = sendmmsg(s->udp->fd, s->batch->messages, (unsigned)n, MSG_DONTWAIT);
-	while (sent < 0 && errno == EINTR);
+		s->udp->sent_calls++;
+	} while (sent < 0 && errno == EINTR);
 	if (sent < 0)
 		return (struct outcome){ .error = errno };
-	s->udp->sent_calls += sent > 0;
 	return (struct outcome){ .sent = (size_t)sent };
 }
 

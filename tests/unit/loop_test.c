@@ -81,6 +81,7 @@ static void test_level_triggered(void **state)
 	loop_remove(&loop, &p.source);
 	loop_turn(&loop, soon(0));
 	assert_int_equal(p.calls, 3);
+	assert_int_equal(loop.turns, 5);
 	close(p.source.fd);
 	loop_free(&loop);
 }

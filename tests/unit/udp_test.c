@@ -181,7 +181,7 @@ static void round_trip(const char *at)
 	assert_true(addr_equal(&got[0].from, &a.local));
 	assert_int_equal(udp_receive(&b, inbox, got), 0);
 	assert_int_equal(a.sent_calls, 1);
-	assert_int_equal(b.received_calls, 1);
+	assert_int_equal(b.received_calls, 2); /* one in vain */
 	udp_close(&a);
 	udp_close(&b);
 }
