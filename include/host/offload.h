@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Do the offloads that the kernel promised work?  Tests of a TAP and of UDP
+ * sockets that disturb nobody, and what ethtool(8) has switched off.
+ */
+#ifndef HOST_OFFLOAD_H
+#define HOST_OFFLOAD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/tap.h"
+
+/* ---- the TAP ----------------------------------------------------------- */
+
+struct offload_tap {
+	uint32_t refused; /* VNET_CAN_* of tap->offloads that the kernel did not take */
+	int error;	  /* errno of the first refusal */
+};
+
+/*
+ * Writes one frame for each of tap->offloads to a TAP that is up, to an address
+ * that no bridge forwards.  0, or -errno when the test says nothing: EIO while the
+ * link is down, EAGAIN when the queue is full, EBADFD when the device is gone.
+ */
+int offload_test_tap(struct tap *tap, struct offload_tap *out);
+
+/* Features of a device, as ethtool -K switches them. */
+#define OFFLOAD_TX 1u  /* checksums */
+#define OFFLOAD_SG 2u  /* scatter-gather, which segmentation needs */
+#define OFFLOAD_TSO 4u /* TCP segmentation: IPv4, IPv6, ECN */
+#define OFFLOAD_USO 8u /* UDP segmentation */
+
+struct offload_features {
+	uint32_t active; /* VNET_CAN_* that the kernel makes use of now */
+	uint32_t off;	 /* OFFLOAD_* that somebody switched off */
+};
+
+/* 0, or -errno: ENODEV, EOPNOTSUPP. */
+int offload_features(const char *name, struct offload_features *out);
+
+#define OFFLOAD_ADVICE 64
+
+/* "tx on tso on": the words for ethtool -K that undo these OFFLOAD_* bits. */
+void offload_advice(uint32_t off, char out[OFFLOAD_ADVICE]);
+
+/* ---- UDP --------------------------------------------------------------- */
+
+/* What is wrong, 0 when nothing is: the errno of the kernel's refusal; EBADMSG:
+ * the datagrams came out different; ETIMEDOUT: they did not come out. */
+struct offload_udp {
+	int gso, gro;
+};
+
+/*
+ * Sends a batch with UDP_SEGMENT over loopback and receives it one by one, and
+ * another one with UDP_GRO.  family: AF_INET or AF_INET6.  Takes well under a
+ * millisecond, some 200 where datagrams vanish.  0, or -errno when the test
+ * says nothing, for not even a plain datagram passes: loopback may be down.
+ */
+int offload_test_udp(int family, struct offload_udp *out);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "host/offload.h"
+
+#define FEATURES_MAX 256
+
+static const struct feature {
+	const char *name; /* the kernel's; "ethtool -k" prints it */
+	uint32_t can;	  /* VNET_CAN_* */
+	uint32_t bit;	  /* OFFLOAD_* */
+} features[] = {
+	{ "tx-checksum-ip-generic", VNET_CAN_CSUM, OFFLOAD_TX },
+	{ "tx-scatter-gather", 0, OFFLOAD_SG },
+	{ "tx-tcp-segmentation", VNET_CAN_TSO4, OFFLOAD_TSO },
+	{ "tx-tcp6-segmentation", VNET_CAN_TSO6, OFFLOAD_TSO },
+	{ "tx-tcp-ecn-segmentation", VNET_CAN_TSO_ECN, OFFLOAD_TSO },
+	{ "tx-udp-segmentation", VNET_CAN_USO, OFFLOAD_USO },
+};
+
+/* ethtool -K's word for each OFFLOAD_* bit, from the lowest. */
+static const char *const words[] = { "tx", "sg", "tso", "tx-udp-segmentation" };
+
+union names {
+	struct ethtool_gstrings head;
+	uint8_t room[sizeof(struct ethtool_gstrings) + FEATURES_MAX * ETH_GSTRING_LEN];
+};
+
+union states {
+	struct ethtool_gfeatures head;
+	uint8_t room[sizeof(struct ethtool_gfeatures) +
+		     FEATURES_MAX / 32 * sizeof(struct ethtool_get_features_block)];
+};
+
+union info {
+	struct ethtool_sset_info head;
+	uint8_t room[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)];
+};
+
+static int ask(int fd, const char *name, void *request)
+{
+	struct ifreq ifr = { 0 };
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	ifr.ifr_data = request;
+	return ioctl(fd, SIOCETHTOOL, &ifr) < 0 ? -errno : 0;
+}
+
+/* The names of the features, in the order of the states' bits. */
+static int ask_names(int fd, const char *name, union names *out)
+{
+	union info info = { .head = { .cmd = ETHTOOL_GSSET_INFO,
+				      .sset_mask = 1ull << ETH_SS_FEATURES } };
+	int error = ask(fd, name, &info);
+
+	if (error)
+		return error;
+	if (!info.head.sset_mask || info.head.data[0] > FEATURES_MAX)
+		return -EOPNOTSUPP;
+	out->head = (struct ethtool_gstrings){ .cmd = ETHTOOL_GSTRINGS,
+					       .string_set = ETH_SS_FEATURES,
+					       .len = info.head.data[0] };
+	return ask(fd, name, out);
+}
+
+static void read_feature(const struct feature *f, const union names *names,
+			 const union states *states, struct offload_features *out)
+{
+	for (unsigned i = 0; i < names->head.len; i++) {
+		const struct ethtool_get_features_block *b = &states->head.features[i / 32];
+		uint32_t bit = 1u << i % 32;
+
+		if (strncmp((const char *)names->head.data + i * ETH_GSTRING_LEN, f->name,
+			    ETH_GSTRING_LEN) != 0)
+			continue;
+		out->active |= b->active & bit ? f->can : 0;
+		out->off |= b->available & ~b->requested & bit ? f->bit : 0;
+		return;
+	}
+}
+
+int offload_features(const char *name, struct offload_features *out)
+{
+	union states states = { .head = { .cmd = ETHTOOL_GFEATURES, .size = FEATURES_MAX / 32 } };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), error;
+	union names names = { 0 };
+
+	*out = (struct offload_features){ 0 };
+	if (fd < 0)
+		return -errno;
+	error = ask_names(fd, name, &names);
+	if (!error)
+		error = ask(fd, name, &states);
+	close(fd);
+	for (size_t i = 0; i < COUNT_OF(features) && !error; i++)
+		read_feature(&features[i], &names, &states, out);
+	return error;
+}
+
+void offload_advice(uint32_t off, char out[OFFLOAD_ADVICE])
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < COUNT_OF(words); i++) {
+		if (off & 1u << i)
+			len += (size_t)snprintf(out + len, OFFLOAD_ADVICE - len, "%s%s on",
+						len ? " " : "", words[i]);
+	}
+}
