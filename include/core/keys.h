@@ -99,9 +99,9 @@ bool keys_expire(struct keys *k, struct instant now);
 
 /*
  * Seals len bytes of plaintext at in (may be out + WIRE_DATA_HEADER, or apart)
- * as one DATA packet at out: len + WIRE_DATA_OVERHEAD bytes.
+ * as one DATA packet of that lane at out: len + WIRE_DATA_OVERHEAD bytes.
  */
-void keys_seal(struct keys *k, const uint8_t *in, size_t len, uint8_t *out);
+void keys_seal(struct keys *k, uint8_t lane, const uint8_t *in, size_t len, uint8_t *out);
 
 /* Verifies a DATA packet of len bytes and decrypts it in place; the plaintext
  * lies behind the header.  False when it is not authentic. */

@@ -124,6 +124,9 @@ void peers_round(struct peers *p);
 /* Ends rebuilding: receive memory is about to be used again. */
 void peers_flush(struct peers *p);
 
+/* Seals open datagrams; they are ready in the outbox. */
+void peers_seal(struct peers *p);
+
 /* Seals open datagrams and sends all. */
 void peers_close(struct peers *p);
 

@@ -20,13 +20,15 @@
 
 #define PORT_NAME 64
 #define PORT_REFUSALS 8
+#define PORT_LATER 1
 
 struct port_traffic {
 	uint64_t bytes, frames;
 };
 
 /* 0, or a negative errno: EIO, ENETDOWN and EBADFD: down; EAGAIN: full; any
- * other: refused. iov[0] is free for a header. */
+ * other: refused.  iov[0] is free for a header.  PORT_LATER: the frame is kept, to
+ * be written later; port_written then says how it went. */
 typedef int (*port_write)(void *ctx, const struct vnet *vnet, struct iovec *iov, size_t n);
 
 struct port {
@@ -49,5 +51,10 @@ void port_free(struct port *port);
 
 /* Sends a frame out.  Its bytes may be changed. */
 void port_deliver(struct port *port, struct frame *frame);
+
+/* How the writing of a frame went that was kept (PORT_LATER): 0 or a negative errno.
+ * What is cut then is not kept again: write answers at once.  Only a refusal, or the
+ * success of a super-frame while refusals is not 0, has to be told. */
+void port_written(struct port *port, struct frame *frame, int error);
 
 #endif

@@ -7,6 +7,10 @@
  *
  * Order of calls in a turn: site_datagrams* and site_rx_end, site_frame*,
  * site_tick when site_due is reached, and site_close last, which sends.
+ *
+ * Several workers may call in turns, one at a time: each sets outbox.lane to its
+ * number, and ends its turn with site_rx_end(site, false) if it brought datagrams,
+ * and with site_collect.
  */
 #ifndef CORE_SITE_H
 #define CORE_SITE_H
@@ -51,6 +55,7 @@ struct site_setup {
 	uint16_t mss_clamp; /* SITE_MSS_OFF, SITE_MSS_PATH, or bytes */
 	uint8_t families[PEERS_SOCKETS];
 	unsigned n_sockets;
+	unsigned workers; /* that collect; 0 and 1: none does */
 };
 
 struct site {
@@ -93,6 +98,12 @@ void site_rx_end(struct site *site, bool keep);
 /* Lets go of frames that waited to be merged, seals and sends what this turn
  * gathered. */
 void site_close(struct site *site);
+
+/* The same, but what is to be sent is taken along: how many runs. */
+unsigned site_collect(struct site *site, struct run *runs[OUTBOX_AWAY]);
+
+/* Runs that were taken along are sent, their errors set. */
+void site_sent(struct site *site, struct run **runs, unsigned n);
 
 void site_tick(struct site *site, struct instant now);
 struct instant site_due(const struct site *site);

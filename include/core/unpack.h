@@ -18,7 +18,7 @@
 #include "core/vnet.h"
 #include "core/wire.h"
 
-#define UNPACK_JOINS 4	/* records that wait for their other part */
+#define UNPACK_JOINS 16 /* records that wait for their other part: one of each lane */
 #define UNPACK_STASH 8	/* parts that came before what they continue */
 #define UNPACK_PIECES 120 /* of one rebuilt super-frame */
 #define UNPACK_RECORD (WIRE_FRAME_MAX + WIRE_RECORD_HEADER + 4)

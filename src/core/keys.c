@@ -194,14 +194,14 @@ bool keys_expire(struct keys *k, struct instant now)
 	return had && !k->current;
 }
 
-void keys_seal(struct keys *k, const uint8_t *in, size_t len, uint8_t *out)
+void keys_seal(struct keys *k, uint8_t lane, const uint8_t *in, size_t len, uint8_t *out)
 {
 	struct keypair *kp = k->current;
 	uint8_t aad[KEYS_AAD];
 	uint8_t *header = aad + KEYS_CONTEXT;
 
 	memcpy(aad, k->context_out, KEYS_CONTEXT);
-	be32_put(header, (uint32_t)WIRE_DATA << 24);
+	be32_put(header, (uint32_t)WIRE_DATA << 24 | lane);
 	be32_put(header + 4, kp->remote_index);
 	be64_put(header + 8, kp->counter);
 	if (aead_seal(&kp->seal, kp->counter, aad, sizeof(aad), in, len, out + WIRE_DATA_HEADER))

@@ -94,7 +94,7 @@ static bool need_run(struct pack *p, uint16_t segment)
 		end_run(p);
 	if (p->run)
 		return true;
-	if (p->outbox->bytes >= OUTBOX_FLUSH)
+	if (p->outbox->bytes >= p->outbox->flush_at)
 		outbox_flush(p->outbox);
 	p->run = outbox_take(p->outbox);
 	if (!p->run)
@@ -120,7 +120,7 @@ static void seal_open(struct pack *p)
 {
 	size_t len = p->fill;
 
-	keys_seal(p->keys, plaintext(p), len, p->run->data + p->run->len);
+	keys_seal(p->keys, p->outbox->lane, plaintext(p), len, p->run->data + p->run->len);
 	datagram_done(p, len);
 }
 
@@ -288,7 +288,7 @@ static bool seal_piece(struct pack *p, struct piece_source *s, size_t len, uint1
 		return false;
 	wr_u16(&w, 0);
 	put_segment_head(&w, s, len);
-	keys_seal(p->keys, start, head + len, p->run->data + p->run->len);
+	keys_seal(p->keys, p->outbox->lane, start, head + len, p->run->data + p->run->len);
 	datagram_done(p, head + len);
 	s->offset += len;
 	return true;

@@ -213,13 +213,18 @@ void peers_connect(struct peers *p, struct peer *peer, struct instant now)
 		peers_rekey(p, peer, now);
 }
 
-void peers_close(struct peers *p)
+void peers_seal(struct peers *p)
 {
 	list_for_each_safe(pos, &p->to_close) {
 		pack_close(&container_of(pos, struct peer, to_close)->pack);
 		list_remove(pos);
 	}
 	p->n_to_close = 0;
+}
+
+void peers_close(struct peers *p)
+{
+	peers_seal(p);
 	outbox_flush(p->outbox);
 }
 

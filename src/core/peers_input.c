@@ -344,8 +344,17 @@ static void take_cookie(struct peers *p, const uint8_t *packet, struct instant n
 	note_due(p, peer);
 }
 
-/* One gate for plausibility: the length that the kind demands, and the bits
- * that are zero in this version. */
+/* The bytes after the kind: zero in this version, but the lane of DATA. */
+static bool is_header(const uint8_t *data)
+{
+	uint8_t last = data[WIRE_LANE];
+
+	return data[1] == 0 && data[2] == 0 &&
+	       (data[0] == WIRE_DATA ? last < WIRE_LANES : last == 0);
+}
+
+/* One gate for plausibility: the length that the kind demands, and what stands
+ * in the header of every kind. */
 static enum drop plausible(const uint8_t *data, size_t len)
 {
 	static const uint16_t exact[] = { [WIRE_INITIATION] = WIRE_INITIATION_LEN,
@@ -360,7 +369,7 @@ static enum drop plausible(const uint8_t *data, size_t len)
 		return DROP_KIND;
 	if (len < (exact[kind] ? exact[kind] : WIRE_DATA_MIN))
 		return DROP_SHORT;
-	if ((exact[kind] && len != exact[kind]) || be32_get(data) != (uint32_t)kind << 24)
+	if ((exact[kind] && len != exact[kind]) || !is_header(data))
 		return DROP_HEADER;
 	return DROP_COUNT;
 }
@@ -472,7 +481,8 @@ bool peers_is_tunnel(const struct peers *p, const uint8_t *ip, size_t len)
 	if (!udp || !(p->tunnel_ports[to.port / 8] & 1u << to.port % 8))
 		return false;
 	data = udp + 8;
-	if (len - (size_t)(data - ip) < WIRE_DATA_HEADER || be32_get(data) != WIRE_DATA << 24)
+	if (len - (size_t)(data - ip) < WIRE_DATA_HEADER || data[0] != WIRE_DATA ||
+	    !is_header(data))
 		return false;
 	for (unsigned i = 0; i < p->top; i++) {
 		const struct peer *peer = p->peer[i];

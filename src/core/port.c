@@ -42,7 +42,7 @@ static int put(struct port *port, const struct vnet *vnet, struct iovec *iov, si
 {
 	int error = port->write(port->ctx, vnet, iov, n);
 
-	if (error == 0) {
+	if (error >= 0) {
 		port->tx.frames++;
 		port->tx.bytes += len;
 	}
@@ -54,7 +54,7 @@ static void put_or_drop(struct port *port, const struct vnet *vnet, struct iovec
 {
 	int error = put(port, vnet, iov, n, len);
 
-	if (error)
+	if (error < 0)
 		port->drops.count[reason_of(error)]++;
 }
 
@@ -145,10 +145,21 @@ static void heal(struct port *port, const struct frame *frame, uint32_t need)
 	port->refusals = 0;
 }
 
+static void settle(struct port *port, const struct frame *frame, uint32_t need, int error)
+{
+	bool super = frame->vnet.gso_type != VNET_GSO_NONE;
+
+	if (error == -EINVAL && super)
+		heal(port, frame, need);
+	else if (error < 0)
+		port->drops.count[reason_of(error)]++;
+	else if (error == 0 && super)
+		port->refusals = 0;
+}
+
 void port_deliver(struct port *port, struct frame *frame)
 {
 	uint32_t need = needs(&frame->vnet);
-	int error;
 
 	if (!port->up) {
 		port->drops.count[DROP_PORT_DOWN]++;
@@ -158,11 +169,14 @@ void port_deliver(struct port *port, struct frame *frame)
 		deliver_plain(port, frame);
 		return;
 	}
-	error = put(port, &frame->vnet, frame->iov, frame->n, frame->len);
-	if (error == -EINVAL && frame->vnet.gso_type != VNET_GSO_NONE)
-		heal(port, frame, need);
-	else if (error)
-		port->drops.count[reason_of(error)]++;
-	else if (frame->vnet.gso_type != VNET_GSO_NONE)
-		port->refusals = 0;
+	settle(port, frame, need, put(port, &frame->vnet, frame->iov, frame->n, frame->len));
+}
+
+void port_written(struct port *port, struct frame *frame, int error)
+{
+	if (error) {
+		port->tx.frames--;
+		port->tx.bytes -= frame->len;
+	}
+	settle(port, frame, needs(&frame->vnet), error);
 }

@@ -60,7 +60,8 @@ bool site_init(struct site *site, const struct site_setup *setup, const struct s
 			     setup->network, setup->name, setup->mtu, setup->rand) &&
 	       fdb_init(&site->switching.fdb, setup->macs, setup->mac_quota, setup->ageing, seed) &&
 	       merge_init(&site->merge, SITE_HEADROOM, forward, site) &&
-	       outbox_init(&site->outbox, events->send, events->ctx, run_sent, site) &&
+	       outbox_init(&site->outbox, setup->workers, events->send, events->ctx, run_sent,
+			   site) &&
 	       peers_init(&site->peers, &site->self, &site->outbox, &wants, setup->families,
 			  setup->n_sockets, setup->keepalive, now);
 }
@@ -280,6 +281,18 @@ void site_close(struct site *site)
 {
 	merge_flush(&site->merge);
 	peers_close(&site->peers);
+}
+
+unsigned site_collect(struct site *site, struct run *runs[OUTBOX_AWAY])
+{
+	merge_flush(&site->merge);
+	peers_seal(&site->peers);
+	return outbox_collect(&site->outbox, runs);
+}
+
+void site_sent(struct site *site, struct run **runs, unsigned n)
+{
+	outbox_sent(&site->outbox, runs, n);
 }
 
 void site_tick(struct site *site, struct instant now)

@@ -21,6 +21,8 @@
 
 #include "base/bytes.h"
 
+_Static_assert(UNPACK_JOINS >= WIRE_LANES, "lanes do not push out each other's records");
+
 bool unpack_init(struct unpack *u, const struct unpack_sink *sink)
 {
 	memset(u, 0, sizeof(*u));

@@ -80,11 +80,11 @@ static void test_both_get_keys(void **state)
 			next = &t.a_at_b->keys.slot[i];
 	}
 	assert_non_null(next);
-	keys_seal(&t.b_at_a->keys, plain, sizeof(plain), packet);
+	keys_seal(&t.b_at_a->keys, 0, plain, sizeof(plain), packet);
 	assert_true(
 		keys_open(&t.a_at_b->keys, next, packet, sizeof(plain) + WIRE_DATA_OVERHEAD, 0));
 	keys_confirm(&t.a_at_b->keys, next, now);
-	keys_seal(&t.a_at_b->keys, plain, sizeof(plain), packet);
+	keys_seal(&t.a_at_b->keys, 0, plain, sizeof(plain), packet);
 	assert_true(keys_open(&t.b_at_a->keys, t.b_at_a->keys.current, packet,
 			      sizeof(plain) + WIRE_DATA_OVERHEAD, 0));
 	assert_memory_equal(packet + WIRE_DATA_HEADER, plain, sizeof(plain));

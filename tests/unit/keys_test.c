@@ -246,13 +246,33 @@ static void test_seal_and_open(void **state)
 	join(&e, "net", "net", id_b, id_a);
 	for (unsigned i = 0; i < 100; i++) {
 		memset(plain, (int)i, sizeof(plain));
-		keys_seal(&e.a, plain, i, packet);
+		keys_seal(&e.a, 0, plain, i, packet);
 		assert_int_equal(be32_get(packet), WIRE_DATA << 24);
 		assert_int_equal(be32_get(packet + 4), e.kb->local_index);
 		assert_int_equal(be64_get(packet + 8), i); /* no nonce twice */
 		assert_true(i < 16 || memcmp(packet + WIRE_DATA_HEADER, plain, i) != 0);
 		assert_true(keys_open(&e.b, e.kb, packet, i + WIRE_DATA_OVERHEAD, i));
 		assert_memory_equal(packet + WIRE_DATA_HEADER, plain, i);
+	}
+	part(&e);
+}
+
+/* The lane stands in the header and cannot be changed on the way. */
+static void test_lane(void **state)
+{
+	uint8_t packet[80], copy[80], plain[30] = { 9 };
+	size_t len = sizeof(plain) + WIRE_DATA_OVERHEAD;
+	struct ends e;
+
+	(void)state;
+	join(&e, "net", "net", id_b, id_a);
+	for (uint8_t lane = 0; lane < WIRE_LANES; lane++) {
+		keys_seal(&e.a, lane, plain, sizeof(plain), packet);
+		assert_int_equal(be32_get(packet), WIRE_DATA << 24 | lane);
+		memcpy(copy, packet, len);
+		copy[WIRE_LANE] ^= 1;
+		assert_false(keys_open(&e.b, e.kb, copy, len, lane));
+		assert_true(keys_open(&e.b, e.kb, packet, len, lane));
 	}
 	part(&e);
 }
@@ -265,7 +285,7 @@ static void test_seal_in_place(void **state)
 	(void)state;
 	join(&e, "net", "net", id_b, id_a);
 	memcpy(packet + WIRE_DATA_HEADER, plain, sizeof(plain));
-	keys_seal(&e.a, packet + WIRE_DATA_HEADER, sizeof(plain), packet);
+	keys_seal(&e.a, 0, packet + WIRE_DATA_HEADER, sizeof(plain), packet);
 	assert_true(keys_open(&e.b, e.kb, packet, sizeof(plain) + WIRE_DATA_OVERHEAD, 0));
 	assert_memory_equal(packet + WIRE_DATA_HEADER, plain, sizeof(plain));
 	part(&e);
@@ -281,7 +301,7 @@ static void test_what_is_bound(void **state)
 
 	(void)state;
 	join(&e, "net", "net", id_b, id_a);
-	keys_seal(&e.a, plain, sizeof(plain), packet);
+	keys_seal(&e.a, 0, plain, sizeof(plain), packet);
 	for (size_t i = 0; i < len; i++) {
 		memcpy(copy, packet, len);
 		copy[i] ^= 0x10;
@@ -317,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_all_end_at_reject_after),
 		cmocka_unit_test(test_drop_all),
 		cmocka_unit_test(test_seal_and_open),
+		cmocka_unit_test(test_lane),
 		cmocka_unit_test(test_seal_in_place),
 		cmocka_unit_test(test_what_is_bound),
 	};

@@ -98,7 +98,7 @@ struct link *link_new(uint16_t size)
 	assert_true(aead_start());
 	assert_true(keys_init(&l->send, CIPHER_AES_256_GCM, "net", a, b));
 	assert_true(keys_init(&l->receive, CIPHER_AES_256_GCM, "net", b, a));
-	assert_true(outbox_init(&l->outbox, take_runs, l, run_sent, l));
+	assert_true(outbox_init(&l->outbox, 1, take_runs, l, run_sent, l));
 	assert_true(unpack_init(&l->unpack, &sink));
 	pack_init(&l->pack, &l->outbox, &l->send, 3);
 	pack_target(&l->pack, &to, 0, size);

@@ -44,7 +44,7 @@ static void test_runs_go_round(void **state)
 	struct outbox o;
 
 	(void)state;
-	assert_true(outbox_init(&o, send_runs, &s, told, &s));
+	assert_true(outbox_init(&o, 1, send_runs, &s, told, &s));
 	for (unsigned i = 0; i < 1000; i++) {
 		struct run *run = outbox_take(&o);
 
@@ -75,7 +75,7 @@ static void test_all_taken(void **state)
 	struct outbox o;
 
 	(void)state;
-	assert_true(outbox_init(&o, send_runs, &s, told, &s));
+	assert_true(outbox_init(&o, 1, send_runs, &s, told, &s));
 	for (unsigned i = 0; i < OUTBOX_RUNS; i++) {
 		runs[i] = outbox_take(&o);
 		memset(runs[i]->data, (int)i, 65536); /* each its own */
@@ -95,7 +95,7 @@ static void test_empty_run_is_not_sent(void **state)
 	struct outbox o;
 
 	(void)state;
-	assert_true(outbox_init(&o, send_runs, &s, told, &s));
+	assert_true(outbox_init(&o, 1, send_runs, &s, told, &s));
 	outbox_ready(&o, outbox_take(&o));
 	outbox_flush(&o);
 	assert_int_equal(s.runs, 0);
@@ -120,7 +120,7 @@ static void test_datagram(void **state)
 	struct outbox o;
 
 	(void)state;
-	assert_true(outbox_init(&o, look, NULL, told, &s));
+	assert_true(outbox_init(&o, 1, look, NULL, told, &s));
 	outbox_datagram(&o, &place, 3, RUN_NOBODY, data, sizeof(data));
 	memset(data, 0, sizeof(data)); /* it was copied */
 	outbox_flush(&o);
@@ -141,11 +141,95 @@ static void test_error_is_told_and_forgotten(void **state)
 	struct outbox o;
 
 	(void)state;
-	assert_true(outbox_init(&o, send_runs, &s, told, &s));
+	assert_true(outbox_init(&o, 1, send_runs, &s, told, &s));
 	outbox_datagram(&o, &place, 0, 1, (const uint8_t *)"x", 1);
 	outbox_flush(&o);
 	assert_int_equal(s.told, 1);
 	assert_int_equal(outbox_take(&o)->error, 0);
+	outbox_free(&o);
+}
+
+static void put(struct outbox *o, uint8_t n)
+{
+	outbox_datagram(o, &place, 0, n, &n, 1);
+}
+
+/* What is collected is neither idle nor sent until it comes back. */
+static void test_collect(void **state)
+{
+	struct run *mine[OUTBOX_AWAY], *others[OUTBOX_AWAY];
+	struct seen s = { 0 };
+	struct outbox o;
+
+	(void)state;
+	assert_true(outbox_init(&o, 2, send_runs, &s, told, &s));
+	assert_int_equal(outbox_collect(&o, mine), 0);
+	put(&o, 1);
+	put(&o, 2);
+	assert_int_equal(outbox_collect(&o, mine), 2);
+	assert_int_equal(mine[0]->data[0], 1);
+	assert_int_equal(mine[1]->data[0], 2);
+	assert_int_equal(o.bytes, 0);
+	put(&o, 3);
+	assert_int_equal(outbox_collect(&o, others), 1);
+	assert_int_equal(others[0]->data[0], 3);
+	assert_int_equal(o.n_idle, o.n_runs - 3);
+	outbox_flush(&o);
+	assert_int_equal(s.runs + s.told, 0);
+
+	outbox_sent(&o, others, 1);
+	assert_int_equal(s.told, 1);
+	assert_int_equal(o.n_idle, o.n_runs - 2);
+	s.fail = mine[0]->error = mine[1]->error = 90;
+	outbox_sent(&o, mine, 2);
+	assert_int_equal(s.told, 3);
+	assert_int_equal(o.n_idle, o.n_runs);
+	outbox_free(&o);
+}
+
+/* More than one worker takes along: all goes at once, nothing stays behind. */
+static void test_more_than_can_be_collected(void **state)
+{
+	struct run *mine[OUTBOX_AWAY];
+	struct seen s = { 0 };
+	struct outbox o;
+
+	(void)state;
+	assert_true(outbox_init(&o, 2, send_runs, &s, told, &s));
+	for (unsigned i = 0; i < OUTBOX_AWAY; i++)
+		put(&o, (uint8_t)i);
+	assert_int_equal(outbox_collect(&o, mine), OUTBOX_AWAY);
+	outbox_sent(&o, mine, OUTBOX_AWAY);
+	assert_int_equal(s.batches, 0);
+	for (unsigned i = 0; i <= OUTBOX_AWAY; i++)
+		put(&o, (uint8_t)i);
+	assert_int_equal(outbox_collect(&o, mine), 0);
+	assert_int_equal(s.runs, OUTBOX_AWAY + 1);
+	assert_int_equal(o.n_idle, o.n_runs);
+	outbox_free(&o);
+}
+
+/* All workers but one are away with all they may collect: the last still has what
+ * one worker alone would have. */
+static void test_runs_for_each_worker(void **state)
+{
+	struct run *away[16][OUTBOX_AWAY];
+	struct seen s = { 0 };
+	struct outbox o;
+
+	(void)state;
+	assert_true(outbox_init(&o, 16, send_runs, &s, told, &s));
+	for (unsigned w = 0; w < 15; w++) {
+		for (unsigned i = 0; i < OUTBOX_AWAY; i++)
+			put(&o, (uint8_t)i);
+		assert_int_equal(outbox_collect(&o, away[w]), OUTBOX_AWAY);
+	}
+	for (unsigned i = 0; i < OUTBOX_RUNS; i++)
+		assert_non_null(outbox_take(&o));
+	assert_int_equal(s.batches, 0);
+	outbox_free(&o);
+	assert_true(outbox_init(&o, 1, send_runs, &s, told, &s));
+	assert_int_equal(o.n_runs, OUTBOX_RUNS);
 	outbox_free(&o);
 }
 
@@ -157,6 +241,9 @@ int main(void)
 		cmocka_unit_test(test_empty_run_is_not_sent),
 		cmocka_unit_test(test_datagram),
 		cmocka_unit_test(test_error_is_told_and_forgotten),
+		cmocka_unit_test(test_collect),
+		cmocka_unit_test(test_more_than_can_be_collected),
+		cmocka_unit_test(test_runs_for_each_worker),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

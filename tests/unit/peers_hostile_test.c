@@ -31,7 +31,7 @@ static void say(struct pair *p, const uint8_t *plain, size_t len)
 				      .from = p->s[0].addr,
 				      .to = p->s[1].addr };
 
-	keys_seal(&p->s[0].peer[1]->keys, plain, len, bytes);
+	keys_seal(&p->s[0].peer[1]->keys, 0, plain, len, bytes);
 	pair_inject(p, &packet);
 }
 

@@ -330,10 +330,15 @@ static void test_gate(void **state)
 		{ DROP_INDEX, WIRE_DATA_MIN, { WIRE_DATA } },
 		{ DROP_INDEX, WIRE_DATA_MIN, { WIRE_DATA, 0, 0, 0, 0xff, 0xff, 0xff, 0xff } },
 		{ DROP_HEADER, WIRE_DATA_MIN, { WIRE_DATA, 1 } },
-		{ DROP_HEADER, WIRE_DATA_MIN, { WIRE_DATA, 0, 0, 1 } },
+		{ DROP_HEADER, WIRE_DATA_MIN, { WIRE_DATA, 0, 1 } },
+		{ DROP_INDEX, WIRE_DATA_MIN, { WIRE_DATA, 0, 0, 1 } },
+		{ DROP_INDEX, WIRE_DATA_MIN, { WIRE_DATA, 0, 0, WIRE_LANES - 1 } },
+		{ DROP_HEADER, WIRE_DATA_MIN, { WIRE_DATA, 0, 0, WIRE_LANES } },
+		{ DROP_HEADER, WIRE_DATA_MIN, { WIRE_DATA, 0, 0, 255 } },
 		{ DROP_SHORT, WIRE_INITIATION_LEN - 1, { WIRE_INITIATION } },
 		{ DROP_HEADER, WIRE_INITIATION_LEN + 1, { WIRE_INITIATION } },
 		{ DROP_HEADER, WIRE_INITIATION_LEN, { WIRE_INITIATION, 0, 1 } },
+		{ DROP_HEADER, WIRE_INITIATION_LEN, { WIRE_INITIATION, 0, 0, 1 } },
 		{ DROP_MAC1, WIRE_INITIATION_LEN, { WIRE_INITIATION } },
 		{ DROP_SHORT, WIRE_RESPONSE_LEN - 1, { WIRE_RESPONSE } },
 		{ DROP_HEADER, WIRE_RESPONSE_LEN + 1, { WIRE_RESPONSE } },
@@ -804,9 +809,11 @@ static void test_loop_is_seen(void **state)
 
 	(void)state;
 	p->keep = true;
+	p->s[0].site.outbox.lane = 3; /* of whatever worker */
 	pair_send(p, 0, 1, 1, 300);
 	p->keep = false;
 	own = pair_find(p, 0, WIRE_DATA);
+	assert_int_equal(own->data[WIRE_LANE], 3);
 	len = 14 + 28 + own->len;
 	buffer = calloc(1, SITE_HEADROOM + len);
 	frame = buffer + SITE_HEADROOM;

@@ -21,6 +21,7 @@ struct device {
 	struct port port;
 	int answer;
 	bool refuses_supers; /* as a kernel without that offload */
+	bool keeps;	     /* for later */
 	unsigned frames, supers, partial;
 	size_t payload;
 	const struct super *of; /* segments are held against it */
@@ -280,6 +281,83 @@ static void test_a_bad_super_frame_heals_nothing(void **state)
 	port_free(&d.port);
 }
 
+/* A device that keeps each frame, and whoever writes them later. */
+static int keep(void *ctx, const struct vnet *vnet, struct iovec *iov, size_t n)
+{
+	struct device *d = ctx;
+
+	return d->keeps ? PORT_LATER : take(ctx, vnet, iov, n);
+}
+
+static void write_kept(struct device *d, const struct super *s, int error)
+{
+	struct iovec iov[2] = { { 0 }, { s->bytes, s->len } };
+	struct frame frame = { .vnet = s->vnet, .len = s->len, .n = 2, .iov = iov };
+
+	d->keeps = false;
+	port_written(&d->port, &frame, error);
+	d->keeps = true;
+}
+
+/* A frame that was kept counts once, whatever becomes of it. */
+static void test_written_later(void **state)
+{
+	static struct device d;
+	struct super s = draw_super(1);
+
+	(void)state;
+	begin(&d, EVERYTHING);
+	d.port.write = keep;
+	d.keeps = true;
+	deliver(&d, s.bytes, s.len, s.headers, &s.vnet);
+	deliver(&d, s.bytes, s.len, s.headers, &s.vnet);
+	assert_int_equal(d.port.tx.frames, 2);
+	assert_int_equal(d.port.tx.bytes, 2 * s.len);
+	write_kept(&d, &s, 0);
+	assert_int_equal(d.port.tx.frames, 2);
+	write_kept(&d, &s, -EAGAIN);
+	assert_int_equal(d.port.tx.frames, 1);
+	assert_int_equal(d.port.tx.bytes, s.len);
+	assert_int_equal(d.port.drops.count[DROP_PORT_FULL], 1);
+	assert_int_equal(d.frames, 0);
+	super_free(&s);
+	port_free(&d.port);
+}
+
+/* Refused later: cut then, and given up when it goes on, but not for a few. */
+static void test_refused_later(void **state)
+{
+	static struct device d;
+	struct super s = draw_super(1);
+	size_t total = s.len - s.headers;
+
+	(void)state;
+	begin(&d, EVERYTHING);
+	d.port.write = keep;
+	d.keeps = d.refuses_supers = true;
+	d.of = &s;
+	for (unsigned i = 1; i <= 2 * PORT_REFUSALS; i++) {
+		d.payload = d.frames = 0;
+		deliver(&d, s.bytes, s.len, s.headers, &s.vnet);
+		assert_int_equal(d.port.lost, 0);
+		write_kept(&d, &s, -EINVAL);
+		assert_int_equal(d.payload, total);
+		assert_int_equal(d.port.tx.bytes, d.frames * s.headers + total);
+		d.port.tx = (struct port_traffic){ 0 };
+		if (i != PORT_REFUSALS - 1)
+			continue;
+		deliver(&d, s.bytes, s.len, s.headers, &s.vnet);
+		write_kept(&d, &s, 0); /* one in between: begun anew */
+		d.port.tx = (struct port_traffic){ 0 };
+		i = PORT_REFUSALS;
+	}
+	assert_int_equal(d.port.lost, needs(&s) & ~VNET_CAN_CSUM);
+	for (unsigned i = 0; i < DROP_COUNT; i++)
+		assert_int_equal(d.port.drops.count[i], 0);
+	super_free(&s);
+	port_free(&d.port);
+}
+
 static void test_name_is_cut(void **state)
 {
 	struct port port;
@@ -304,6 +382,8 @@ int main(void)
 		cmocka_unit_test(test_what_a_device_answers),
 		cmocka_unit_test(test_refused_super_frames_heal),
 		cmocka_unit_test(test_a_bad_super_frame_heals_nothing),
+		cmocka_unit_test(test_written_later),
+		cmocka_unit_test(test_refused_later),
 		cmocka_unit_test(test_name_is_cut),
 	};
 

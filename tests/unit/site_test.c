@@ -419,6 +419,80 @@ static void test_no_allocation_while_frames_pass(void **state)
 	pair_free(p);
 }
 
+/* Frames that worker `lane` of site 0 brings, what it takes along, and what arrives. */
+static unsigned work(struct pair *p, uint8_t lane, unsigned n, struct run *runs[OUTBOX_AWAY])
+{
+	uint8_t buffer[SITE_HEADROOM + 1000], *frame = buffer + SITE_HEADROOM;
+	const struct vnet plain = { 0 };
+
+	memset(frame, 0, 1000);
+	memcpy(frame, (uint8_t[]){ 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0x88, 0xb5 }, 14);
+	be32_put(frame + 14, n);
+	p->s[0].site.outbox.lane = lane;
+	site_frame(&p->s[0].site, 0, frame, 1000, &plain, p->now);
+	return site_collect(&p->s[0].site, runs);
+}
+
+static void arrive(struct pair *p, struct run **runs, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct pair_packet packet = { .data = runs[i]->data,
+					      .len = runs[i]->len,
+					      .from = p->s[0].addr,
+					      .to = p->s[1].addr };
+
+		assert_int_equal(runs[i]->count, 1);
+		pair_inject(p, &packet);
+	}
+	site_sent(&p->s[0].site, runs, n);
+}
+
+/* Two workers take turns: each has its lane, and one that is slow with sending
+ * disturbs nobody. */
+static void test_workers_take_turns(void **state)
+{
+	struct run *mine[OUTBOX_AWAY], *others[OUTBOX_AWAY];
+	struct pair *p = connected(2);
+	unsigned idle, n;
+
+	(void)state;
+	pair_send(p, 1, 0, 1, 100); /* site 0 learns where host 1 is */
+	pair_run(p, SECONDS(1));
+	idle = p->s[0].site.outbox.n_idle;
+	n = work(p, 2, 7, mine);
+	assert_int_equal(n, 1);
+	assert_int_equal(mine[0]->data[WIRE_LANE], 2);
+	assert_int_equal(pair_got(p, 1, 7), 0);
+	assert_int_equal(work(p, 1, 8, others), 1);
+	assert_int_equal(others[0]->data[WIRE_LANE], 1);
+	arrive(p, others, 1);
+	arrive(p, mine, n);
+	assert_int_equal(pair_got(p, 1, 8), 1);
+	assert_int_equal(pair_got(p, 1, 7), 1);
+	assert_int_equal(p->s[0].site.outbox.n_idle, idle);
+	pair_free(p);
+}
+
+/* The kernel's word that a datagram is too large comes back with the run. */
+static void test_error_comes_back_with_the_run(void **state)
+{
+	struct run *runs[OUTBOX_AWAY];
+	struct pair *p = connected(2);
+	struct peer *peer = p->s[0].peer[1];
+
+	(void)state;
+	pair_send(p, 1, 0, 1, 100);
+	pair_run(p, SECONDS(1));
+	assert_int_equal(work(p, 0, 7, runs), 1);
+	assert_false(peer->path_shrunk);
+	runs[0]->error = PEERS_TOO_BIG;
+	site_sent(&p->s[0].site, runs, 1);
+	assert_true(peer->path_shrunk);
+	assert_int_equal(peer->drops.count[DROP_TOO_BIG], 1);
+	assert_true(instant_reached(p->now, site_due(&p->s[0].site)));
+	pair_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -431,6 +505,8 @@ int main(void)
 		cmocka_unit_test(test_down_forgets_addresses),
 		cmocka_unit_test(test_flood_to_nobody_is_counted),
 		cmocka_unit_test(test_addresses_age),
+		cmocka_unit_test(test_workers_take_turns),
+		cmocka_unit_test(test_error_comes_back_with_the_run),
 		cmocka_unit_test(test_no_allocation_while_frames_pass),
 	};
 
