@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Captures of frames that no host here can send by itself, and captures as
- * text, for comparing.  For the stories 04-pcap.sh and 06-vlan.sh.
+ * text, for comparing.  For the stories 04-pcap.sh, 06-vlan.sh, 22-system-calls.sh.
  *
  *   frames make MTU >FILE   tagged, twice and thrice tagged, priority tagged frames,
  *                           EtherTypes of many kinds, of every length that matters
+ *   frames full N >FILE     N frames of 1514 bytes to one station, of no protocol that
+ *                           could be merged
  *   frames list FILE        one line a frame: its length, its bytes in hex
  *
  * Built to build/netns/frames by make; a story builds its own where that is missing.
@@ -69,6 +71,16 @@ static void put_frame(const struct tagging *t, uint16_t type, size_t payload, un
 	fwrite(frame, 1, at + payload, stdout);
 }
 
+static void put_head(void)
+{
+	put32(0xa1b2c3d4);
+	put32(2 | 4 << 16);
+	put32(0);
+	put32(0);
+	put32(FRAME_MAX);
+	put32(1);
+}
+
 /* What a port of that MTU takes: one 802.1Q tag beside the MTU, all others inside it. */
 static void make(size_t mtu)
 {
@@ -76,12 +88,7 @@ static void make(size_t mtu)
 	size_t t, l, tags, inside, payload;
 	unsigned n = 0;
 
-	put32(0xa1b2c3d4);
-	put32(2 | 4 << 16);
-	put32(0);
-	put32(0);
-	put32(FRAME_MAX);
-	put32(1);
+	put_head();
 	for (t = 0; t < sizeof(taggings) / sizeof(taggings[0]); t++) {
 		for (tags = 0; tags < 4 && taggings[t].tag[tags * 2]; tags++)
 			;
@@ -96,6 +103,15 @@ static void make(size_t mtu)
 			n++;
 		}
 	}
+}
+
+static void full(unsigned n)
+{
+	unsigned i;
+
+	put_head();
+	for (i = 0; i < n; i++)
+		put_frame(&taggings[0], 0x88b5, 1500, i * 3 + 1);
 }
 
 static void list(const char *name)
@@ -123,9 +139,11 @@ int main(int argc, char **argv)
 {
 	if (argc == 3 && !strcmp(argv[1], "make"))
 		make(strtoul(argv[2], NULL, 10));
+	else if (argc == 3 && !strcmp(argv[1], "full"))
+		full((unsigned)strtoul(argv[2], NULL, 10));
 	else if (argc == 3 && !strcmp(argv[1], "list"))
 		list(argv[2]);
 	else
-		errx(2, "usage: frames make MTU | frames list FILE");
+		errx(2, "usage: frames make MTU | frames full N | frames list FILE");
 	return ferror(stdout) ? 1 : 0;
 }
