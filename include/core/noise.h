@@ -53,6 +53,10 @@ bool noise_begin(struct noise *n, enum noise_pattern pattern, enum noise_role ro
 		 const uint8_t local_static[KEX_KEY], const uint8_t *remote_static,
 		 const uint8_t *psk);
 
+/* Another psk, before the message that mixes it: a responder chooses it by what
+ * message 1 said. */
+void noise_set_psk(struct noise *n, const uint8_t psk[KEX_KEY]);
+
 /*
  * Writes the next message with its payload to out.  ephemeral is a fresh
  * random private key, used when this message sends one.  Returns the length,

@@ -303,6 +303,12 @@ bool noise_begin(struct noise *n, enum noise_pattern pattern, enum noise_role ro
 	return true;
 }
 
+void noise_set_psk(struct noise *n, const uint8_t psk[KEX_KEY])
+{
+	if (n->begun)
+		memcpy(n->psk, psk, KEX_KEY);
+}
+
 size_t noise_write(struct noise *n, const uint8_t ephemeral[KEX_KEY], const void *payload,
 		   size_t payload_len, uint8_t *out, size_t room)
 {

@@ -615,6 +615,29 @@ static void test_small_order_keys(void **state)
 	assert_false(read_turn(&c, 0, message, len));
 }
 
+/* A responder that learns from message 1 which psk it is. */
+static void test_psk_chosen_after_message_1(void **state)
+{
+	uint8_t message[ROOM], out[ROOM], answer[ROOM];
+	struct call c, usual;
+	size_t len, out_len;
+
+	(void)state;
+	for (unsigned good = 0; good < 2; good++) {
+		len = call_up_to(&usual, NOISE_IKPSK2, CIPHER_AES_256_GCM, 1, answer);
+		begin_call(&c, NOISE_IKPSK2, CIPHER_AES_256_GCM);
+		begin_side(&c.side[1], NOISE_IKPSK2, NOISE_RESPONDER, CIPHER_AES_256_GCM, "lan",
+			   psk_bad);
+		out_len = write_turn(&c, 0, message);
+		assert_true(read_turn(&c, 0, message, out_len));
+		if (good)
+			noise_set_psk(&c.side[1], psk_good);
+		assert_int_equal(write_turn(&c, 1, out), len);
+		assert_int_equal(memcmp(out, answer, len) == 0, good);
+		assert_int_equal(read_turn(&c, 1, out, len), good);
+	}
+}
+
 static void test_begin_needs_its_keys(void **state)
 {
 	uint8_t pub[KEX_KEY];
@@ -693,6 +716,7 @@ int main(void)
 		cmocka_unit_test(test_wiped_is_of_no_use),
 		cmocka_unit_test(test_finished_at_the_end_only),
 		cmocka_unit_test(test_small_order_keys),
+		cmocka_unit_test(test_psk_chosen_after_message_1),
 		cmocka_unit_test(test_begin_needs_its_keys),
 		cmocka_unit_test(test_long_prologue),
 		cmocka_unit_test(test_overhead),
