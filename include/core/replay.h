@@ -8,6 +8,7 @@
 #define CORE_REPLAY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define REPLAY_WINDOW 8192 /* counters behind the newest that may still come */
@@ -28,5 +29,12 @@ enum replay_verdict replay_check(const struct replay *r, uint64_t counter);
 /* Marks an authenticated counter; false when it was seen or is too old, so a
  * commit without a check is safe as well. */
 bool replay_commit(struct replay *r, uint64_t counter);
+
+/* The same for a window of another size in the user's memory: `words` words, for
+ * 64 * (words - 1) counters; all of them and *next zero at first. */
+#define REPLAY_WORDS_FOR(counters) ((counters) / 64 + 1)
+enum replay_verdict replay_ring_check(uint64_t next, const uint64_t *bits, size_t words,
+				      uint64_t counter);
+bool replay_ring_commit(uint64_t *next, uint64_t *bits, size_t words, uint64_t counter);
 
 #endif

@@ -30,35 +30,58 @@ void replay_reset(struct replay *r)
 	memset(r, 0, sizeof(*r));
 }
 
-enum replay_verdict replay_check(const struct replay *r, uint64_t counter)
+/* Inline, so that the sites' window divides by a constant. */
+static inline enum replay_verdict check(uint64_t next, const uint64_t *bits, size_t words,
+					uint64_t counter)
 {
 	if (counter == UINT64_MAX)
 		return REPLAY_OLD; /* next could not count on */
-	if (counter >= r->next)
+	if (counter >= next)
 		return REPLAY_NEW;
-	if (r->next - 1 - counter > REPLAY_WINDOW)
+	if (next - 1 - counter > (words - 1) * WORD_BITS)
 		return REPLAY_OLD;
-	if (r->bits[word_of(counter) % REPLAY_WORDS] & bit_of(counter))
+	if (bits[word_of(counter) % words] & bit_of(counter))
 		return REPLAY_SEEN;
 	return REPLAY_NEW;
 }
 
-static void move_on(struct replay *r, uint64_t counter)
+static inline void move_on(uint64_t *next, uint64_t *bits, size_t words, uint64_t counter)
 {
-	uint64_t last = r->next > 0 ? word_of(r->next - 1) : 0;
-	uint64_t words = MIN(word_of(counter) - last, (uint64_t)REPLAY_WORDS);
+	uint64_t last = *next > 0 ? word_of(*next - 1) : 0;
+	uint64_t steps = MIN(word_of(counter) - last, (uint64_t)words);
 
-	for (uint64_t i = 1; i <= words; i++)
-		r->bits[(last + i) % REPLAY_WORDS] = 0;
-	r->next = counter + 1;
+	for (uint64_t i = 1; i <= steps; i++)
+		bits[(last + i) % words] = 0;
+	*next = counter + 1;
+}
+
+static inline bool commit(uint64_t *next, uint64_t *bits, size_t words, uint64_t counter)
+{
+	if (check(*next, bits, words, counter) != REPLAY_NEW)
+		return false;
+	if (counter >= *next)
+		move_on(next, bits, words, counter);
+	bits[word_of(counter) % words] |= bit_of(counter);
+	return true;
+}
+
+enum replay_verdict replay_check(const struct replay *r, uint64_t counter)
+{
+	return check(r->next, r->bits, REPLAY_WORDS, counter);
 }
 
 bool replay_commit(struct replay *r, uint64_t counter)
 {
-	if (replay_check(r, counter) != REPLAY_NEW)
-		return false;
-	if (counter >= r->next)
-		move_on(r, counter);
-	r->bits[word_of(counter) % REPLAY_WORDS] |= bit_of(counter);
-	return true;
+	return commit(&r->next, r->bits, REPLAY_WORDS, counter);
+}
+
+enum replay_verdict replay_ring_check(uint64_t next, const uint64_t *bits, size_t words,
+				      uint64_t counter)
+{
+	return check(next, bits, words, counter);
+}
+
+bool replay_ring_commit(uint64_t *next, uint64_t *bits, size_t words, uint64_t counter)
+{
+	return commit(next, bits, words, counter);
 }

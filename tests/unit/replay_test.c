@@ -220,6 +220,32 @@ static void test_like_the_model(void **state)
 	compare(TOP - 200000, 200000, 100000, 3);
 }
 
+/* A small window beside the model's rule: it remembers what it can, and no more. */
+static void test_ring_of_another_size(void **state)
+{
+	static const size_t windows[] = { 64, 128, 2048 };
+
+	(void)state;
+	for (unsigned w = 0; w < COUNT_OF(windows); w++) {
+		uint64_t window = windows[w], next = 0;
+		size_t words = REPLAY_WORDS_FOR(window);
+		uint64_t *bits = calloc(words, sizeof(*bits));
+
+		for (uint64_t i = 0; i < 5 * window; i += 2)
+			assert_true(replay_ring_commit(&next, bits, words, i));
+		assert_int_equal(next, 5 * window - 1);
+		for (uint64_t i = 0; i < 5 * window; i++) {
+			bool old = i + window < next - 1;
+			enum replay_verdict verdict = old ? OLD : i % 2 == 0 ? SEEN : NEW;
+
+			assert_int_equal(replay_ring_check(next, bits, words, i), verdict);
+			assert_int_equal(replay_ring_commit(&next, bits, words, i), verdict == NEW);
+		}
+		assert_int_equal(replay_ring_check(next, bits, words, TOP), OLD);
+		free(bits); /* of just that size: the sanitizer watches its ends */
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +254,7 @@ int main(void)
 		cmocka_unit_test(test_reset_forgets),
 		cmocka_unit_test(test_reversed),
 		cmocka_unit_test(test_like_the_model),
+		cmocka_unit_test(test_ring_of_another_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
