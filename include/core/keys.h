@@ -59,6 +59,10 @@ bool keys_init(struct keys *k, enum cipher cipher, const char *network, const ui
 	       const uint8_t peer_id[8]);
 void keys_free(struct keys *k);
 
+/* That context, from src to dst. */
+void keys_context(uint8_t out[KEYS_CONTEXT], const char *network, const uint8_t src[8],
+		  const uint8_t dst[8]);
+
 /* Takes a slot for a handshake: a free one, else the oldest that may go (NEXT
  * beyond KEYS_NEXT, PREVIOUS by its last use).  Its local_index is set to random20 << 12 |
  * base | slot; state RESERVED.  NULL cannot happen while there are spare

@@ -25,15 +25,15 @@
 struct run {
 	struct addr to;
 	uint8_t socket;	   /* number of the local socket */
-	uint16_t owner;	   /* peer number, RUN_NOBODY for handshakes */
 	uint16_t segment;  /* bytes of each datagram but the last */
 	uint16_t count;	   /* datagrams */
+	uint32_t owner;	   /* peer or member number, RUN_NOBODY for handshakes */
 	uint32_t len;	   /* bytes of all */
 	int error;	   /* set by the sender: 0 or an errno */
 	uint8_t *data;	   /* RUN_BYTES + slack */
 };
 
-#define RUN_NOBODY UINT16_MAX
+#define RUN_NOBODY UINT32_MAX
 
 struct outbox {
 	struct run *runs;
@@ -79,7 +79,7 @@ unsigned outbox_collect(struct outbox *o, struct run *runs[OUTBOX_AWAY]);
 void outbox_sent(struct outbox *o, struct run **runs, size_t n);
 
 /* One datagram of its own: copied, sent with the next flush. */
-void outbox_datagram(struct outbox *o, const struct addr *to, uint8_t socket, uint16_t owner,
+void outbox_datagram(struct outbox *o, const struct addr *to, uint8_t socket, uint32_t owner,
 		     const uint8_t *data, size_t len);
 
 #endif

@@ -11,8 +11,8 @@
 _Static_assert(KEYS_SLOTS >= 1 + KEYS_NEXT + 1 + 2, "a slot can always be had");
 _Static_assert(KEYS_SLOTS == 1 << KEYS_SLOT_BITS, "slot number is the index's low bits");
 
-static void context_make(uint8_t out[KEYS_CONTEXT], const char *network, const uint8_t src[8],
-			 const uint8_t dst[8])
+void keys_context(uint8_t out[KEYS_CONTEXT], const char *network, const uint8_t src[8],
+		  const uint8_t dst[8])
 {
 	static const char label[] = "lanspan data";
 	uint8_t head[sizeof(label) - 1 + 1 + 16], hash[KEX_HASH];
@@ -30,8 +30,8 @@ bool keys_init(struct keys *k, enum cipher cipher, const char *network, const ui
 	       const uint8_t peer_id[8])
 {
 	memset(k, 0, sizeof(*k));
-	context_make(k->context_out, network, own_id, peer_id);
-	context_make(k->context_in, network, peer_id, own_id);
+	keys_context(k->context_out, network, own_id, peer_id);
+	keys_context(k->context_in, network, peer_id, own_id);
 	for (unsigned i = 0; i < KEYS_SLOTS; i++) {
 		if (!aead_init(&k->slot[i].seal, cipher, AEAD_SEAL) ||
 		    !aead_init(&k->slot[i].open, cipher, AEAD_OPEN)) {

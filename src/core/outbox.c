@@ -112,7 +112,7 @@ unsigned outbox_collect(struct outbox *o, struct run *runs[OUTBOX_AWAY])
 	return n;
 }
 
-void outbox_datagram(struct outbox *o, const struct addr *to, uint8_t socket, uint16_t owner,
+void outbox_datagram(struct outbox *o, const struct addr *to, uint8_t socket, uint32_t owner,
 		     const uint8_t *data, size_t len)
 {
 	struct run *run = outbox_take(o);
