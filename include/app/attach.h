@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "app/offloads.h"
 #include "base/clock.h"
 #include "host/netlink.h"
 #include "host/tap.h"
@@ -39,6 +40,7 @@ struct attach {
 	enum attach_bridge bridge;
 	bool joined;		  /* by us, not by somebody before */
 	int made_bridge;	  /* index of the bridge that we made, or 0 */
+	struct offloads offloads; /* of the TAP */
 	char note[ATTACH_NOTE];	  /* what is amiss, for people; "" when nothing */
 	struct instant retry;	  /* when to look again, without being told to */
 };

@@ -22,6 +22,7 @@ struct udp {
 	int fd;
 	struct addr local;    /* as bound: the port is known even if 0 was asked */
 	bool gso;	      /* UDP_SEGMENT works; cleared when the kernel refuses it */
+	int gso_error;	      /* the errno of that, or 0 */
 	bool gro;	      /* UDP_GRO is on */
 	int receive_buffer;   /* bytes obtained */
 	uint64_t sent_calls, received_calls; /* system calls, also in vain */
@@ -33,6 +34,9 @@ struct udp {
  * sockets are v6 only.  0, or -errno (EADDRINUSE, EADDRNOTAVAIL, ...). */
 int udp_open(struct udp *udp, const struct addr *listen);
 void udp_close(struct udp *udp);
+
+/* Receives with UDP_GRO or without it. */
+void udp_set_gro(struct udp *udp, bool on);
 
 /* Memory that received messages lie in: UDP_BATCH slots, made once. */
 struct udp_inbox;

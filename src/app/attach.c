@@ -7,6 +7,9 @@
  * rtnetlink reports a change, and once a second while something is amiss, so no
  * event has to be understood, and none can be lost.
  *
+ * The TAP's offloads are looked at with it: a test when it came up, and each time
+ * what ethtool has switched off, which rtnetlink reports as a change as well.
+ *
  * A TAP that somebody sets down stays down: that is a wish.  One that somebody
  * deletes is made again: the process has no other work.
  */
@@ -186,6 +189,8 @@ static int attach_all(struct attach *a, struct instant now)
 	if (!error)
 		note_state(a);
 	a->retry = error ? instant_add(now, ATTACH_RETRY) : INSTANT_NEVER;
+	if (a->tap.fd >= 0 && !offloads_look(&a->offloads, &a->tap, a->up, now))
+		a->retry = instant_add(now, ATTACH_RETRY);
 	return error;
 }
 
@@ -212,6 +217,7 @@ int attach_open(struct attach *a, const struct attach_setup *setup, struct insta
 	a->create = setup->create;
 	a->mtu = setup->mtu;
 	a->offload = setup->offload;
+	offloads_reset(&a->offloads, a->tap_name);
 	a->opening = true;
 	error = netlink_open(&a->netlink);
 	if (error) {
@@ -233,6 +239,7 @@ void attach_mend(struct attach *a, struct instant now)
 	if (a->tap.fd >= 0 && !tap_is_there(a)) {
 		log_warn("tap %s is gone, making it again", a->tap_name);
 		tap_close(&a->tap);
+		offloads_reset(&a->offloads, a->tap_name);
 	}
 	attach_all(a, now);
 }

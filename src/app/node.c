@@ -51,6 +51,7 @@ static bool start_sockets(struct node *node)
 				  listen_hint(error));
 			return false;
 		}
+		offloads_test_socket(&s->udp);
 		s->node = node;
 		s->number = (uint8_t)node->n_sockets++;
 		node_io_watch_socket(s);
@@ -220,6 +221,7 @@ static void every_second(struct node *node, struct instant now)
 {
 	node->next_second = instant_add(now, SECONDS(1));
 	ctlsock_tick(node->ctlsock, now);
+	offloads_lost(&node->attach.offloads, node->port.lost, now);
 	node_peers_resolve_again(node);
 	if (instant_reached(now, node->attach.retry))
 		node_io_mend(node, now);

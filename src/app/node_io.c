@@ -22,6 +22,14 @@ _Static_assert(PEERS_TOO_BIG == EMSGSIZE, "the core's own word for it");
 #define TAP_READS 64
 #define UDP_ROUNDS 4
 
+static void tell_gso_lost(const struct udp *udp)
+{
+	char text[ADDR_TEXT], note[OFFLOADS_NOTE];
+
+	offloads_gso_note(udp, note);
+	log_warn("listen %s: %s", addr_format(&udp->local, text), note);
+}
+
 void node_io_send(void *ctx, struct run **runs, size_t n)
 {
 	struct node *node = ctx;
@@ -45,8 +53,7 @@ void node_io_send(void *ctx, struct run **runs, size_t n)
 		for (size_t i = 0; i < count; i++)
 			runs[first + i]->error = messages[i].error;
 		if (gso_lost)
-			log_warn("UDP_SEGMENT is refused on socket %u: datagrams go one by one",
-				 s->number);
+			tell_gso_lost(&s->udp);
 		first += count;
 	}
 }
@@ -111,7 +118,7 @@ void node_io_watch_tap(struct node *node)
 	struct tap *tap = &node->attach.tap;
 
 	node->port.up = tap->fd >= 0;
-	node->port.can = tap->offloads & ~node->port.lost;
+	node->port.can = tap->offloads & ~(node->attach.offloads.refused | node->port.lost);
 	if (tap->fd < 0)
 		return;
 	node->tap_source =

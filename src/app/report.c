@@ -168,21 +168,13 @@ static json_t *peers_array(struct node *node)
 	return array;
 }
 
-static json_t *offloads_array(uint32_t can)
+static json_t *offloads_array(uint32_t in_use)
 {
-	static const struct {
-		uint32_t bit;
-		const char *name;
-	} names[] = { { VNET_CAN_CSUM, "csum" },
-		      { VNET_CAN_TSO4, "tso4" },
-		      { VNET_CAN_TSO6, "tso6" },
-		      { VNET_CAN_TSO_ECN, "ecn" },
-		      { VNET_CAN_USO, "uso" } };
 	json_t *array = json_array();
 
-	for (unsigned i = 0; i < COUNT_OF(names); i++) {
-		if (can & names[i].bit)
-			json_array_append_new(array, json_string(names[i].name));
+	for (unsigned i = 0; i < OFFLOADS_NAMES; i++) {
+		if (in_use & 1u << i)
+			json_array_append_new(array, json_string(offloads_name(i)));
 	}
 	return array;
 }
@@ -198,12 +190,12 @@ static json_t *port_traffic_object(const struct port_traffic *t, uint64_t calls)
 }
 
 /* Why an offload is not in the list, or NULL when all are. */
-static const char *offload_note(const struct attach *a, const struct port *port)
+static const char *offload_note(const struct attach *a)
 {
 	if (!a->offload)
 		return "offload = off";
-	if (port->lost)
-		return "given up: the kernel refused super-frames and took their segments";
+	if (a->offloads.note[0])
+		return a->offloads.note;
 	if (a->tap.fd >= 0 && !(a->tap.offloads & VNET_CAN_USO))
 		return "no USO: needs Linux 6.2";
 	return NULL;
@@ -224,8 +216,8 @@ static json_t *ports_array(struct node *node)
 	put_text(object, "bridge_state", bridge_states[a->bridge]);
 	put_text(object, "note", a->note[0] ? a->note : NULL);
 	put_count(object, "mtu", a->mtu);
-	put(object, "offloads", offloads_array(node->port.can));
-	put_text(object, "offload_note", offload_note(a, &node->port));
+	put(object, "offloads", offloads_array(node->port.can & ~a->offloads.off));
+	put_text(object, "offload_note", offload_note(a));
 	put(object, "rx", port_traffic_object(&node->port.rx, node->tap_reads));
 	put(object, "tx", port_traffic_object(&node->port.tx, node->tap_writes));
 	put_count(object, "cut", node->port.cut);
@@ -273,6 +265,7 @@ static void append_path(struct node *node, json_t *array, const struct peer *pee
 					      [PMTU_STATE_DONE] = "found" };
 	const struct udp *udp = &node->sockets[at->socket].udp;
 	json_t *object = json_object();
+	char note[OFFLOADS_NOTE];
 
 	put_text(object, "peer", peer->name);
 	put_place(object, "local", &udp->local);
@@ -282,6 +275,8 @@ static void append_path(struct node *node, json_t *array, const struct peer *pee
 	put_text(object, "pmtu_state", in_use ? states[peer->pmtu.state] : NULL);
 	put(object, "rtt_ms", in_use ? milliseconds(peer->rtt) : json_null());
 	put(object, "gso", json_boolean(udp->gso));
+	offloads_gso_note(udp, note);
+	put_text(object, "gso_note", udp->gso ? NULL : note);
 	json_array_append_new(array, object);
 }
 
@@ -303,6 +298,7 @@ static void append_failed(struct node *node, json_t *array, const struct peer *p
 		put(object, "pmtu_state", json_null());
 		put(object, "rtt_ms", json_null());
 		put(object, "gso", json_false());
+		put(object, "gso_note", json_null());
 		json_array_append_new(array, object);
 	}
 }

@@ -112,7 +112,8 @@ static int configure(struct udp *udp, const struct addr *listen)
 	if (getsockopt(udp->fd, SOL_SOCKET, SO_RCVBUF, &udp->receive_buffer, &len) < 0)
 		return -errno;
 	udp->gso = set_int(udp->fd, IPPROTO_UDP, UDP_SEGMENT, 0) == 0;
-	udp->gro = set_int(udp->fd, IPPROTO_UDP, UDP_GRO, 1) == 0;
+	udp->gso_error = udp->gso ? 0 : errno;
+	udp_set_gro(udp, true);
 
 	len = name_from_addr(&name, listen);
 	if (bind(udp->fd, &name.any, len) < 0)
@@ -145,6 +146,11 @@ void udp_close(struct udp *udp)
 	if (udp->fd >= 0)
 		close(udp->fd);
 	udp->fd = -1;
+}
+
+void udp_set_gro(struct udp *udp, bool on)
+{
+	udp->gro = set_int(udp->fd, IPPROTO_UDP, UDP_GRO, on) == 0 && on;
 }
 
 /* ---- receiving --------------------------------------------------------- */
@@ -380,6 +386,7 @@ static void send_refused(struct sending *s, struct udp_message *m, int error)
 	if (error == EMSGSIZE || m->error)
 		return;
 	s->udp->gso = false;
+	s->udp->gso_error = error;
 	*s->gso_lost = true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The views that are tables, and the cells that they have in common. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli.h"
 
@@ -45,6 +46,30 @@ void show_peers(const json_t *answer)
 	table_finish(t, "no peers");
 }
 
+/* Below a table: a line for each row that has something to say, unless the row
+ * before said it. */
+static void print_notes(const json_t *rows, const char *name, const char *note)
+{
+	char *before = NULL;
+	json_t *row;
+	size_t i;
+
+	json_array_foreach((json_t *)rows, i, row)
+	{
+		char *who = text_member(row, name), *what = text_member(row, note), *line = NULL;
+
+		if (strcmp(what, "-") != 0 && asprintf(&line, "%s: %s", who, what) < 0)
+			line = NULL;
+		if (line && (!before || strcmp(before, line) != 0))
+			puts(line);
+		free(who);
+		free(what);
+		free(before);
+		before = line;
+	}
+	free(before);
+}
+
 void show_ports(const json_t *answer)
 {
 	struct table *t = table_new("PORT|KIND|STATE|BRIDGE|JOINED|>MTU|OFFLOADS|>RX|>TX|DROPS");
@@ -64,6 +89,7 @@ void show_ports(const json_t *answer)
 		table_add(t, TEXT_PLAIN, show_counts(json_object_get(row, "drops")));
 	}
 	table_finish(t, "no ports");
+	print_notes(json_object_get(answer, "ports"), "name", "offload_note");
 }
 
 void show_macs(const json_t *answer)
@@ -101,6 +127,7 @@ void show_paths(const json_t *answer)
 		add(t, row, "gso");
 	}
 	table_finish(t, "no paths");
+	print_notes(json_object_get(answer, "paths"), "local", "gso_note");
 }
 
 void show_drops(const json_t *answer)

@@ -307,7 +307,11 @@ cat >answer <<'END'
 "macs":[{"mac":"02:00:00:00:00:01","vlan":0,"port":"span0","age_s":192,"moves":0},
  {"mac":"02:00:00:00:00:02","vlan":100,"port":"paris\u001b]0;evil\u0007\u009b","age_s":100000,"moves":12}],
 "paths":[{"peer":"paris","local":"192.0.2.1:7741","remote":"203.0.113.7:7741","state":"in use",
- "pmtu":1500,"pmtu_state":"confirmed","rtt_ms":0.456,"gso":true}],
+ "pmtu":1500,"pmtu_state":"confirmed","rtt_ms":0.456,"gso":true,"gso_note":null},
+ {"peer":"oslo","local":"192.0.2.1:7741","remote":"203.0.113.8:7741","state":"in use",
+ "pmtu":1500,"pmtu_state":"confirmed","rtt_ms":0.456,"gso":false,"gso_note":"off: refused"},
+ {"peer":"rome","local":"192.0.2.1:7741","remote":"203.0.113.9:7741","state":"in use",
+ "pmtu":1500,"pmtu_state":"confirmed","rtt_ms":0.456,"gso":false,"gso_note":"off: refused"}],
 "drops":[{"where":"peer paris","reason":"replayed","count":3,"text":"seen before"}]}
 END
 : >requests
@@ -370,14 +374,18 @@ paris                    up          203.0.113.7:7741  direct  0.46 ms  1500    
 a-site-with-a-long-name  connecting  -                 -             -     -          -      -      0 B     0 B'
 table ports \
 'PORT   KIND  STATE  BRIDGE  JOINED   MTU  OFFLOADS        RX       TX  DROPS
-span0  tap   up     br0     joined  1500  csum tso4  1.0 MiB  2.0 KiB  1 runt'
+span0  tap   up     br0     joined  1500  csum tso4  1.0 MiB  2.0 KiB  1 runt
+span0: uso: not in this kernel'
 table macs \
 'ADDRESS            VLAN  PORT                            AGE  MOVES
 02:00:00:00:00:01     0  span0                         3m12s      0
 02:00:00:00:00:02   100  paris\x1b]0;evil\x07\xc2\x9b  1d03h     12'
 table paths \
 'PEER   LOCAL           REMOTE            STATE   PMTU  PROBING        RTT  GSO
-paris  192.0.2.1:7741  203.0.113.7:7741  in use  1500  confirmed  0.46 ms  yes'
+paris  192.0.2.1:7741  203.0.113.7:7741  in use  1500  confirmed  0.46 ms  yes
+oslo   192.0.2.1:7741  203.0.113.8:7741  in use  1500  confirmed  0.46 ms  no
+rome   192.0.2.1:7741  203.0.113.9:7741  in use  1500  confirmed  0.46 ms  no
+192.0.2.1:7741: off: refused'
 table drops \
 'WHERE       REASON    COUNT  MEANING
 peer paris  replayed      3  seen before'
