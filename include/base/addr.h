@@ -3,6 +3,9 @@
  * An IPv4 or IPv6 address with a UDP or TCP port.  The core's own form: no
  * socket header needed.  An IPv4-mapped IPv6 address is kept as IPv4, so two
  * equal places compare equal.
+ *
+ * ADDR_RELAY is a place that is reached through a relay: the port is the number of the
+ * relay, the first 4 bytes of ip the number of the member there.
  */
 #ifndef BASE_ADDR_H
 #define BASE_ADDR_H
@@ -13,7 +16,7 @@
 
 #define ADDR_TEXT 80 /* bytes for the longest text form, with its NUL */
 
-enum addr_family { ADDR_NONE = 0, ADDR_IPV4 = 4, ADDR_IPV6 = 6 };
+enum addr_family { ADDR_NONE = 0, ADDR_RELAY = 1, ADDR_IPV4 = 4, ADDR_IPV6 = 6 };
 
 struct addr {
 	uint8_t ip[16]; /* network order; IPv4 in the first 4, the rest zero */
@@ -28,7 +31,7 @@ struct addr {
  * False when the text is anything else; *out is then untouched. */
 bool addr_parse(struct addr *out, const char *text, uint16_t default_port);
 
-/* The text form into out; "none" for an empty address.  Returns out. */
+/* The text form into out; "none" for an empty address, "member 5 at relay 0".  Returns out. */
 char *addr_format(const struct addr *a, char out[ADDR_TEXT]);
 
 bool addr_equal(const struct addr *a, const struct addr *b);

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "core/aead.h"
+#include "core/hop.h"
 #include "core/replay.h"
 #include "core/wire.h"
 
@@ -106,6 +107,18 @@ bool keys_expire(struct keys *k, struct instant now);
  * as one DATA packet of that lane at out: len + WIRE_DATA_OVERHEAD bytes.
  */
 void keys_seal(struct keys *k, uint8_t lane, const uint8_t *in, size_t len, uint8_t *out);
+
+/* The same with flags in the header, WIRE_FLAG_*. */
+void keys_seal_flags(struct keys *k, uint8_t flags, const uint8_t *in, size_t len, uint8_t *out);
+
+/* Of a hop: wraps the packet at out + WIRE_HOP_HEADER, inner_len bytes long, into
+ * a HOP for that member: inner_len + WIRE_HOP_OVERHEAD bytes at out.  There is a
+ * current key. */
+void keys_hop(struct keys *k, uint32_t destination, size_t inner_len, uint8_t *out);
+
+/* True when the HOP packet, taken apart by hop_parse, is authentic. */
+bool keys_hop_verify(struct keys *k, struct keypair *kp, const struct hop *hop,
+		     const uint8_t *packet, size_t len);
 
 /* Verifies a DATA packet of len bytes and decrypts it in place; the plaintext
  * lies behind the header.  False when it is not authentic. */

@@ -28,7 +28,9 @@ struct pack {
 	struct addr to;
 	uint8_t socket;
 	uint16_t owner;
-	uint16_t size;	    /* of a datagram (UDP payload) that may be sent now */
+	struct keys *hop;   /* of the relay that the datagrams go through, NULL: none */
+	uint32_t member;    /* destination there */
+	uint16_t size;	    /* of a datagram (UDP payload, HOP and all) that may be sent now */
 	uint16_t super_id;
 	struct run *run;    /* being filled, or NULL */
 	size_t fill;	    /* plaintext bytes in the open datagram; 0: none open */
@@ -37,6 +39,10 @@ struct pack {
 };
 
 void pack_init(struct pack *p, struct outbox *outbox, struct keys *keys, uint16_t owner);
+
+/* From the next datagram on each is wrapped for that member under the hop's keys;
+ * NULL: not wrapped.  Closes what is open; pack_target is to follow. */
+void pack_through(struct pack *p, struct keys *hop, uint32_t member);
 
 /* Where to and how large from the next datagram on.  Closes what is open. */
 void pack_target(struct pack *p, const struct addr *to, uint8_t socket, uint16_t size);

@@ -100,6 +100,9 @@ char *addr_format(const struct addr *a, char out[ADDR_TEXT])
 			snprintf(scope, sizeof(scope), "%%%u", a->scope);
 		snprintf(out, ADDR_TEXT, "[%s%s]:%u", ip, scope, a->port);
 		return out;
+	case ADDR_RELAY:
+		snprintf(out, ADDR_TEXT, "member %u at relay %u", be32_get(a->ip), a->port);
+		return out;
 	case ADDR_NONE:
 		break;
 	}

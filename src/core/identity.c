@@ -30,9 +30,25 @@ bool identity_init(struct identity *self, const uint8_t private_key[KEX_KEY],
 	wr_u8(&w, WIRE_VERSION);
 	wr_copy(&w, self->network, strlen(self->network));
 	self->prologue_len = w.used;
+	self->registers[0] = '\0';
 	if (!kex_public(self->public_key, private_key))
 		return false;
 	identity_id(self->id, self->public_key);
+	return true;
+}
+
+bool identity_init_hop(struct identity *self, const uint8_t private_key[KEX_KEY],
+		       const uint8_t psk[KEX_KEY], const char *network, const char *name,
+		       struct rand_source rand)
+{
+	struct wr w = wr_make(self->prologue, sizeof(self->prologue));
+
+	if (!identity_init(self, private_key, psk, CIPHER_AES_256_GCM, IDENTITY_HOP, name, 0, rand))
+		return false;
+	copy_name(self->registers, network);
+	wr_copy(&w, WIRE_RELAY_PROLOGUE, strlen(WIRE_RELAY_PROLOGUE));
+	wr_u8(&w, WIRE_VERSION);
+	self->prologue_len = w.used;
 	return true;
 }
 

@@ -194,14 +194,15 @@ bool keys_expire(struct keys *k, struct instant now)
 	return had && !k->current;
 }
 
-void keys_seal(struct keys *k, uint8_t lane, const uint8_t *in, size_t len, uint8_t *out)
+/* low: the header's bytes 1 to 3. */
+static void seal(struct keys *k, uint32_t low, const uint8_t *in, size_t len, uint8_t *out)
 {
 	struct keypair *kp = k->current;
 	uint8_t aad[KEYS_AAD];
 	uint8_t *header = aad + KEYS_CONTEXT;
 
 	memcpy(aad, k->context_out, KEYS_CONTEXT);
-	be32_put(header, (uint32_t)WIRE_DATA << 24 | lane);
+	be32_put(header, (uint32_t)WIRE_DATA << 24 | low);
 	be32_put(header + 4, kp->remote_index);
 	be64_put(header + 8, kp->counter);
 	if (aead_seal(&kp->seal, kp->counter, aad, sizeof(aad), in, len, out + WIRE_DATA_HEADER))
@@ -209,6 +210,16 @@ void keys_seal(struct keys *k, uint8_t lane, const uint8_t *in, size_t len, uint
 	else /* no plaintext leaves, whatever the library did; kind 0 is dropped there */
 		memset(out, 0, len + WIRE_DATA_OVERHEAD);
 	kp->counter++;
+}
+
+void keys_seal(struct keys *k, uint8_t lane, const uint8_t *in, size_t len, uint8_t *out)
+{
+	seal(k, lane, in, len, out);
+}
+
+void keys_seal_flags(struct keys *k, uint8_t flags, const uint8_t *in, size_t len, uint8_t *out)
+{
+	seal(k, (uint32_t)flags << 16, in, len, out);
 }
 
 bool keys_open(struct keys *k, struct keypair *kp, uint8_t *packet, size_t len, uint64_t counter)
@@ -219,4 +230,23 @@ bool keys_open(struct keys *k, struct keypair *kp, uint8_t *packet, size_t len, 
 	memcpy(aad, k->context_in, KEYS_CONTEXT);
 	memcpy(aad + KEYS_CONTEXT, packet, WIRE_DATA_HEADER);
 	return aead_open(&kp->open, counter, aad, sizeof(aad), body, len - WIRE_DATA_HEADER, body);
+}
+
+void keys_hop(struct keys *k, uint32_t destination, size_t inner_len, uint8_t *out)
+{
+	struct keypair *kp = k->current;
+	struct hop hop = { .index = kp->remote_index,
+			   .counter = kp->counter++,
+			   .source = WIRE_HOP_NOBODY,
+			   .destination = destination,
+			   .inner_len = inner_len };
+
+	if (!hop_seal(&kp->seal, k->context_out, &hop, out))
+		memset(out, 0, inner_len + WIRE_HOP_OVERHEAD);
+}
+
+bool keys_hop_verify(struct keys *k, struct keypair *kp, const struct hop *hop,
+		     const uint8_t *packet, size_t len)
+{
+	return hop_verify(&kp->open, k->context_in, hop, packet, len);
 }

@@ -46,6 +46,13 @@ void pack_init(struct pack *p, struct outbox *outbox, struct keys *keys, uint16_
 	p->owner = owner;
 }
 
+void pack_through(struct pack *p, struct keys *hop, uint32_t member)
+{
+	pack_close(p);
+	p->hop = hop;
+	p->member = member;
+}
+
 void pack_target(struct pack *p, const struct addr *to, uint8_t socket, uint16_t size)
 {
 	pack_close(p);
@@ -54,29 +61,50 @@ void pack_target(struct pack *p, const struct addr *to, uint8_t socket, uint16_t
 	p->size = size;
 }
 
+/* What a datagram has besides its plaintext. */
+static size_t overhead(const struct pack *p)
+{
+	return WIRE_DATA_OVERHEAD + (p->hop ? WIRE_HOP_OVERHEAD : 0);
+}
+
+/* There are keys to seal with. */
+static bool ready(const struct pack *p)
+{
+	return p->keys->current && (!p->hop || p->hop->current);
+}
+
 size_t pack_room(const struct pack *p)
 {
-	return (size_t)p->size - WIRE_DATA_OVERHEAD - CONT - WIRE_RECORD_HEADER - 4;
+	return (size_t)p->size - overhead(p) - CONT - WIRE_RECORD_HEADER - 4;
 }
 
 /* Plaintext bytes of a full datagram of the run. */
 static size_t capacity(const struct pack *p)
 {
-	return (size_t)p->run->segment - WIRE_DATA_OVERHEAD;
+	return (size_t)p->run->segment - overhead(p);
 }
 
 static uint8_t *plaintext(const struct pack *p)
 {
-	return p->run->data + p->run->len + WIRE_DATA_HEADER;
+	return p->run->data + p->run->len + (p->hop ? WIRE_HOP_HEADER : 0) + WIRE_DATA_HEADER;
 }
 
-/* Counts a datagram of the run that was just sealed behind the others. */
-static void datagram_done(struct pack *p, size_t len)
+/* Seals a datagram behind the others of the run. */
+static void seal(struct pack *p, const uint8_t *plain, size_t len)
 {
-	p->run->len += (uint32_t)(len + WIRE_DATA_OVERHEAD);
+	uint8_t *out = p->run->data + p->run->len;
+	size_t all = len + overhead(p);
+
+	if (p->hop) {
+		keys_seal(p->keys, p->outbox->lane, plain, len, out + WIRE_HOP_HEADER);
+		keys_hop(p->hop, p->member, len + WIRE_DATA_OVERHEAD, out);
+	} else {
+		keys_seal(p->keys, p->outbox->lane, plain, len, out);
+	}
+	p->run->len += (uint32_t)all;
 	p->run->count++;
 	p->datagrams++;
-	p->bytes += len + WIRE_DATA_OVERHEAD;
+	p->bytes += all;
 	p->fill = 0;
 }
 
@@ -109,7 +137,7 @@ static bool need_run(struct pack *p, uint16_t segment)
 /* Opens a datagram whose first cont bytes continue a record. */
 static bool open_datagram(struct pack *p, size_t cont)
 {
-	if (!p->keys->current || !need_run(p, p->size))
+	if (!ready(p) || !need_run(p, p->size))
 		return false;
 	be16_put(plaintext(p), (uint16_t)cont);
 	p->fill = CONT;
@@ -118,10 +146,7 @@ static bool open_datagram(struct pack *p, size_t cont)
 
 static void seal_open(struct pack *p)
 {
-	size_t len = p->fill;
-
-	keys_seal(p->keys, p->outbox->lane, plaintext(p), len, p->run->data + p->run->len);
-	datagram_done(p, len);
+	seal(p, plaintext(p), p->fill);
 }
 
 /* Fills the rest with padding, so that the run's stride holds. */
@@ -142,7 +167,7 @@ void pack_close(struct pack *p)
 	if (!p->run)
 		return;
 	if (p->fill) {
-		if (p->keys->current)
+		if (ready(p))
 			seal_open(p);
 		else
 			p->fill = 0;
@@ -177,7 +202,7 @@ static bool append_cut(struct pack *p, const uint8_t *bytes, size_t len)
 		bytes += part;
 		len -= part;
 		seal_open(p);
-		part = MIN(len, (size_t)p->size - WIRE_DATA_OVERHEAD - CONT);
+		part = MIN(len, (size_t)p->size - overhead(p) - CONT);
 		if (!open_datagram(p, part))
 			return false;
 		append(p, bytes, part);
@@ -284,12 +309,11 @@ static bool seal_piece(struct pack *p, struct piece_source *s, size_t len, uint1
 	uint8_t *start = s->frame + s->header_len + s->offset - head;
 	struct wr w = wr_make(start, head);
 
-	if (!p->keys->current || !need_run(p, segment))
+	if (!ready(p) || !need_run(p, segment))
 		return false;
 	wr_u16(&w, 0);
 	put_segment_head(&w, s, len);
-	keys_seal(p->keys, p->outbox->lane, start, head + len, p->run->data + p->run->len);
-	datagram_done(p, head + len);
+	seal(p, start, head + len);
 	s->offset += len;
 	return true;
 }
@@ -342,7 +366,7 @@ static bool pack_tcp(struct pack *p, struct piece_source *s, size_t most, bool s
 static bool pack_udp(struct pack *p, struct piece_source *s, size_t most, bool spoil)
 {
 	size_t piece = most - most % s->vnet->gso_size;
-	size_t segment = WIRE_DATA_OVERHEAD + CONT + SEGMENT_HEAD + s->header_len + piece;
+	size_t segment = overhead(p) + CONT + SEGMENT_HEAD + s->header_len + piece;
 
 	pack_close(p);
 	while (left_of(s)) {
@@ -377,7 +401,7 @@ static bool pack_cut(struct pack *p, const uint8_t *frame, size_t len, const str
 bool pack_super(struct pack *p, uint8_t *frame, size_t len, const struct vnet *vnet,
 		const struct superframe_layout *layout, bool spoil)
 {
-	size_t fixed = WIRE_DATA_OVERHEAD + CONT + SEGMENT_HEAD + layout->payload;
+	size_t fixed = overhead(p) + CONT + SEGMENT_HEAD + layout->payload;
 	struct piece_source s = { .frame = frame,
 				  .total = len - layout->payload,
 				  .vnet = vnet,
