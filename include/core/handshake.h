@@ -14,10 +14,12 @@
 #include "core/peer.h"
 #include "core/wire.h"
 
-/* Writes an INITIATION and reserves a key.  A handshake under way is given up.
- * False when the library fails. */
-bool handshake_initiate(const struct identity *self, struct peer *peer, struct instant now,
-			uint8_t out[WIRE_INITIATION_LEN]);
+#define HANDSHAKE_CALL_MAX WIRE_REGISTER_LEN
+
+/* Writes an INITIATION, or a REGISTER to a relay, and reserves a key.  A handshake
+ * under way is given up.  Its length; 0 when the library fails. */
+size_t handshake_initiate(const struct identity *self, struct peer *peer, struct instant now,
+			  uint8_t out[HANDSHAKE_CALL_MAX]);
 
 /* What an authentic INITIATION says. */
 struct handshake_call {

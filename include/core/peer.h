@@ -2,6 +2,8 @@
 /*
  * A peer: another site of the network, with its session, path and counters.
  * Made when it is configured, memory and all, and freed when it is removed.
+ * A relay of this site is one as well, as far as sessions go: link is then set, and
+ * no frame comes from it or goes there.
  */
 #ifndef CORE_PEER_H
 #define CORE_PEER_H
@@ -16,8 +18,10 @@
 #include "core/drop.h"
 #include "core/identity.h"
 #include "core/keys.h"
+#include "core/link.h"
 #include "core/noise.h"
 #include "core/pack.h"
+#include "core/paths.h"
 #include "core/pmtu.h"
 #include "core/timers.h"
 #include "core/unpack.h"
@@ -46,6 +50,9 @@ enum peer_event {
 	PEER_PMTU,	/* another datagram size */
 	PEER_REFUSED,	/* its handshake or answer was not authentic */
 	PEER_MTU_DIFFERS, /* its bridge has another MTU */
+	PEER_PATH,	/* goes on by another path: direct, or through a relay */
+	PEER_LISTED,	/* of a relay: its list of members is complete */
+	PEER_EVENTS	/* how many there are */
 };
 
 struct peer;
@@ -54,6 +61,7 @@ struct peer;
 struct peer_owner {
 	struct outbox *outbox;
 	uint16_t mtu; /* of our bridge */
+	struct link *const *link; /* LINKS_MAX relays, NULL where there is none */
 	/* A frame came; consumed inside the call. */
 	void (*frame)(void *ctx, struct peer *peer, struct frame *frame);
 	void (*event)(void *ctx, struct peer *peer, enum peer_event event);
@@ -65,11 +73,16 @@ struct peer_owner {
 	void (*closed)(void *ctx, struct peer *peer);
 	/* Its endpoint is another one. */
 	void (*moved)(void *ctx, struct peer *peer);
+	/* A CONTROL record that is not of the session; false when it makes no sense. */
+	bool (*control)(void *ctx, struct peer *peer, uint8_t type, const uint8_t *body,
+			size_t len);
 	void *ctx;
 };
 
 struct peer {
 	uint16_t number;
+	const struct identity *self; /* what this site is towards it */
+	struct link *link;	     /* of a relay; NULL of a site */
 	char name[WIRE_NAME + 1];
 	uint8_t public_key[KEX_KEY];
 	uint8_t id[IDENTITY_ID];
@@ -84,6 +97,17 @@ struct peer {
 	unsigned n_candidates, next_candidate;
 	struct peer_candidate endpoint; /* where it is now; ADDR_NONE when not known */
 	struct instant moved_at;	/* when it was set */
+	struct instant endpoint_heard;	/* when the newest packet came from there */
+
+	/* Other places, with relays. */
+	uint32_t member[LINKS_MAX]; /* its number at each relay, 0: not listed there */
+	bool dynamic;		    /* made because a relay listed it */
+	struct paths paths;
+	struct instant offer;	    /* when our own places are told next */
+	struct instant offered;	    /* when they were told last */
+	unsigned offers;
+	struct instant doubt;	    /* since when another path of it is in use; 0: no doubt */
+	struct addr doubt_at;	    /* that path */
 
 	struct keys keys;
 	struct pack pack;

@@ -21,10 +21,13 @@
 #include "core/drop.h"
 #include "core/identity.h"
 #include "core/limit.h"
+#include "core/link.h"
 #include "core/outbox.h"
 #include "core/peer.h"
 
-#define PEERS_MAX 512
+#define PEERS_MAX 512	     /* sites and relays */
+#define PEERS_SITES (PEERS_MAX - LINKS_MAX)
+#define PEERS_LOCALS 8	     /* addresses of this site that peers are told of */
 #define PEERS_OPENED 1088    /* datagrams opened and not yet unpacked */
 #define PEERS_PACKING 32     /* peers with an open run at most */
 #define PEERS_SEEN 256	     /* INITIATIONs remembered against replay */
@@ -59,8 +62,12 @@ struct peers {
 	struct peers_events events;
 	struct peer_owner owner;
 	int64_t keepalive;
-	struct peer *peer[PEERS_MAX];
-	unsigned n_peer, top; /* numbers below top are in use */
+	struct peer *peer[PEERS_MAX]; /* relays behind PEERS_SITES */
+	unsigned n_peer, top; /* sites; numbers below top are in use */
+	struct link *link[LINKS_MAX];
+	struct addr local[PEERS_LOCALS];
+	unsigned n_local;
+	bool admit; /* members that a relay lists become peers */
 	struct list to_close, to_flush;
 	unsigned n_to_close;
 	struct cookie_guard guard;
@@ -87,9 +94,20 @@ bool peers_init(struct peers *p, struct identity *self, struct outbox *outbox,
 		int64_t keepalive, struct instant now);
 void peers_free(struct peers *p);
 
-/* Adds a peer; NULL when there are PEERS_MAX or memory is short. */
+/* Adds a peer; NULL when there are PEERS_SITES or memory is short. */
 struct peer *peers_add(struct peers *p, const char *name, const uint8_t public_key[KEX_KEY],
 		       struct instant now);
+
+/* Adds a relay, its session being a peer; addresses are set as of any peer.  psk: the
+ * network's access secret there, or all zero.  NULL when there are LINKS_MAX or
+ * memory is short. */
+struct link *peers_add_link(struct peers *p, const char *name, const uint8_t public_key[KEX_KEY],
+			    const uint8_t psk[KEX_KEY], struct instant now);
+void peers_remove_link(struct peers *p, struct link *link, struct instant now);
+
+/* Addresses and ports of this site's own sockets, as the hosts around may reach them:
+ * peers that a relay lists as well are told of them and of what relays observe. */
+void peers_set_local(struct peers *p, const struct addr *addrs, unsigned n, struct instant now);
 
 /* Tells it goodbye and forgets it. */
 void peers_remove(struct peers *p, struct peer *peer, struct instant now);
@@ -140,8 +158,8 @@ void peers_goodbye(struct peers *p, struct instant now);
 /* A run was sent, its error set. */
 void peers_sent(struct peers *p, const struct run *run);
 
-/* True when an IP packet that carries a DATA packet of a present session to that
- * peer's endpoint lies at ip (len bytes at hand): the tunnel carried in itself. */
+/* True when an IP packet that carries a DATA packet of a present session to a port where
+ * a peer may be lies at ip (len bytes at hand): the tunnel carried in itself. */
 bool peers_is_tunnel(const struct peers *p, const uint8_t *ip, size_t len);
 
 #endif

@@ -252,6 +252,16 @@ void node_peers_event(void *ctx, struct peer *peer, enum peer_event event)
 	case PEER_PMTU:
 		log_debug("peer %s: path takes %u bytes", peer->name, peer->pmtu.now_size);
 		break;
+	case PEER_PATH:
+		if (may_tell(node, peer, event))
+			log_info("peer %s: goes on %s", peer->name,
+				 peer->endpoint.addr.family == ADDR_RELAY ? "through a relay" : text);
+		break;
+	case PEER_LISTED:
+		log_info("relay %s: %u members are there", peer->name, link_count(peer->link));
+		break;
+	case PEER_EVENTS:
+		break;
 	case PEER_MTU_DIFFERS:
 		if (may_tell(node, peer, event))
 			log_warn("peer %s: its bridge has mtu %u, ours %u: larger frames will be "

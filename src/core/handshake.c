@@ -64,32 +64,50 @@ static struct keypair *reserve(const struct identity *self, struct peer *peer, b
 			    for_next);
 }
 
-bool handshake_initiate(const struct identity *self, struct peer *peer, struct instant now,
-			uint8_t out[WIRE_INITIATION_LEN])
+static void register_write(const struct identity *self, uint8_t out[WIRE_REGISTER_HELLO])
 {
-	uint8_t hello[WIRE_HELLO], ephemeral[KEX_KEY];
-	size_t len = 0;
+	size_t name = strlen(self->name), network = strlen(self->registers);
+
+	memset(out, 0, WIRE_REGISTER_HELLO);
+	out[0] = WIRE_VERSION;
+	out[4] = (uint8_t)name;
+	memcpy(out + 5, self->name, name);
+	out[5 + WIRE_NAME] = (uint8_t)network;
+	memcpy(out + 6 + WIRE_NAME, self->registers, network);
+}
+
+size_t handshake_initiate(const struct identity *self, struct peer *peer, struct instant now,
+			  uint8_t out[HANDSHAKE_CALL_MAX])
+{
+	bool hop = self->registers[0];
+	size_t all = hop ? WIRE_REGISTER_LEN : WIRE_INITIATION_LEN;
+	size_t body = all - COOKIE_MACS - INITIATION_NOISE, len = 0;
+	uint8_t hello[WIRE_REGISTER_HELLO], ephemeral[KEX_KEY];
 
 	handshake_abandon(peer);
 	peer->calling = reserve(self, peer, false);
-	hello_write(self, hello);
+	if (hop)
+		register_write(self, hello);
+	else
+		hello_write(self, hello);
 	rand_fill(&self->rand, ephemeral, sizeof(ephemeral));
 	if (peer->calling &&
 	    noise_begin(&peer->noise, NOISE_IKPSK2, NOISE_INITIATOR, self->cipher, self->prologue,
 			self->prologue_len, self->private_key, peer->public_key, self->psk))
-		len = noise_write(&peer->noise, ephemeral, hello, sizeof(hello),
-				  out + INITIATION_NOISE, INITIATION_BODY);
+		len = noise_write(&peer->noise, ephemeral, hello,
+				  hop ? WIRE_REGISTER_HELLO : WIRE_HELLO, out + INITIATION_NOISE,
+				  body);
 	bytes_wipe(ephemeral, sizeof(ephemeral));
-	if (len != INITIATION_BODY) {
+	if (len != body) {
 		handshake_abandon(peer);
-		return false;
+		return 0;
 	}
-	be32_put(out, (uint32_t)WIRE_INITIATION << 24);
+	be32_put(out, (uint32_t)(hop ? WIRE_REGISTER : WIRE_INITIATION) << 24);
 	be32_put(out + 4, peer->calling->local_index);
-	cookie_jar_sign(&peer->jar, out, WIRE_INITIATION_LEN - COOKIE_MACS, now);
+	cookie_jar_sign(&peer->jar, out, all - COOKIE_MACS, now);
 	peer->called_at = now;
 	peer->forged = 0;
-	return true;
+	return all;
 }
 
 void handshake_call_wipe(struct handshake_call *call)

@@ -47,7 +47,9 @@ struct peer *peer_new(const struct peer_owner *owner, const struct identity *sel
 	if (!peer)
 		return NULL;
 	peer->owner = owner;
+	peer->self = self;
 	peer->number = number;
+	peer->offer = INSTANT_NEVER;
 	memcpy(peer->name, name, strnlen(name, WIRE_NAME));
 	memcpy(peer->public_key, public_key, KEX_KEY);
 	identity_id(peer->id, public_key);
@@ -80,12 +82,29 @@ void peer_free(struct peer *peer)
 	free(peer);
 }
 
+/* The relay that the place is behind, or NULL. */
+static const struct link *link_of(const struct peer *peer, const struct addr *addr)
+{
+	return addr->family == ADDR_RELAY ? peer->owner->link[addr->port] : NULL;
+}
+
+/* IP and UDP header bytes in front of a datagram to the endpoint. */
+static size_t ip_overhead(const struct peer *peer)
+{
+	const struct link *link = link_of(peer, &peer->endpoint.addr);
+
+	return addr_overhead(link ? &link->peer->endpoint.addr : &peer->endpoint.addr);
+}
+
 void peer_aim(struct peer *peer)
 {
-	const struct addr *to = &peer->endpoint.addr;
-	size_t size = peer->pmtu.now_size - addr_overhead(to);
+	const struct link *link = link_of(peer, &peer->endpoint.addr);
+	const struct peer_candidate *to = link ? &link->peer->endpoint : &peer->endpoint;
+	size_t size = peer->pmtu.now_size - ip_overhead(peer);
 
-	pack_target(&peer->pack, to, peer->endpoint.socket, (uint16_t)MIN(size, PEER_DATAGRAM_MAX));
+	pack_through(&peer->pack, link ? &link->peer->keys : NULL,
+		     link ? link_member_of(&peer->endpoint.addr) : 0);
+	pack_target(&peer->pack, &to->addr, to->socket, (uint16_t)MIN(size, PEER_DATAGRAM_MAX));
 }
 
 void peer_set_endpoint(struct peer *peer, const struct peer_candidate *where, struct instant now)
@@ -95,6 +114,8 @@ void peer_set_endpoint(struct peer *peer, const struct peer_candidate *where, st
 	struct instant settled = restless ? instant_add(now, PEER_SETTLED) : now;
 
 	peer->moved_at = now;
+	peer->endpoint_heard = now;
+	peer->doubt = (struct instant){ 0 };
 	peer->endpoint = *where;
 	peer->rtt = 0;
 	limit = MIN(limit, PATH_MAX_SIZE);
@@ -116,7 +137,7 @@ void peer_session_begin(struct peer *peer, bool initiator, struct instant now)
 	}
 	peer->up = true;
 	tell(peer, PEER_UP);
-	if (peer->remote_mtu != peer->owner->mtu)
+	if (!peer->link && peer->remote_mtu != peer->owner->mtu)
 		tell(peer, PEER_MTU_DIFFERS);
 }
 
@@ -205,6 +226,8 @@ void peer_control(struct peer *peer, uint8_t type, const uint8_t *body, size_t l
 		}
 		break;
 	default:
+		if (peer->owner->control(peer->owner->ctx, peer, type, body, len))
+			return;
 		break;
 	}
 	peer_drop(peer, DROP_RECORD);
@@ -238,7 +261,7 @@ void peer_probe(struct peer *peer, struct instant now)
 		be32_put(body, id);
 		be16_put(body + 4, size);
 		pack_control_padded(&peer->pack, WIRE_PROBE, body, sizeof(body),
-				    (uint16_t)(size - addr_overhead(&peer->endpoint.addr)));
+				    (uint16_t)(size - ip_overhead(peer)));
 	}
 	peer->frames_before = peer->tx.frames;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/peers.h"
+#include "peers_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,10 @@ static void owner_frame(void *ctx, struct peer *peer, struct frame *frame)
 {
 	struct peers *p = ctx;
 
-	p->events.frame(p->events.ctx, peer, frame);
+	if (peer->link)
+		peer_drop(peer, DROP_RECORD);
+	else
+		p->events.frame(p->events.ctx, peer, frame);
 }
 
 static void owner_event(void *ctx, struct peer *peer, enum peer_event event)
@@ -28,6 +31,8 @@ static unsigned owner_route_mtu(void *ctx, const struct addr *to)
 {
 	struct peers *p = ctx;
 
+	if (to->family == ADDR_RELAY)
+		to = &p->link[to->port]->peer->endpoint.addr;
 	return p->events.route_mtu(p->events.ctx, to);
 }
 
@@ -35,6 +40,8 @@ static void owner_pending(void *ctx, struct peer *peer)
 {
 	struct peers *p = ctx;
 
+	if (peer->endpoint.addr.family == ADDR_RELAY)
+		timers_frames(&p->link[peer->endpoint.addr.port]->peer->timers, p->now);
 	if (!list_empty(&peer->to_close))
 		return;
 	if (p->n_to_close == PEERS_PACKING)
@@ -66,15 +73,25 @@ static void owner_moved(void *ctx, struct peer *peer)
 {
 	struct peers *p = ctx;
 
-	(void)peer;
-	memset(p->tunnel_ports, 0, sizeof(p->tunnel_ports));
+	peers_mark_ports(p);
+	if (!peer->link)
+		return;
 	for (unsigned i = 0; i < p->top; i++) {
-		const struct peer *other = p->peer[i];
+		struct peer *behind = p->peer[i];
 
-		if (other && other->endpoint.addr.family != ADDR_NONE)
-			p->tunnel_ports[other->endpoint.addr.port / 8] |=
-				(uint8_t)(1u << other->endpoint.addr.port % 8);
+		if (behind && behind->endpoint.addr.family == ADDR_RELAY &&
+		    behind->endpoint.addr.port == peer->link->number)
+			peer_aim(behind);
 	}
+}
+
+static bool owner_control(void *ctx, struct peer *peer, uint8_t type, const uint8_t *body,
+			  size_t len)
+{
+	struct peers *p = ctx;
+
+	return peer->link ? peers_link_control(p, peer, type, body, len, p->now)
+			  : peers_path_control(p, peer, type, body, len, p->now);
 }
 
 bool peers_init(struct peers *p, struct identity *self, struct outbox *outbox,
@@ -96,6 +113,8 @@ bool peers_init(struct peers *p, struct identity *self, struct outbox *outbox,
 					.pending = owner_pending,
 					.closed = owner_closed,
 					.moved = owner_moved,
+					.control = owner_control,
+					.link = p->link,
 					.ctx = p };
 	list_init(&p->to_close);
 	list_init(&p->to_flush);
@@ -114,9 +133,13 @@ bool peers_init(struct peers *p, struct identity *self, struct outbox *outbox,
 
 void peers_free(struct peers *p)
 {
-	for (unsigned i = 0; i < p->top; i++) {
+	for (unsigned i = 0; i < PEERS_MAX; i++) {
 		if (p->peer[i])
 			peer_free(p->peer[i]);
+	}
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		if (p->link[i])
+			link_free(p->link[i]);
 	}
 	free(p->limit);
 	bytes_wipe(&p->guard, sizeof(p->guard));
@@ -128,9 +151,9 @@ struct peer *peers_add(struct peers *p, const char *name, const uint8_t public_k
 	unsigned number = 0;
 	struct peer *peer;
 
-	while (number < PEERS_MAX && p->peer[number])
+	while (number < PEERS_SITES && p->peer[number])
 		number++;
-	if (number == PEERS_MAX)
+	if (number == PEERS_SITES)
 		return NULL;
 	peer = peer_new(&p->owner, p->self, (uint16_t)number, name, public_key, p->keepalive, now);
 	if (!peer)
@@ -139,7 +162,67 @@ struct peer *peers_add(struct peers *p, const char *name, const uint8_t public_k
 	p->n_peer++;
 	p->top = MAX(p->top, number + 1);
 	p->due = now;
+	for (unsigned i = 0; i < LINKS_MAX; i++) { /* it may be listed already */
+		if (p->link[i])
+			link_begin(p->link[i], now);
+	}
 	return peer;
+}
+
+struct link *peers_add_link(struct peers *p, const char *name, const uint8_t public_key[KEX_KEY],
+			    const uint8_t psk[KEX_KEY], struct instant now)
+{
+	struct link *link;
+	unsigned i = 0;
+
+	while (i < LINKS_MAX && p->link[i])
+		i++;
+	if (i == LINKS_MAX)
+		return NULL;
+	link = link_new((uint8_t)i, p->self, psk);
+	if (!link)
+		return NULL;
+	link->peer = peer_new(&p->owner, &link->self, (uint16_t)(PEERS_SITES + i), name, public_key,
+			      p->keepalive, now);
+	if (!link->peer) {
+		link_free(link);
+		return NULL;
+	}
+	link->peer->link = link;
+	p->link[i] = link;
+	p->peer[PEERS_SITES + i] = link->peer;
+	p->due = now;
+	return link;
+}
+
+void peers_remove_link(struct peers *p, struct link *link, struct instant now)
+{
+	struct peer *peer = link->peer;
+
+	peer_send_control(peer, WIRE_CLOSE, NULL, 0);
+	peers_close(p);
+	peer_session_end(peer, 0, now);
+	for (unsigned i = 0; i < p->top; i++) {
+		struct peer *behind = p->peer[i];
+		struct addr at;
+
+		if (!behind || !behind->member[link->number])
+			continue;
+		at = link_addr(link, behind->member[link->number]);
+		behind->member[link->number] = 0;
+		peers_path_gone(p, behind, &at, now);
+		if (behind->endpoint.addr.family == ADDR_RELAY &&
+		    behind->endpoint.addr.port == link->number) {
+			pack_through(&behind->pack, NULL, 0);
+			behind->endpoint.addr = (struct addr){ .family = ADDR_NONE };
+			peer_session_end(behind, SECONDS(1), now);
+		}
+	}
+	p->peer[peer->number] = NULL;
+	p->link[link->number] = NULL;
+	peer_free(peer);
+	link_free(link);
+	peers_mark_ports(p);
 }
 
 void peers_remove(struct peers *p, struct peer *peer, struct instant now)
@@ -147,12 +230,16 @@ void peers_remove(struct peers *p, struct peer *peer, struct instant now)
 	peer_send_control(peer, WIRE_CLOSE, NULL, 0);
 	peer_session_end(peer, 0, now);
 	peers_close(p);
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		if (p->link[i] && peer->member[i])
+			p->link[i]->who[peer->member[i]] = LINK_STRANGER;
+	}
 	p->peer[peer->number] = NULL;
 	p->n_peer--;
 	while (p->top > 0 && !p->peer[p->top - 1])
 		p->top--;
 	peer_free(peer);
-	owner_moved(p, NULL);
+	peers_mark_ports(p);
 }
 
 struct peer *peers_find_key(struct peers *p, const uint8_t public_key[KEX_KEY])
@@ -215,7 +302,8 @@ void peers_connect(struct peers *p, struct peer *peer, struct instant now)
 
 void peers_seal(struct peers *p)
 {
-	list_for_each_safe(pos, &p->to_close) {
+	list_for_each_safe(pos, &p->to_close)
+	{
 		pack_close(&container_of(pos, struct peer, to_close)->pack);
 		list_remove(pos);
 	}
@@ -241,24 +329,58 @@ static bool choose_candidate(struct peer *peer)
 	return true;
 }
 
+/* Relays where the peer is listed and that can be used now, each in turn. */
+static bool choose_relay(const struct peers *p, const struct peer *peer, struct addr *out)
+{
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		unsigned at = (peer->timers.attempts + i) % LINKS_MAX;
+
+		if (!peer->member[at] || !peer_has_session(p->link[at]->peer))
+			continue;
+		*out = link_addr(p->link[at], peer->member[at]);
+		return true;
+	}
+	return false;
+}
+
+/* The same call goes to a place where the peer may be, and through a relay: the answer
+ * that comes first counts. */
 static void call(struct peers *p, struct peer *peer, struct instant now)
 {
-	uint8_t packet[WIRE_INITIATION_LEN];
+	uint8_t packet[HANDSHAKE_CALL_MAX];
+	struct addr relay = { .family = ADDR_NONE };
+	bool relayed = choose_relay(p, peer, &relay), direct;
 	uint32_t random;
+	size_t len;
 
-	if (peer->disconnected || !choose_candidate(peer)) {
+	direct = !peer->disconnected && choose_candidate(peer);
+	if (peer->disconnected || (!direct && !relayed)) {
 		timers_greet_never(&peer->timers);
 		return;
 	}
-	if (peer->timers.attempts == 0 && peer->endpoint.addr.family != ADDR_NONE) {
+	if (direct && peer->timers.attempts == 0 && peer->endpoint.addr.family != ADDR_NONE) {
 		peer->called = peer->endpoint;
 		peer->next_candidate = 1;
 	}
-	if (handshake_initiate(p->self, peer, now, packet))
-		outbox_datagram(p->outbox, &peer->called.addr, peer->called.socket, RUN_NOBODY,
-				packet, sizeof(packet));
+	len = handshake_initiate(peer->self, peer, now, packet);
+	if (len && direct)
+		peers_send_packet(p, &peer->called.addr, peer->called.socket, RUN_NOBODY, packet,
+				  len);
+	if (len && relayed && !(direct && addr_equal(&peer->called.addr, &relay)))
+		peers_send_packet(p, &relay, 0, RUN_NOBODY, packet, len);
 	rand_fill(&p->self->rand, &random, sizeof(random));
 	timers_greeted(&peer->timers, random, now);
+}
+
+static void ask_members(struct peers *p, struct link *link, struct instant now)
+{
+	uint8_t revision[4];
+
+	if (!peer_has_session(link->peer) || !link_asks(link, now))
+		return;
+	be32_put(revision, link->revision);
+	peer_send_control(link->peer, WIRE_MEMBERS_ASK, revision, sizeof(revision));
+	(void)p;
 }
 
 static void tick_peer(struct peers *p, struct peer *peer, struct instant now)
@@ -274,14 +396,44 @@ static void tick_peer(struct peers *p, struct peer *peer, struct instant now)
 	if (action & TIMERS_GIVE_UP)
 		peer_session_end(peer, 0, now);
 	if (action & TIMERS_PING) {
+		if (peer->timers.unanswered > 1)
+			peers_path_rescue(p, peer, now);
 		peer_send_ping(peer, now);
 		pmtu_hint(&peer->pmtu, now); /* an idle path may shrink as well */
 	}
 	if (action & TIMERS_HANDSHAKE)
 		call(p, peer, now);
 	peer_probe(peer, now);
+	if (peer->link)
+		ask_members(p, peer->link, now);
+	else
+		peers_path_tick(p, peer, now);
 	/* A call makes a new time: ask again. */
 	peer->timers.due = instant_min(peer->timers.due, peer->timers.greet);
+}
+
+static struct instant due_of(const struct peer *peer)
+{
+	if (!peer->link)
+		return instant_min(peer_due(peer), peers_path_due(peer));
+	return peer_has_session(peer) ? instant_min(peer_due(peer), peer->link->ask)
+				      : peer_due(peer);
+}
+
+void peers_note_due(struct peers *p, const struct peer *peer)
+{
+	p->due = instant_min(p->due, due_of(peer));
+}
+
+/* Sites, and then relays. */
+static unsigned first(const struct peers *p)
+{
+	return p->top ? 0 : PEERS_SITES;
+}
+
+static unsigned after(const struct peers *p, unsigned i)
+{
+	return i + 1 == p->top ? PEERS_SITES : i + 1;
 }
 
 void peers_tick(struct peers *p, struct instant now)
@@ -290,15 +442,15 @@ void peers_tick(struct peers *p, struct instant now)
 	if (!instant_reached(now, p->due))
 		return;
 	p->due = INSTANT_NEVER;
-	for (unsigned i = 0; i < p->top; i++) {
+	for (unsigned i = first(p); i < PEERS_MAX; i = after(p, i)) {
 		struct peer *peer = p->peer[i];
 
 		if (!peer)
 			continue;
 		peer->now = now;
-		if (instant_reached(now, peer_due(peer)))
+		if (instant_reached(now, due_of(peer)))
 			tick_peer(p, peer, now);
-		p->due = instant_min(p->due, peer_due(peer));
+		peers_note_due(p, peer);
 	}
 	peers_close(p);
 }
@@ -308,9 +460,10 @@ struct instant peers_due(const struct peers *p)
 	return p->due;
 }
 
+/* Sites first: the way to some goes through relays. */
 void peers_goodbye(struct peers *p, struct instant now)
 {
-	for (unsigned i = 0; i < p->top; i++) {
+	for (unsigned i = 0; i < PEERS_MAX; i++) {
 		if (!p->peer[i])
 			continue;
 		peer_send_control(p->peer[i], WIRE_CLOSE, NULL, 0);
@@ -321,7 +474,7 @@ void peers_goodbye(struct peers *p, struct instant now)
 
 void peers_sent(struct peers *p, const struct run *run)
 {
-	struct peer *peer = run->owner < p->top ? p->peer[run->owner] : NULL;
+	struct peer *peer = run->owner < PEERS_MAX ? p->peer[run->owner] : NULL;
 
 	if (!peer) {
 		if (run->error)

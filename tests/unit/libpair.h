@@ -41,7 +41,7 @@ struct pair_site {
 	struct peer *peer[PAIR_SITES];
 	struct pair_frame frames[PAIR_FRAMES];
 	size_t n_frames;
-	unsigned events[8];
+	unsigned events[PEER_EVENTS];
 };
 
 struct pair {

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * A peer that is reached through a relay has an endpoint of the family
+ * ADDR_RELAY.  What goes there is wrapped into HOP packets under the session with
+ * the relay (handshake packets here, DATA in the pack room); what comes in HOP
+ * packets is unwrapped and taken like any packet, from such an address.  So
+ * sessions, replay windows and path MTU need not know of relays.
+ */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "peers_parts.h"
+
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
+#define PACKET_MAX (WIRE_REGISTER_LEN + WIRE_HOP_OVERHEAD) /* of those that are sent alone */
+
+void peers_send_packet(struct peers *p, const struct addr *to, uint8_t socket, uint32_t owner,
+		       const uint8_t *packet, size_t len)
+{
+	struct link *link = to->family == ADDR_RELAY ? p->link[to->port] : NULL;
+	uint8_t hop[PACKET_MAX];
+
+	if (to->family != ADDR_RELAY) {
+		outbox_datagram(p->outbox, to, socket, owner, packet, len);
+		return;
+	}
+	if (!link || !peer_has_session(link->peer) || len + WIRE_HOP_OVERHEAD > sizeof(hop)) {
+		peers_drop(p, DROP_NO_SESSION);
+		return;
+	}
+	memcpy(hop + WIRE_HOP_HEADER, packet, len);
+	keys_hop(&link->peer->keys, link_member_of(to), len, hop);
+	timers_frames(&link->peer->timers, p->now);
+	outbox_datagram(p->outbox, &link->peer->endpoint.addr, link->peer->endpoint.socket, owner,
+			hop, len + WIRE_HOP_OVERHEAD);
+}
+
+/* A HOP of the session is as good a sign of life as DATA. */
+static void note_hop(struct peers *p, struct peer *relay, struct keypair *kp,
+		     const struct peers_from *from, uint64_t counter, struct instant now)
+{
+	replay_commit(&kp->replay, counter);
+	keys_still_used(kp, now);
+	relay->now = now;
+	relay->rx.datagrams++;
+	timers_heard(&relay->timers, now);
+	timers_frames(&relay->timers, now);
+	if (kp->state != KEY_CURRENT || kp->replay.next != counter + 1)
+		return;
+	if (peer_is_at(relay, from))
+		relay->endpoint_heard = now;
+	else
+		peers_roam(p, relay, from, now);
+}
+
+void peers_take_hop(struct peers *p, const struct peers_from *from, uint8_t *packet, size_t len,
+		    struct instant now)
+{
+	struct peers_from behind = { .socket = 0 };
+	struct peer *relay;
+	struct keypair *kp;
+	struct hop hop;
+	enum drop reason;
+
+	if (from->addr.family == ADDR_RELAY || !hop_parse(&hop, packet, len)) {
+		peers_drop(p, DROP_HEADER);
+		return;
+	}
+	kp = peers_find_index(p, hop.index, &relay);
+	if (!kp || !relay->link) {
+		peers_drop(p, DROP_INDEX);
+		return;
+	}
+	reason = peers_refuse(kp, hop.counter, now);
+	if (reason == DROP_COUNT && !keys_hop_verify(&relay->keys, kp, &hop, packet, len))
+		reason = DROP_AUTH;
+	if (reason != DROP_COUNT) {
+		peer_drop(relay, reason);
+		return;
+	}
+	note_hop(p, relay, kp, from, hop.counter, now);
+	if (hop.source == WIRE_HOP_NOBODY || hop.source > WIRE_MEMBERS_MAX ||
+	    (hop.destination != WIRE_HOP_FLOOD && hop.destination != relay->link->own)) {
+		peer_drop(relay, DROP_HEADER);
+		return;
+	}
+	behind.addr = link_addr(relay->link, hop.source);
+	peers_take(p, &behind, packet + WIRE_HOP_HEADER, hop.inner_len, now);
+}
+
+/* A name from the relay's list, if it is one and free; otherwise its site id. */
+static struct peer *admit(struct peers *p, const struct link_member *member)
+{
+	char name[WIRE_NAME + 1];
+	uint8_t id[IDENTITY_ID];
+	struct peer *peer;
+
+	memcpy(name, member->name, sizeof(name));
+	if (!name[0] || strspn(name, NAME_CHARACTERS) != strlen(name) || peers_find_name(p, name)) {
+		identity_id(id, member->public_key);
+		bytes_to_hex(name, id, IDENTITY_ID);
+	}
+	peer = peers_add(p, name, member->public_key, p->now);
+	if (peer)
+		peer->dynamic = true;
+	return peer;
+}
+
+/* Makes a peer of a member, or tells it where its peer is; what the list holds for it. */
+static uint16_t take_member(void *ctx, struct link *link, const struct link_member *member)
+{
+	struct peers *p = ctx;
+	uint16_t before = link->who[member->number];
+	struct peer *old = before && before != LINK_STRANGER ? p->peer[before - 1] : NULL;
+	struct peer *peer = NULL;
+	struct addr at = link_addr(link, member->number);
+
+	if (!member->gone && memcmp(member->public_key, p->self->public_key, KEX_KEY) != 0) {
+		peer = peers_find_key(p, member->public_key);
+		if (!peer && p->admit)
+			peer = admit(p, member);
+	}
+	if (old && old != peer) {
+		old->member[link->number] = LINK_NOBODY;
+		peers_path_gone(p, old, &at, p->now);
+	}
+	if (!peer)
+		return member->gone ? LINK_NOBODY : LINK_STRANGER;
+	if (peer->member[link->number] != member->number || !peer_has_session(peer))
+		peers_path_listed(p, peer, link, member->number, p->now);
+	return (uint16_t)(peer->number + 1);
+}
+
+static bool take_notice(struct peers *p, struct link *link, const uint8_t *body, size_t len,
+			struct instant now)
+{
+	bool moved;
+
+	if (!link_notice(link, body, len, &moved, now))
+		return false;
+	for (unsigned i = 0; moved && i < p->top; i++) {
+		struct peer *peer = p->peer[i];
+
+		if (peer && peer_has_session(peer)) {
+			peer->offer = instant_min(peer->offer, now);
+			peers_note_due(p, peer);
+		}
+	}
+	return true;
+}
+
+bool peers_link_control(struct peers *p, struct peer *peer, uint8_t type, const uint8_t *body,
+			size_t len, struct instant now)
+{
+	struct link *link = peer->link;
+	bool whole = link->whole, ok = false;
+
+	p->now = now;
+	if (type == WIRE_NOTICE)
+		ok = take_notice(p, link, body, len, now);
+	else if (type == WIRE_MEMBERS)
+		ok = link_members(link, body, len, take_member, p, now);
+	if (link->whole && !whole)
+		p->events.event(p->events.ctx, peer, PEER_LISTED);
+	peers_note_due(p, peer);
+	return ok;
+}

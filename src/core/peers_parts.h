@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between the files of the peers room: peers (who there is, time), peers_input
+ * (datagrams), peers_calls (handshakes that come in), peers_hop (what comes
+ * through relays), peers_path (which path a peer is reached by).
+ */
+#ifndef PEERS_PARTS_H
+#define PEERS_PARTS_H
+
+#include "core/peers.h"
+
+/* Where a packet came from. */
+struct peers_from {
+	struct addr addr;
+	uint8_t socket;
+};
+
+static inline void peers_drop(struct peers *p, enum drop reason)
+{
+	p->drops.count[reason]++;
+}
+
+static inline bool peer_is_at(const struct peer *peer, const struct peers_from *from)
+{
+	return peer->endpoint.socket == from->socket &&
+	       addr_equal(&peer->endpoint.addr, &from->addr);
+}
+
+/* The peer's timers may be due earlier now. */
+void peers_note_due(struct peers *p, const struct peer *peer);
+
+/* The key that a receiver index names, or NULL. */
+struct keypair *peers_find_index(struct peers *p, uint32_t index, struct peer **peer);
+
+/* Sends one packet to a place, wrapped if that is behind a relay.  owner: a peer's
+ * number or RUN_NOBODY. */
+void peers_send_packet(struct peers *p, const struct addr *to, uint8_t socket, uint32_t owner,
+		       const uint8_t *packet, size_t len);
+
+/* Notes the ports where peers may be, for peers_is_tunnel. */
+void peers_mark_ports(struct peers *p);
+
+/* One packet, from a socket or out of a HOP. */
+void peers_take(struct peers *p, const struct peers_from *from, uint8_t *data, size_t len,
+		struct instant now);
+
+/* Why a packet for that key is not even tried, or DROP_COUNT. */
+enum drop peers_refuse(const struct keypair *kp, uint64_t counter, struct instant now);
+
+/* The kinds that are not DATA; lengths and headers have been looked at. */
+void peers_take_initiation(struct peers *p, const struct peers_from *from, const uint8_t *packet,
+			   struct instant now);
+void peers_take_response(struct peers *p, const struct peers_from *from, const uint8_t *packet,
+			 struct instant now);
+void peers_take_cookie(struct peers *p, const uint8_t *packet, struct instant now);
+void peers_take_hop(struct peers *p, const struct peers_from *from, uint8_t *packet, size_t len,
+		    struct instant now);
+
+/* A CONTROL record beyond those of the session; false when it makes no sense. */
+bool peers_link_control(struct peers *p, struct peer *peer, uint8_t type, const uint8_t *body,
+			size_t len, struct instant now);
+bool peers_path_control(struct peers *p, struct peer *peer, uint8_t type, const uint8_t *body,
+			size_t len, struct instant now);
+
+/* An authentic packet about the path that it came by. */
+void peers_take_path(struct peers *p, struct peer *peer, const struct peers_from *from,
+		     const uint8_t *plain, size_t len, struct instant now);
+
+/* The newest authentic packet came from there, which is not the endpoint. */
+void peers_roam(struct peers *p, struct peer *peer, const struct peers_from *from,
+		struct instant now);
+
+/* A session began with the peer. */
+void peers_path_begin(struct peers *p, struct peer *peer, struct instant now);
+
+/* Two PINGs had no answer yet: other paths are tried. */
+void peers_path_rescue(struct peers *p, struct peer *peer, struct instant now);
+
+/* A relay lists the peer under that number. */
+void peers_path_listed(struct peers *p, struct peer *peer, const struct link *link, uint32_t number,
+		       struct instant now);
+
+/* What is due of CHALLENGEs and own places. */
+void peers_path_tick(struct peers *p, struct peer *peer, struct instant now);
+struct instant peers_path_due(const struct peer *peer);
+
+/* A member that is gone, or a relay: nobody is there any more. */
+void peers_path_gone(struct peers *p, struct peer *peer, const struct addr *addr,
+		     struct instant now);
+
+/* Sets the endpoint. */
+void peers_move(struct peers *p, struct peer *peer, const struct addr *addr, uint8_t socket,
+		struct instant now);
+
+#endif

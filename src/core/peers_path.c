@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * Peers that a relay lists tell each other, inside their session, all places
+ * where they may be reached (WIRE_CANDIDATES), and both send CHALLENGEs to those
+ * of the other: what the one sends opens its NAT for the other.  Who gets a
+ * CHALLENGE answers it to where it came from, and tries that place as well.
+ * An answer proves that packets pass both ways and who is there; only then a
+ * place is made use of.
+ *
+ * A direct path is taken over a relayed one at once.  Between direct ones the
+ * side with the lower key chooses, and the other follows its packets; else both
+ * might wait for each other's change for ever.
+ *
+ * A direct path that dies is noticed by two PINGs without an answer.  Then all
+ * places are tried, relays too, and the first that answers is taken.  When
+ * packets of a peer come through a relay though its direct path is in use here,
+ * that path is in doubt: it is asked, and left if no answer comes in time.
+ */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "peers_parts.h"
+
+#define NONCE 8
+#define OFFERS 8     /* places in a CANDIDATES at most */
+#define OFFER_SOON 3 /* CANDIDATES that follow each other after OFFER_AGAIN */
+#define OFFER_AGAIN SECONDS(1)
+#define OFFER_LATER SECONDS(20) /* while the peer is reached through a relay */
+#define OFFER_LEAST MS(200)
+#define DOUBT_LEAST MS(500) /* without a word by the direct path */
+#define DOUBT_MOST MS(800)
+#define FRESH SECONDS(2) /* a path that was heard within is alive */
+#define PLACE_MAX (1 + 2 + 16)
+
+static bool is_relayed(const struct addr *addr)
+{
+	return addr->family == ADDR_RELAY;
+}
+
+static bool is_listed(const struct peer *peer)
+{
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		if (peer->member[i])
+			return true;
+	}
+	return false;
+}
+
+void peers_move(struct peers *p, struct peer *peer, const struct addr *addr, uint8_t socket,
+		struct instant now)
+{
+	struct peer_candidate where = { .addr = *addr, .socket = socket };
+	bool was = is_relayed(&peer->endpoint.addr);
+	bool known = peer->endpoint.addr.family != ADDR_NONE;
+
+	if (is_relayed(addr) && !p->link[addr->port])
+		return;
+	peer_set_endpoint(peer, &where, now);
+	if (known && was != is_relayed(addr) && peer->up)
+		p->events.event(p->events.ctx, peer, PEER_PATH);
+	if (is_relayed(addr))
+		peer->offer = instant_min(peer->offer, now);
+	peers_note_due(p, peer);
+}
+
+/* ---- packets about paths ---- */
+
+static void send_path(struct peers *p, struct peer *peer, const struct addr *to, uint8_t socket,
+		      uint8_t type, const uint8_t *body, size_t len)
+{
+	uint8_t plain[2 + WIRE_RECORD_HEADER + 1 + NONCE + PLACE_MAX];
+	uint8_t packet[sizeof(plain) + WIRE_DATA_OVERHEAD];
+	struct wr w = wr_make(plain, sizeof(plain));
+
+	if (!peer_has_session(peer))
+		return;
+	wr_u16(&w, 0);
+	wr_u8(&w, WIRE_CONTROL);
+	wr_u16(&w, (uint16_t)(len + 1));
+	wr_u8(&w, type);
+	wr_copy(&w, body, len);
+	keys_seal_flags(&peer->keys, WIRE_FLAG_PATH, plain, w.used, packet);
+	peers_send_packet(p, to, socket, peer->number, packet, w.used + WIRE_DATA_OVERHEAD);
+}
+
+static void put_place(struct wr *w, const struct addr *addr)
+{
+	wr_u8(w, addr->family);
+	wr_u16(w, addr->port);
+	wr_copy(w, addr->ip, addr->family == ADDR_IPV4 ? 4 : 16);
+}
+
+/* False at the end of the list, and when the rest makes no sense. */
+static bool get_place(struct rd *r, struct addr *out)
+{
+	uint8_t family = rd_u8(r);
+	uint16_t port = rd_u16(r);
+	size_t len = family == ADDR_IPV4 ? 4 : 16;
+	const uint8_t *ip = rd_bytes(r, len);
+
+	if (!rd_ok(r) || (family != ADDR_IPV4 && family != ADDR_IPV6))
+		return false;
+	*out = (struct addr){ .family = family, .port = port };
+	memcpy(out->ip, ip, len);
+	return true;
+}
+
+/* Places that nobody may be at, or that would reach many. */
+static bool is_plausible(const struct addr *a)
+{
+	static const uint8_t none[16], loopback6[16] = { [15] = 1 };
+
+	if (a->port == 0 || memcmp(a->ip, none, sizeof(none)) == 0)
+		return false;
+	if (a->family == ADDR_IPV4)
+		return a->ip[0] != 0 && a->ip[0] != 127 && a->ip[0] < 224;
+	return a->ip[0] != 0xff && memcmp(a->ip, loopback6, sizeof(loopback6)) != 0 &&
+	       !(a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80);
+}
+
+static void try_path(struct peers *p, struct path *path, struct instant now)
+{
+	uint64_t nonce;
+
+	rand_fill(&p->self->rand, &nonce, sizeof(nonce));
+	path_try(path, nonce, now);
+}
+
+/* Names a place by each socket of its family, and tries it. */
+static void name_and_try(struct peers *p, struct peer *peer, const struct addr *addr,
+			 enum path_source source, struct instant now)
+{
+	for (unsigned s = 0; s < p->n_sockets; s++) {
+		struct path *path;
+
+		if (p->families[s] != addr->family)
+			continue;
+		path = paths_name(&peer->paths, addr, (uint8_t)s, source, now);
+		if (path)
+			try_path(p, path, now);
+	}
+}
+
+static void name_configured(struct peers *p, struct peer *peer, struct instant now)
+{
+	for (unsigned i = 0; i < peer->n_candidates; i++) {
+		const struct peer_candidate *c = &peer->candidates[i];
+		struct path *path =
+			paths_name(&peer->paths, &c->addr, c->socket, PATH_CONFIGURED, now);
+
+		if (path)
+			try_path(p, path, now);
+	}
+}
+
+static void name_relays(struct peers *p, struct peer *peer, struct instant now)
+{
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		struct addr at;
+		struct path *path;
+
+		if (!peer->member[i] || !peer_has_session(p->link[i]->peer))
+			continue;
+		at = link_addr(p->link[i], peer->member[i]);
+		path = paths_name(&peer->paths, &at, 0, PATH_MEMBER, now);
+		if (path)
+			try_path(p, path, now);
+	}
+}
+
+/* ---- CANDIDATES ---- */
+
+static bool listed_in(const struct addr *list, unsigned n, const struct addr *addr)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (addr_equal(&list[i], addr))
+			return true;
+	}
+	return false;
+}
+
+static unsigned own_places(const struct peers *p, struct addr out[OFFERS])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		const struct link *link = p->link[i];
+
+		if (link && link->observed.family != ADDR_NONE &&
+		    !listed_in(out, n, &link->observed))
+			out[n++] = link->observed;
+	}
+	for (unsigned i = 0; i < p->n_local && n < OFFERS; i++) {
+		if (!listed_in(out, n, &p->local[i]))
+			out[n++] = p->local[i];
+	}
+	return n;
+}
+
+static void offer(struct peers *p, struct peer *peer, struct instant now)
+{
+	uint8_t body[1 + OFFERS * PLACE_MAX];
+	struct wr w = wr_make(body, sizeof(body));
+	struct addr places[OFFERS];
+	unsigned n = own_places(p, places);
+
+	wr_u8(&w, (uint8_t)n);
+	for (unsigned i = 0; i < n; i++)
+		put_place(&w, &places[i]);
+	peer_send_control(peer, WIRE_CANDIDATES, body, w.used);
+	peer->offered = now;
+	peer->offers++;
+	peer->offer = instant_add(now, peer->offers < OFFER_SOON ? OFFER_AGAIN : OFFER_LATER);
+	if (!is_relayed(&peer->endpoint.addr) && peer->offers >= OFFER_SOON)
+		peer->offer = INSTANT_NEVER;
+	if (is_relayed(&peer->endpoint.addr))
+		name_configured(p, peer, now);
+}
+
+bool peers_path_control(struct peers *p, struct peer *peer, uint8_t type, const uint8_t *body,
+			size_t len, struct instant now)
+{
+	struct rd r = rd_make(body, len);
+	uint8_t count = rd_u8(&r);
+	struct addr addr;
+
+	if (type != WIRE_CANDIDATES || !rd_ok(&r) || count > OFFERS)
+		return false;
+	for (unsigned i = 0; i < count; i++) {
+		if (!get_place(&r, &addr))
+			return false;
+		if (is_plausible(&addr))
+			name_and_try(p, peer, &addr, PATH_TOLD, now);
+	}
+	peers_mark_ports(p);
+	if (instant_between(peer->offered, now) >= OFFER_AGAIN) /* both try at the same time */
+		peer->offer = instant_min(peer->offer, now);
+	peers_note_due(p, peer);
+	return true;
+}
+
+/* ---- CHALLENGE and answer ---- */
+
+static bool in_trouble(const struct peer *peer)
+{
+	return peer->timers.unanswered > 1;
+}
+
+/* This path works: is it the one to use from now on? */
+static bool better(const struct peer *peer, const struct path *path, struct instant now)
+{
+	bool now_relayed = is_relayed(&peer->endpoint.addr);
+	const struct peers_from at = { path->addr, path->socket };
+
+	if (peer_is_at(peer, &at))
+		return false;
+	if (in_trouble(peer))
+		return true;
+	if (now_relayed)
+		return !is_relayed(&path->addr);
+	/* Between direct ones: the one that chooses, soon after the first, and clearly. */
+	return !is_relayed(&path->addr) && !peer->lower && peer->rtt > 0 &&
+	       instant_between(peer->moved_at, now) < SECONDS(3) && path->rtt < peer->rtt / 2;
+}
+
+static void take_answer(struct peers *p, struct peer *peer, const struct peers_from *from,
+			const uint8_t *body, struct instant now)
+{
+	struct path *path =
+		paths_answered(&peer->paths, &from->addr, from->socket, be64_get(body), now);
+
+	if (!path)
+		return;
+	if (peer_is_at(peer, from)) {
+		peer->doubt = (struct instant){ 0 };
+		peer->endpoint_heard = now;
+		return;
+	}
+	if (!better(peer, path, now))
+		return;
+	pack_close(&peer->pack);
+	peers_move(p, peer, &from->addr, from->socket, now);
+	timers_heard(&peer->timers, now);
+}
+
+void peers_take_path(struct peers *p, struct peer *peer, const struct peers_from *from,
+		     const uint8_t *plain, size_t len, struct instant now)
+{
+	static const uint8_t head[2 + WIRE_RECORD_HEADER - 2] = { 0, 0, WIRE_CONTROL };
+	const uint8_t *body = plain + 2 + WIRE_RECORD_HEADER + 1;
+	size_t body_len = len - (2 + WIRE_RECORD_HEADER + 1);
+	uint8_t answer[NONCE + PLACE_MAX];
+	struct wr w = wr_make(answer, sizeof(answer));
+	struct path *path;
+
+	if (peer->link || len < 2 + WIRE_RECORD_HEADER + 1 + NONCE ||
+	    memcmp(plain, head, sizeof(head)) != 0 || be16_get(plain + 3) != body_len + 1) {
+		peer_drop(peer, DROP_RECORD);
+		return;
+	}
+	switch (plain[5]) {
+	case WIRE_CHALLENGE:
+		wr_copy(&w, body, NONCE);
+		if (!is_relayed(&from->addr)) {
+			put_place(&w, &from->addr);
+			path = paths_name(&peer->paths, &from->addr, from->socket, PATH_SEEN, now);
+			if (path && path->state != PATH_GOOD)
+				try_path(p, path, now);
+			peers_mark_ports(p);
+		}
+		send_path(p, peer, &from->addr, from->socket, WIRE_CHALLENGED, answer, w.used);
+		break;
+	case WIRE_CHALLENGED:
+		take_answer(p, peer, from, body, now);
+		break;
+	default:
+		peer_drop(peer, DROP_RECORD);
+	}
+	peers_note_due(p, peer);
+}
+
+/* ---- packets that come by another path ---- */
+
+static void begin_doubt(struct peers *p, struct peer *peer, const struct addr *other,
+			struct instant now)
+{
+	struct path *path;
+
+	peer->doubt_at = *other;
+	if (peer->doubt.us)
+		return;
+	peer->doubt = now;
+	path = paths_name(&peer->paths, &peer->endpoint.addr, peer->endpoint.socket, PATH_SEEN,
+			  now);
+	if (path)
+		try_path(p, path, now);
+	peers_note_due(p, peer);
+}
+
+void peers_roam(struct peers *p, struct peer *peer, const struct peers_from *from,
+		struct instant now)
+{
+	int64_t silence = instant_between(peer->endpoint_heard, now);
+	bool relayed = is_relayed(&from->addr);
+
+	if (relayed && !is_relayed(&peer->endpoint.addr) &&
+	    peer->endpoint.addr.family != ADDR_NONE) {
+		if (silence >= DOUBT_LEAST)
+			begin_doubt(p, peer, &from->addr, now);
+		return;
+	}
+	if (relayed == is_relayed(&peer->endpoint.addr) && !peer->lower && !peer->link &&
+	    silence < FRESH && (relayed || paths_find(&peer->paths, &from->addr, from->socket)))
+		return; /* the peer follows us */
+	peers_move(p, peer, &from->addr, from->socket, now);
+	peer->roamed++;
+	p->events.event(p->events.ctx, peer, PEER_ROAMED);
+}
+
+/* ---- time ---- */
+
+/* A way to members that had none. */
+static void call_members(struct peers *p, const struct link *link, struct instant now)
+{
+	for (unsigned i = 0; i < p->top; i++) {
+		struct peer *peer = p->peer[i];
+
+		if (peer && peer->member[link->number] && !peer_has_session(peer) &&
+		    !peer->disconnected)
+			peers_rekey(p, peer, now);
+	}
+}
+
+void peers_path_begin(struct peers *p, struct peer *peer, struct instant now)
+{
+	if (peer->link) {
+		link_begin(peer->link, now);
+		call_members(p, peer->link, now);
+		return;
+	}
+	if (!is_listed(peer) && !is_relayed(&peer->endpoint.addr))
+		return;
+	peer->offers = 0;
+	peer->offer = now;
+	peers_note_due(p, peer);
+}
+
+void peers_path_rescue(struct peers *p, struct peer *peer, struct instant now)
+{
+	if (peer->link || !is_listed(peer))
+		return;
+	for (unsigned i = 0; i < peer->paths.n; i++) {
+		struct path *path = &peer->paths.path[i];
+
+		if (path->state == PATH_GOOD || path->state == PATH_IDLE)
+			try_path(p, path, now);
+	}
+	name_configured(p, peer, now);
+	name_relays(p, peer, now);
+	peer->offers = 0;
+	peer->offer = instant_min(peer->offer, instant_add(now, OFFER_LEAST));
+}
+
+void peers_path_listed(struct peers *p, struct peer *peer, const struct link *link, uint32_t number,
+		       struct instant now)
+{
+	uint32_t before = peer->member[link->number];
+	struct addr at = link_addr(link, number);
+
+	if (before) {
+		struct addr old = link_addr(link, before);
+
+		paths_forget(&peer->paths, &old);
+	}
+	peer->member[link->number] = number;
+	if (is_relayed(&peer->endpoint.addr) && peer->endpoint.addr.port == link->number)
+		peers_move(p, peer, &at, 0, now);
+	if (!peer_has_session(peer)) {
+		if (!peer->disconnected && !peer->calling)
+			peers_rekey(p, peer, now);
+		return;
+	}
+	peer->offers = 0;
+	peer->offer = now;
+	peers_note_due(p, peer);
+}
+
+void peers_path_gone(struct peers *p, struct peer *peer, const struct addr *addr,
+		     struct instant now)
+{
+	paths_forget(&peer->paths, addr);
+	if (!addr_equal(&peer->endpoint.addr, addr))
+		return;
+	peers_path_rescue(p, peer, now);
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		if (!peer->member[i] || !peer_has_session(p->link[i]->peer))
+			continue;
+		peer->doubt_at = link_addr(p->link[i], peer->member[i]);
+		peers_move(p, peer, &peer->doubt_at, 0, now);
+		return;
+	}
+	/* The session stays: the member may be back under another number soon. */
+}
+
+void peers_path_tick(struct peers *p, struct peer *peer, struct instant now)
+{
+	struct path *path;
+
+	if (!peer_has_session(peer))
+		return;
+	if (peer->doubt.us && instant_between(peer->doubt, now) >= DOUBT_MOST)
+		peers_move(p, peer, &peer->doubt_at, 0, now);
+	if (instant_reached(now, peer->offer)) {
+		if (is_listed(peer) || is_relayed(&peer->endpoint.addr))
+			offer(p, peer, now);
+		else
+			peer->offer = INSTANT_NEVER;
+	}
+	while ((path = paths_due_now(&peer->paths, now))) {
+		uint8_t nonce[NONCE];
+
+		be64_put(nonce, path->nonce);
+		send_path(p, peer, &path->addr, path->socket, WIRE_CHALLENGE, nonce, NONCE);
+	}
+}
+
+struct instant peers_path_due(const struct peer *peer)
+{
+	struct instant due = instant_min(peer->offer, paths_due(&peer->paths));
+
+	if (!peer_has_session(peer))
+		return INSTANT_NEVER;
+	return peer->doubt.us ? instant_min(due, instant_add(peer->doubt, DOUBT_MOST)) : due;
+}
+
+void peers_set_local(struct peers *p, const struct addr *addrs, unsigned n, struct instant now)
+{
+	n = MIN(n, PEERS_LOCALS);
+	if (n == p->n_local && memcmp(p->local, addrs, n * sizeof(*addrs)) == 0)
+		return;
+	memcpy(p->local, addrs, n * sizeof(*addrs));
+	p->n_local = n;
+	for (unsigned i = 0; i < p->top; i++) {
+		struct peer *peer = p->peer[i];
+
+		if (!peer || !peer_has_session(peer))
+			continue;
+		peer->offers = 0;
+		peer->offer = now;
+		peers_note_due(p, peer);
+	}
+}
