@@ -6,7 +6,8 @@
  * INITIATION  kind u8 | 3 zero | sender index u32 | noise message 1 | mac1 16 | mac2 16
  * RESPONSE    kind u8 | 3 zero | sender index u32 | receiver index u32 | noise message 2 | macs
  * COOKIE      kind u8 | 3 zero | receiver index u32 | salt 16 | sealed cookie 32
- * DATA        kind u8 | flags u8 | zero u8 | lane u8 | receiver index u32 | counter u64 | ciphertext | tag 16
+ * DATA        kind u8 | flags u8 | zero u8 | lane u8 | receiver index u32 | counter u64 |
+ *             ciphertext | tag 16
  *
  * Noise message 1 is e 32, sealed s 48, sealed payload; message 2 is e 32,
  * sealed payload.  The payload is HELLO, see below, of a fixed size, so an
