@@ -68,6 +68,12 @@ struct conf {
 	unsigned n_peers;
 };
 
+/* Public keys that a value lists; n of them, malloc'd. */
+struct conf_key_list {
+	uint8_t (*keys)[KEX_KEY];
+	size_t n;
+};
+
 /* Every message is a whole line, "FILE:LINE: [section] key: what is wrong, what
  * would be right"; LINE is left out where there is none. */
 struct conf_errors {

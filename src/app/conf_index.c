@@ -22,9 +22,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "conf_parts.h"
 
-#define FILE_MAX ((size_t)256 * 1024)
 #define LINE_MAX_LEN 1000 /* iniparser takes 1022 */
 
 /* Takes blanks off both ends, in place. */
@@ -83,43 +83,66 @@ static const struct conf_section *section_before(const struct conf_index *index,
 	return NULL;
 }
 
-/* The first word of a section decides what it is. */
-static void section_kind(struct conf_section *section, struct conf_report *report,
-			 const char *title, const char *word)
+static const struct conf_section_type *type_of(const struct conf_index *index,
+					       const struct conf_section *section)
 {
-	section->kind = conf_section_find(word);
+	return &index->grammar->sections[section->kind];
+}
+
+static bool is_foreign(const struct conf_grammar *grammar, const char *title)
+{
+	for (size_t i = 0; i < COUNT_OF(grammar->foreign); i++)
+		if (grammar->foreign[i] && strcmp(grammar->foreign[i], title) == 0)
+			return true;
+	return false;
+}
+
+/* The first word of a section decides what it is. */
+static void section_kind(const struct conf_index *index, struct conf_section *section,
+			 struct conf_report *report, const char *title, const char *word)
+{
+	const struct conf_grammar *grammar = index->grammar;
+
+	section->kind = conf_section_find(grammar, word);
 	if (section->kind != CONF_UNKNOWN)
 		return;
-	section->kind = conf_section_nearest(word);
+	if (is_foreign(grammar, title)) {
+		conf_report_add(report, section->line, "[%s]: unknown section: %s", title,
+				grammar->foreign_hint);
+		return;
+	}
+	section->kind = conf_section_nearest(grammar, word);
 	if (section->kind != CONF_UNKNOWN)
 		conf_report_add(report, section->line,
 				"[%s]: unknown section: did you mean [%s%s]?", title,
-				conf_section_name(section->kind),
-				section->kind == CONF_PEER ? " NAME" : "");
+				type_of(index, section)->name,
+				type_of(index, section)->named ? " NAME" : "");
 	else
-		conf_report_add(report, section->line,
-				"[%s]: unknown section: there are [network], [site], [bridge] "
-				"and [peer NAME]",
-				title);
+		conf_report_add(report, section->line, "[%s]: unknown section: there are %s", title,
+				grammar->all);
 }
 
-static void section_rest(struct conf_section *section, struct conf_report *report,
-			 const char *title, const char *rest)
+static void section_rest(const struct conf_index *index, struct conf_section *section,
+			 struct conf_report *report, const char *title, const char *rest)
 {
+	const struct conf_section_type *type;
+
 	if (section->kind == CONF_UNKNOWN)
 		return;
-	if (section->kind != CONF_PEER && *rest) {
+	type = type_of(index, section);
+	if (!type->named && *rest) {
 		conf_report_add(report, section->line, "[%s]: must be just [%s]", title,
-				conf_section_name(section->kind));
-	} else if (section->kind == CONF_PEER && !*rest) {
-		conf_report_add(report, section->line, "[%s]: needs a name: [peer NAME]", title);
+				type->name);
+	} else if (type->named && !*rest) {
+		conf_report_add(report, section->line, "[%s]: needs a name: [%s NAME]", title,
+				type->name);
 		section->spare = true;
-	} else if (section->kind == CONF_PEER && !conf_name_valid(rest)) {
+	} else if (type->named && !conf_name_valid(rest)) {
 		conf_report_add(report, section->line,
 				"[%s]: \"%s\" is not a name: must be 1 to %d of a-z 0-9 . _ -",
 				title, rest, WIRE_NAME);
 		section->spare = true;
-	} else if (section->kind == CONF_PEER) {
+	} else if (type->named) {
 		memcpy(section->name, rest, strlen(rest) + 1);
 	}
 }
@@ -127,7 +150,7 @@ static void section_rest(struct conf_section *section, struct conf_report *repor
 static void open_section(struct conf_index *index, struct conf_report *report, unsigned line,
 			 const char *title)
 {
-	struct conf_section section = { .line = line };
+	struct conf_section section = { .line = line, .first = index->n_entries };
 	const struct conf_section *before;
 	char *word, *rest, *copy;
 
@@ -140,8 +163,8 @@ static void open_section(struct conf_index *index, struct conf_report *report, u
 	rest = word + strcspn(word, " \t");
 	if (*rest)
 		*rest++ = '\0';
-	section_kind(&section, report, title, word);
-	section_rest(&section, report, title, strip(rest));
+	section_kind(index, &section, report, title, word);
+	section_rest(index, &section, report, title, strip(rest));
 	free(copy);
 	before = section.kind == CONF_UNKNOWN || section.spare ? NULL
 							       : section_before(index, &section);
@@ -196,29 +219,31 @@ static const char *value_trap(const char *v)
 	return NULL;
 }
 
-const char *conf_section_title(const struct conf_section *section, char out[CONF_TITLE])
+const char *conf_section_title(const struct conf_grammar *grammar,
+			       const struct conf_section *section, char out[CONF_TITLE])
 {
-	snprintf(out, CONF_TITLE, "%s%s%s", conf_section_name(section->kind),
+	snprintf(out, CONF_TITLE, "%s%s%s", grammar->sections[section->kind].name,
 		 section->name[0] ? " " : "", section->name);
 	return out;
 }
 
-static void report_unknown_key(struct conf_report *report, unsigned line, const char *section,
-			       enum conf_section_kind kind, const char *name)
+static void report_unknown_key(const struct conf_grammar *grammar, struct conf_report *report,
+			       unsigned line, const char *section, unsigned kind, const char *name)
 {
-	const struct conf_key *near = conf_key_nearest(kind, name), *key;
+	const struct conf_key *near = conf_key_nearest(grammar, kind, name);
+	const struct conf_section_type *type;
 
 	if (near) {
 		conf_report_add(report, line, "[%s] %s: unknown key: did you mean %s?", section,
 				name, near->name);
 		return;
 	}
-	for (unsigned k = 0; k < CONF_UNKNOWN; k++) {
-		key = conf_key_find((enum conf_section_kind)k, name);
-		if (!key)
+	for (unsigned k = 0; k < grammar->n_sections; k++) {
+		type = &grammar->sections[k];
+		if (!conf_key_find(grammar, k, name))
 			continue;
-		conf_report_add(report, line, "[%s] %s: unknown key: it belongs to [%s]", section,
-				name, conf_section_name(key->section));
+		conf_report_add(report, line, "[%s] %s: unknown key: it belongs to [%s%s]", section,
+				name, type->name, type->named ? " NAME" : "");
 		return;
 	}
 	conf_report_add(report, line, "[%s] %s: unknown key: see lanspan.conf(5)", section, name);
@@ -260,12 +285,12 @@ static void scan_value(struct conf_index *index, struct conf_report *report, uns
 	bool known;
 	const char *trap;
 
-	conf_section_title(section, title);
-	entry.key = conf_key_find(section->kind, name);
+	conf_section_title(index->grammar, section, title);
+	entry.key = conf_key_find(index->grammar, section->kind, name);
 	known = entry.key;
 	if (!known) {
-		report_unknown_key(report, line, title, section->kind, name);
-		entry.key = conf_key_nearest(section->kind, name);
+		report_unknown_key(index->grammar, report, line, title, section->kind, name);
+		entry.key = conf_key_nearest(index->grammar, section->kind, name);
 	}
 	if (!entry.key)
 		return;
@@ -319,16 +344,16 @@ static void scan_line(struct conf_index *index, struct conf_report *report, unsi
 }
 
 /* The file as NUL-terminated text, or NULL with errno. */
-static char *slurp(int fd, size_t *len)
+static char *slurp(int fd, size_t file_max, size_t *len)
 {
-	char *text = malloc(FILE_MAX + 2);
+	char *text = malloc(file_max + 2);
 	ssize_t n;
 
 	*len = 0;
 	if (!text)
 		return NULL;
-	while (*len <= FILE_MAX) {
-		n = read(fd, text + *len, FILE_MAX + 1 - *len);
+	while (*len <= file_max) {
+		n = read(fd, text + *len, file_max + 1 - *len);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
@@ -354,36 +379,39 @@ static bool is_regular(int fd)
 	return S_ISREG(st.st_mode);
 }
 
-static char *read_text(struct conf_report *report, size_t *len)
+char *conf_index_text(struct conf_report *report, size_t file_max, size_t *len)
 {
 	char *text = NULL;
 	int fd;
 
 	fd = open(report->file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd >= 0 && is_regular(fd))
-		text = slurp(fd, len);
+		text = slurp(fd, file_max, len);
 	if (!text)
-		conf_report_add(report, 0, "%s", errno == EINVAL ? "not a file with an end: must "
-								    "be a configuration file"
-								  : strerror(errno));
+		conf_report_add(report, 0, "%s",
+				errno == EINVAL ? "not a file with an end: must "
+						  "be a configuration file"
+						: strerror(errno));
 	if (fd >= 0)
 		close(fd);
-	if (text && *len > FILE_MAX) {
+	if (text && *len > file_max) {
 		conf_report_add(report, 0, "larger than %zu KiB: not a configuration file",
-				FILE_MAX / 1024);
+				file_max / 1024);
 		free(text);
 		text = NULL;
 	}
 	return text;
 }
 
-bool conf_index_read(struct conf_index *index, struct conf_report *report)
+bool conf_index_read(struct conf_index *index, const struct conf_grammar *grammar,
+		     struct conf_report *report)
 {
 	size_t len = 0;
 	unsigned line = 0;
 	char *s, *end, *stop;
 
-	*index = (struct conf_index){ .text = read_text(report, &len) };
+	*index = (struct conf_index){ .grammar = grammar };
+	index->text = conf_index_text(report, grammar->file_max, &len);
 	if (!index->text)
 		return false;
 	stop = index->text + len;

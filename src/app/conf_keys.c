@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include <ctype.h>
-#include <string.h>
-
+/* What a site's file may hold. */
 #include "base/bytes.h"
 #include "conf_parts.h"
-
-#define WORD_MAX 32 /* longer words have no neighbours */
 
 #define KEY(s, n) .name = n, .title = "[" s "] " n
 #define IN_CONF(field)                                                                             \
@@ -13,7 +9,7 @@
 #define IN_PEER(field)                                                                             \
 	.offset = offsetof(struct conf_peer, field), .size = sizeof(((struct conf_peer *)0)->field)
 
-const struct conf_key conf_keys[CONF_KEYS] = {
+static const struct conf_key keys[] = {
 	{ CONF_NETWORK, CONF_KIND_NAME, KEY("network", "name"), IN_CONF(network), .mandatory = true,
 	  .hint = "a name, the same at every site" },
 	{ CONF_NETWORK, CONF_KIND_KEY_FILE, KEY("network", "secret_file"), IN_CONF(secret) },
@@ -25,7 +21,7 @@ const struct conf_key conf_keys[CONF_KEYS] = {
 	{ CONF_SITE, CONF_KIND_KEY_FILE, KEY("site", "key_file"), IN_CONF(private_key),
 	  .mandatory = true, .hint = "the file that lanspan keygen wrote" },
 	{ CONF_SITE, CONF_KIND_LISTEN, KEY("site", "listen"), IN_CONF(listen),
-	  .standard = "0.0.0.0:7741, [::]:7741" },
+	  .count = offsetof(struct conf, n_listen), .standard = "0.0.0.0:7741, [::]:7741" },
 	{ CONF_SITE, CONF_KIND_LOG, KEY("site", "log"), IN_CONF(log), .standard = "info",
 	  .live = true },
 	{ CONF_SITE, CONF_KIND_NUMBER, KEY("site", "keepalive"), IN_CONF(keepalive),
@@ -59,125 +55,32 @@ const struct conf_key conf_keys[CONF_KEYS] = {
 	{ CONF_PEER, CONF_KIND_PUBLIC_KEY, KEY("peer", "public_key"), IN_PEER(public_key),
 	  .mandatory = true, .hint = "the key that lanspan keygen printed at that site",
 	  .live = true },
-	{ CONF_PEER, CONF_KIND_ADDRESSES, KEY("peer", "address"), IN_PEER(address), .live = true },
+	{ CONF_PEER, CONF_KIND_ADDRESSES, KEY("peer", "address"), IN_PEER(address),
+	  .count = offsetof(struct conf_peer, n_address), .live = true },
 };
 
-static const char *const section_names[CONF_UNKNOWN] = {
-	[CONF_NETWORK] = "network",
-	[CONF_SITE] = "site",
-	[CONF_BRIDGE] = "bridge",
-	[CONF_PEER] = "peer",
+_Static_assert(offsetof(struct conf_peer, name) == 0, "an object begins with its name");
+
+static const struct conf_section_type sections[] = {
+	[CONF_NETWORK] = { .name = "network" },
+	[CONF_SITE] = { .name = "site" },
+	[CONF_BRIDGE] = { .name = "bridge" },
+	[CONF_PEER] = { .name = "peer",
+			.named = true,
+			.most = CONF_PEERS,
+			.list = offsetof(struct conf, peers),
+			.count = offsetof(struct conf, n_peers),
+			.size = sizeof(struct conf_peer) },
 };
 
-const char *conf_section_name(enum conf_section_kind kind)
-{
-	return kind < CONF_UNKNOWN ? section_names[kind] : "unknown";
-}
-
-enum conf_section_kind conf_section_find(const char *name)
-{
-	unsigned kind = 0;
-
-	while (kind < CONF_UNKNOWN && strcmp(section_names[kind], name) != 0)
-		kind++;
-	return (enum conf_section_kind)kind;
-}
-
-const struct conf_key *conf_key_find(enum conf_section_kind kind, const char *name)
-{
-	for (size_t i = 0; i < CONF_KEYS; i++)
-		if (conf_keys[i].section == kind && strcmp(conf_keys[i].name, name) == 0)
-			return &conf_keys[i];
-	return NULL;
-}
-
-/* Case does not count for likeness. */
-static int plain(char c)
-{
-	return tolower((unsigned char)c);
-}
-
-static unsigned min3(unsigned a, unsigned b, unsigned c)
-{
-	return MIN(MIN(a, b), c);
-}
-
-/* Letters to insert, drop, change or swap with their neighbour to make a of b
- * (optimal string alignment). */
-static unsigned distance(const char *a, size_t na, const char *b, size_t nb)
-{
-	unsigned d[WORD_MAX + 1][WORD_MAX + 1];
-	unsigned change;
-
-	for (unsigned i = 0; i <= na; i++)
-		d[i][0] = i;
-	for (unsigned j = 0; j <= nb; j++)
-		d[0][j] = j;
-	for (size_t i = 1; i <= na; i++) {
-		for (size_t j = 1; j <= nb; j++) {
-			change = plain(a[i - 1]) != plain(b[j - 1]);
-			d[i][j] = min3(d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + change);
-			if (i > 1 && j > 1 && plain(a[i - 1]) == plain(b[j - 2]) &&
-			    plain(a[i - 2]) == plain(b[j - 1]))
-				d[i][j] = MIN(d[i][j], d[i - 2][j - 2] + 1);
-		}
-	}
-	return d[na][nb];
-}
-
-/* The distance when the words are alike enough for a suggestion, else
- * UINT32_MAX.  The beginning of a word is alike, too. */
-static unsigned unlikeness(const char *written, const char *known)
-{
-	size_t nw = strlen(written), nk = strlen(known);
-	unsigned d;
-
-	if (nw == 0 || nw > WORD_MAX)
-		return UINT32_MAX;
-	d = distance(written, nw, known, nk);
-	if (d <= (MIN(nw, nk) <= 3 ? 1u : 2u))
-		return d;
-	if (MIN(nw, nk) >= 3 && strncasecmp(written, known, MIN(nw, nk)) == 0)
-		return WORD_MAX;
-	return UINT32_MAX;
-}
-
-enum conf_section_kind conf_section_nearest(const char *name)
-{
-	enum conf_section_kind best = CONF_UNKNOWN;
-	unsigned least = UINT32_MAX, d;
-
-	for (unsigned kind = 0; kind < CONF_UNKNOWN; kind++) {
-		d = unlikeness(name, section_names[kind]);
-		if (d < least) {
-			least = d;
-			best = (enum conf_section_kind)kind;
-		}
-	}
-	return best;
-}
-
-const struct conf_key *conf_key_nearest(enum conf_section_kind kind, const char *name)
-{
-	const struct conf_key *best = NULL;
-	unsigned least = UINT32_MAX, d;
-
-	for (size_t i = 0; i < CONF_KEYS; i++) {
-		if (conf_keys[i].section != kind)
-			continue;
-		d = unlikeness(name, conf_keys[i].name);
-		if (d < least) {
-			least = d;
-			best = &conf_keys[i];
-		}
-	}
-	return best;
-}
-
-bool conf_name_valid(const char *name)
-{
-	size_t n = strlen(name);
-
-	return n >= 1 && n <= WIRE_NAME &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == n;
-}
+const struct conf_grammar conf_site_grammar = {
+	.sections = sections,
+	.n_sections = COUNT_OF(sections),
+	.keys = keys,
+	.n_keys = COUNT_OF(keys),
+	.root_size = sizeof(struct conf),
+	.file_max = (size_t)256 * 1024,
+	.all = "[network], [site], [bridge] and [peer NAME]",
+	.foreign = { "relay" },
+	.foreign_hint = "this is the file of a relay: it is for lanspan-relay",
+};

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the parts of the conf room share: the report of errors, the table of
- * keys, the index of lines and the values.  For src/app/conf*.c and their test.
+ * What the readers of configurations share: the report of errors, grammars with
+ * tables of keys, the index of lines and the values.  For src/app/conf*.c,
+ * relay_conf*.c and their tests.
  */
 #ifndef APP_CONF_PARTS_H
 #define APP_CONF_PARTS_H
+
+#include <limits.h>
 
 #include "app/conf.h"
 
@@ -29,68 +32,92 @@ bool conf_report_clean(const struct conf_report *report);
 /* Gives the lines to errors, sorted, and frees the rest. */
 void conf_report_finish(struct conf_report *report, struct conf_errors *errors);
 
-/* --- the table of keys --- */
-
-enum conf_section_kind { CONF_NETWORK, CONF_SITE, CONF_BRIDGE, CONF_PEER, CONF_UNKNOWN };
+/* --- grammars: what a file of one kind may hold --- */
 
 enum conf_kind {
 	CONF_KIND_NAME,	      /* char[WIRE_NAME + 1] */
 	CONF_KIND_KEY_FILE,   /* uint8_t[KEX_KEY], from the file that is named */
 	CONF_KIND_CIPHER,     /* enum cipher */
-	CONF_KIND_LISTEN,     /* struct addr[CONF_LISTEN], and n_listen */
+	CONF_KIND_LISTEN,     /* struct addr[CONF_LISTEN], and their count */
 	CONF_KIND_LOG,	      /* enum log_level */
 	CONF_KIND_NUMBER,     /* unsigned */
+	CONF_KIND_LARGE,      /* uint64_t */
 	CONF_KIND_INTERFACE,  /* char[IFNAMSIZ] */
 	CONF_KIND_MSS,	      /* unsigned: CONF_MSS_OFF, CONF_MSS_PATH, or bytes */
 	CONF_KIND_CHOICE,     /* bool: words[0] is true, words[1] false */
+	CONF_KIND_WORD,	      /* unsigned or enum: which of words */
 	CONF_KIND_PUBLIC_KEY, /* uint8_t[KEX_KEY] */
-	CONF_KIND_ADDRESSES,  /* of a peer, and n_address */
+	CONF_KIND_ADDRESSES,  /* char[CONF_ADDRESSES][CONF_HOST], and their count */
+	CONF_KIND_KEYS,	      /* struct conf_key_list: public keys are added */
+	CONF_KIND_KEYS_FILE,  /* the same, from the file that is named */
 };
 
 struct conf_key {
-	enum conf_section_kind section;
+	unsigned section; /* which of the grammar's */
 	enum conf_kind kind;
 	const char *name;
 	const char *title; /* "[section] name" */
-	size_t offset;	   /* in struct conf, or in struct conf_peer */
+	size_t offset;	   /* in the section's object */
 	size_t size;
+	size_t count; /* in the same: where an unsigned count is, for kinds that have one */
 	bool mandatory;
 	bool live;	      /* reload may change it */
 	const char *hint;     /* of a mandatory one: what to give */
 	const char *standard; /* the default as text, or NULL */
-	unsigned min, max;    /* of a number */
+	uint64_t min, max;    /* of a number */
 	const char *unit;
-	const char *words[2];
+	const char *words[3];
 };
 
-#define CONF_KEYS 22
-extern const struct conf_key conf_keys[CONF_KEYS];
+/* A section is there once and fills the root object; a named one fills an
+ * object of its own in a list of the root's, which begins with its name. */
+struct conf_section_type {
+	const char *name;
+	bool named;
+	unsigned most;
+	size_t list, count; /* in the root; the count is an unsigned */
+	size_t size;	    /* of one in the list */
+};
 
-/* "network", ..., "peer". */
-const char *conf_section_name(enum conf_section_kind kind);
-enum conf_section_kind conf_section_find(const char *name);
-const struct conf_key *conf_key_find(enum conf_section_kind kind, const char *name);
+struct conf_grammar {
+	const struct conf_section_type *sections;
+	unsigned n_sections;
+	const struct conf_key *keys;
+	size_t n_keys;
+	size_t root_size;
+	size_t file_max;	  /* bytes */
+	const char *all;	  /* "[a], [b NAME] and [c]" */
+	const char *foreign[4];	  /* sections that show a file of another kind, */
+	const char *foreign_hint; /* and what to say then */
+};
+
+#define CONF_UNKNOWN UINT_MAX /* no section of the grammar */
+
+/* Of a site. */
+enum conf_site_section { CONF_NETWORK, CONF_SITE, CONF_BRIDGE, CONF_PEER };
+extern const struct conf_grammar conf_site_grammar;
+
+unsigned conf_section_find(const struct conf_grammar *grammar, const char *name);
+const struct conf_key *conf_key_find(const struct conf_grammar *grammar, unsigned section,
+				     const char *name);
 
 /* The known one that was probably meant, or CONF_UNKNOWN, or NULL. */
-enum conf_section_kind conf_section_nearest(const char *name);
-const struct conf_key *conf_key_nearest(enum conf_section_kind kind, const char *name);
+unsigned conf_section_nearest(const struct conf_grammar *grammar, const char *name);
+const struct conf_key *conf_key_nearest(const struct conf_grammar *grammar, unsigned section,
+					const char *name);
 
 /* A name of a network, site or peer: 1 to WIRE_NAME of a-z 0-9 . _ - */
 bool conf_name_valid(const char *name);
-
-/* "site", "peer paris" into out.  Returns out. */
-#define CONF_TITLE (WIRE_NAME + 16)
-struct conf_section;
-const char *conf_section_title(const struct conf_section *section, char out[CONF_TITLE]);
 
 /* --- the index: where sections and keys stand --- */
 
 struct conf_section {
 	unsigned line;
-	enum conf_section_kind kind;
-	char name[WIRE_NAME + 1]; /* of a peer */
+	unsigned kind;		  /* which of the grammar's, or CONF_UNKNOWN */
+	char name[WIRE_NAME + 1]; /* of a named one */
 	bool spare;		  /* repeated or misnamed: checked, but counts for nothing */
-	size_t slot;		  /* of a peer, in conf->peers */
+	unsigned slot;		  /* of a named one, in its list */
+	size_t first;		  /* of its entries, if there are any */
 };
 
 struct conf_entry {
@@ -102,6 +129,7 @@ struct conf_entry {
 };
 
 struct conf_index {
+	const struct conf_grammar *grammar;
 	char *text; /* the file; cut into pieces */
 	struct conf_section *sections;
 	size_t n_sections;
@@ -111,8 +139,17 @@ struct conf_index {
 
 /* Reads the file and reports what is wrong with its structure.  False when
  * there is nothing to go on with. */
-bool conf_index_read(struct conf_index *index, struct conf_report *report);
+bool conf_index_read(struct conf_index *index, const struct conf_grammar *grammar,
+		     struct conf_report *report);
 void conf_index_free(struct conf_index *index);
+
+/* The file as NUL-terminated text, malloc'd; NULL after saying why. */
+char *conf_index_text(struct conf_report *report, size_t file_max, size_t *len);
+
+/* "site", "peer paris" into out.  Returns out. */
+#define CONF_TITLE (WIRE_NAME + 16)
+const char *conf_section_title(const struct conf_grammar *grammar,
+			       const struct conf_section *section, char out[CONF_TITLE]);
 
 /* --- values --- */
 
@@ -124,9 +161,28 @@ struct conf_place {
 	const struct conf_key *key;
 };
 
-/* Checks text and puts the value into object, a struct conf or a struct
- * conf_peer as the key's section says.  Reports what is wrong. */
+/* Checks text and puts the value into the section's object.  Reports what is
+ * wrong. */
 void conf_value_set(const struct conf_place *place, void *object, const char *text);
+
+/* "[section] key: ..." into the report. */
+void conf_value_complain(const struct conf_place *place, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Cuts s into its comma separated items, blanks taken off; up to room of them.
+ * Returns how many there are, which may be more than room. */
+size_t conf_value_split(char *s, char **items, size_t room);
+
+/* The path of a file that a value names: a relative one is looked for beside the
+ * configuration file.  False when it is too long. */
+bool conf_value_path(const char *file, const char *text, char out[CONF_PATH]);
+
+/* Adds the public keys in a value, or in the file that it names. */
+void conf_key_list_add(const struct conf_place *place, struct conf_key_list *list,
+		       const char *text);
+void conf_key_list_add_file(const struct conf_place *place, struct conf_key_list *list,
+			    const char *text);
+void conf_key_list_free(struct conf_key_list *list);
 
 /* iniparser's view of the values: line number to value.  The text is INI with
  * a key "kLINE" for each value; what iniparser complains about is reported. */
@@ -134,5 +190,34 @@ struct conf_ini;
 struct conf_ini *conf_ini_load(const char *text, size_t len, struct conf_report *report);
 const char *conf_ini_value(const struct conf_ini *ini, unsigned line);
 void conf_ini_free(struct conf_ini *ini);
+
+/* --- the reading: all of the above over one file --- */
+
+struct conf_reading {
+	const struct conf_grammar *grammar;
+	struct conf_report report; /* its file is the one that is read */
+	struct conf_index index;
+	void *root;    /* of grammar->root_size, zero; the caller's */
+	void *scratch; /* takes what is spare */
+};
+
+/* Fills the root as far as the file allows, and reports what is wrong with
+ * single values.  False when there is nothing to compare. */
+bool conf_read(struct conf_reading *r);
+
+/* Frees the parts and hands over the errors.  True when there is none. */
+bool conf_read_finish(struct conf_reading *r, struct conf_errors *errors);
+
+/* The path of the file, and what its name names, into the root's fields. */
+void conf_read_instance(struct conf_reading *r, char file[CONF_PATH], char instance[WIRE_NAME + 1]);
+
+/* Where a section has this key, or NULL; the line where a section that is there
+ * once has it, or 0. */
+const struct conf_entry *conf_read_entry(const struct conf_reading *r, size_t section,
+					 const char *name);
+unsigned conf_read_line(const struct conf_reading *r, unsigned kind, const char *name);
+
+/* The first key outside named sections that is not live and differs. */
+const char *conf_read_difference(const struct conf_grammar *grammar, const void *a, const void *b);
 
 #endif

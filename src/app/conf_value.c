@@ -12,10 +12,9 @@
 
 #define VALUE_MAX 1024 /* iniparser's longest */
 
-static void complain(const struct conf_place *place, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+#define complain conf_value_complain
 
-static void complain(const struct conf_place *place, const char *fmt, ...)
+void conf_value_complain(const struct conf_place *place, const char *fmt, ...)
 {
 	char text[VALUE_MAX + CONF_PATH + 256];
 	va_list ap;
@@ -27,9 +26,7 @@ static void complain(const struct conf_place *place, const char *fmt, ...)
 			text);
 }
 
-/* Cuts s into its comma separated items, blanks taken off; up to room of them.
- * Returns how many there are, which may be more than room. */
-static size_t split(char *s, char **items, size_t room)
+size_t conf_value_split(char *s, char **items, size_t room)
 {
 	size_t n = 0;
 	char *next;
@@ -57,8 +54,7 @@ static void set_name(const struct conf_place *place, char *out, const char *text
 			 WIRE_NAME);
 }
 
-/* A relative name is relative to the folder of the configuration file. */
-static bool beside(const char *file, const char *text, char out[CONF_PATH])
+bool conf_value_path(const char *file, const char *text, char out[CONF_PATH])
 {
 	const char *slash = strrchr(file, '/');
 	int n;
@@ -75,7 +71,7 @@ static void set_key_file(const struct conf_place *place, uint8_t *out, const cha
 	char error[CONF_PATH * 2 + 256];
 	char path[CONF_PATH];
 
-	if (!beside(place->report->file, text, path))
+	if (!conf_value_path(place->report->file, text, path))
 		complain(place, "the path is too long");
 	else if (!keyfile_read(path, out, error, sizeof(error)))
 		complain(place, "%s", error);
@@ -95,20 +91,28 @@ static void set_log(const struct conf_place *place, enum log_level *out, const c
 }
 
 /* Decimal digits only: no sign, no hexadecimal, no octal. */
-static void set_number(const struct conf_place *place, unsigned *out, const char *text)
+static void set_large(const struct conf_place *place, uint64_t *out, const char *text)
 {
-	const struct conf_key *key = place->key;
+	unsigned long long min = place->key->min, max = place->key->max;
 	size_t digits = strspn(text, "0123456789");
-	unsigned long v = strtoul(text, NULL, 10);
+	unsigned long long v = strtoull(text, NULL, 10);
 
 	if (text[digits] != '\0')
-		complain(place, "\"%s\" is not a number: must be %u to %u %s", text, key->min,
-			 key->max, key->unit);
-	else if (v < key->min || v > key->max)
-		complain(place, "%s is out of range: must be %u to %u %s", text, key->min, key->max,
-			 key->unit);
+		complain(place, "\"%s\" is not a number: must be %llu to %llu %s", text, min, max,
+			 place->key->unit);
+	else if (v < min || v > max)
+		complain(place, "%s is out of range: must be %llu to %llu %s", text, min, max,
+			 place->key->unit);
 	else
-		*out = (unsigned)v;
+		*out = v;
+}
+
+static void set_number(const struct conf_place *place, unsigned *out, const char *text)
+{
+	uint64_t v = *out;
+
+	set_large(place, &v, text);
+	*out = (unsigned)v;
 }
 
 /* What the kernel takes as an interface's name; '%' would be a pattern. */
@@ -159,6 +163,19 @@ static void set_choice(const struct conf_place *place, bool *out, const char *te
 		complain(place, "\"%s\": must be %s or %s", text, words[0], words[1]);
 }
 
+static void set_word(const struct conf_place *place, unsigned *out, const char *text)
+{
+	const char *const *words = place->key->words;
+
+	for (unsigned i = 0; i < COUNT_OF(place->key->words); i++) {
+		if (strcmp(text, words[i]) == 0) {
+			*out = i;
+			return;
+		}
+	}
+	complain(place, "\"%s\": must be %s, %s or %s", text, words[0], words[1], words[2]);
+}
+
 static void set_public_key(const struct conf_place *place, uint8_t *out, const char *text)
 {
 	uint8_t key[KEX_KEY];
@@ -187,7 +204,8 @@ static bool is_multicast(const struct addr *a)
 	return a->family == ADDR_IPV6 ? a->ip[0] == 0xff : a->ip[0] >= 224;
 }
 
-static void add_listen(const struct conf_place *place, struct conf *conf, const char *item)
+static void add_listen(const struct conf_place *place, struct addr *list, unsigned *n,
+		       const char *item)
 {
 	struct addr a;
 
@@ -197,36 +215,41 @@ static void add_listen(const struct conf_place *place, struct conf *conf, const 
 		return;
 	}
 	if (is_multicast(&a)) {
-		complain(place, "\"%s\" is no address of a host: must be one of this host's, or "
-			 "0.0.0.0 or [::] for all", item);
+		complain(place,
+			 "\"%s\" is no address of a host: must be one of this host's, or "
+			 "0.0.0.0 or [::] for all",
+			 item);
 		return;
 	}
-	for (unsigned i = 0; i < conf->n_listen; i++) {
-		if (addr_equal(&conf->listen[i], &a)) {
+	for (unsigned i = 0; i < *n; i++) {
+		if (addr_equal(&list[i], &a)) {
 			complain(place, "\"%s\" is there twice", item);
 			return;
 		}
-		if (listens_clash(&conf->listen[i], &a)) {
-			complain(place, "\"%s\": another one stands for all addresses of its kind "
-				 "with the same port: leave one of them out", item);
+		if (listens_clash(&list[i], &a)) {
+			complain(place,
+				 "\"%s\": another one stands for all addresses of its kind "
+				 "with the same port: leave one of them out",
+				 item);
 			return;
 		}
 	}
-	conf->listen[conf->n_listen++] = a;
+	list[(*n)++] = a;
 }
 
-static void set_listen(const struct conf_place *place, struct conf *conf, const char *text)
+static void set_listen(const struct conf_place *place, struct addr *list, unsigned *count,
+		       const char *text)
 {
 	char *items[CONF_LISTEN];
 	char copy[VALUE_MAX + 1];
 	size_t n;
 
 	snprintf(copy, sizeof(copy), "%s", text);
-	n = split(copy, items, CONF_LISTEN);
+	n = conf_value_split(copy, items, CONF_LISTEN);
 	if (n > CONF_LISTEN)
 		complain(place, "%zu addresses: at most %d", n, CONF_LISTEN);
 	for (size_t i = 0; i < MIN(n, CONF_LISTEN); i++)
-		add_listen(place, conf, items[i]);
+		add_listen(place, list, count, items[i]);
 }
 
 static bool port_valid(const char *text)
@@ -258,7 +281,8 @@ static const char *address_fault(const char *text)
 	return "must be a host name or address, like vpn.example.net:7741";
 }
 
-static void add_address(const struct conf_place *place, struct conf_peer *peer, const char *item)
+static void add_address(const struct conf_place *place, char (*list)[CONF_HOST], unsigned *n,
+			const char *item)
 {
 	const char *fault = address_fault(item);
 	struct addr a;
@@ -270,8 +294,8 @@ static void add_address(const struct conf_place *place, struct conf_peer *peer, 
 		complain(place, "\"%s\": %s", item, fault);
 		return;
 	}
-	for (unsigned i = 0; i < peer->n_address; i++) {
-		if (strcmp(peer->address[i], item) == 0) {
+	for (unsigned i = 0; i < *n; i++) {
+		if (strcmp(list[i], item) == 0) {
 			complain(place, "\"%s\" is there twice", item);
 			return;
 		}
@@ -279,26 +303,28 @@ static void add_address(const struct conf_place *place, struct conf_peer *peer, 
 	if (strlen(item) >= CONF_HOST)
 		complain(place, "\"%s\" is too long: at most %d characters", item, CONF_HOST - 1);
 	else
-		memcpy(peer->address[peer->n_address++], item, strlen(item) + 1);
+		memcpy(list[(*n)++], item, strlen(item) + 1);
 }
 
-static void set_addresses(const struct conf_place *place, struct conf_peer *peer, const char *text)
+static void set_addresses(const struct conf_place *place, char (*list)[CONF_HOST], unsigned *count,
+			  const char *text)
 {
 	char *items[CONF_ADDRESSES];
 	char copy[VALUE_MAX + 1];
 	size_t n;
 
 	snprintf(copy, sizeof(copy), "%s", text);
-	n = split(copy, items, CONF_ADDRESSES);
+	n = conf_value_split(copy, items, CONF_ADDRESSES);
 	if (n > CONF_ADDRESSES)
 		complain(place, "%zu addresses: at most %d", n, CONF_ADDRESSES);
 	for (size_t i = 0; i < MIN(n, CONF_ADDRESSES); i++)
-		add_address(place, peer, items[i]);
+		add_address(place, list, count, items[i]);
 }
 
 void conf_value_set(const struct conf_place *place, void *object, const char *text)
 {
 	void *field = (char *)object + place->key->offset;
+	void *count = (char *)object + place->key->count;
 
 	if (!*text) {
 		complain(place, "has no value: give one, or remove the line");
@@ -312,20 +338,28 @@ void conf_value_set(const struct conf_place *place, void *object, const char *te
 	case CONF_KIND_CIPHER:
 		return set_cipher(place, field, text);
 	case CONF_KIND_LISTEN:
-		return set_listen(place, object, text);
+		return set_listen(place, field, count, text);
 	case CONF_KIND_LOG:
 		return set_log(place, field, text);
 	case CONF_KIND_NUMBER:
 		return set_number(place, field, text);
+	case CONF_KIND_LARGE:
+		return set_large(place, field, text);
 	case CONF_KIND_INTERFACE:
 		return set_interface(place, field, text);
 	case CONF_KIND_MSS:
 		return set_mss(place, field, text);
 	case CONF_KIND_CHOICE:
 		return set_choice(place, field, text);
+	case CONF_KIND_WORD:
+		return set_word(place, field, text);
 	case CONF_KIND_PUBLIC_KEY:
 		return set_public_key(place, field, text);
 	case CONF_KIND_ADDRESSES:
-		return set_addresses(place, object, text);
+		return set_addresses(place, field, count, text);
+	case CONF_KIND_KEYS:
+		return conf_key_list_add(place, field, text);
+	case CONF_KIND_KEYS_FILE:
+		return conf_key_list_add_file(place, field, text);
 	}
 }

@@ -34,7 +34,7 @@ text_of()
 keys()
 {
 	awk '
-	/^const struct conf_key/ { table = 1; next }
+	/^static const struct conf_key keys/ { table = 1; next }
 	/^}/ { table = 0 }
 	!table { next }
 	/^\t\{ / { entry = "" }
