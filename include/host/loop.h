@@ -28,6 +28,11 @@ struct loop {
 	struct loop_source *turn[64]; /* what this turn still has to call */
 	int n_turn;
 	uint64_t turns; /* epoll_wait calls */
+
+	/* Before the first source of a turn is called, and after the last; NULL after
+	 * loop_init. */
+	void (*enter)(struct loop *loop);
+	void (*leave)(struct loop *loop);
 };
 
 /* 0 or -errno. */

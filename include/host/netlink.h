@@ -19,6 +19,7 @@ struct netlink_link {
 	bool up;
 	char name[IFNAMSIZ];
 	char kind[16]; /* "bridge", "tun", "veth", ... or "" */
+	unsigned queues; /* of a TAP that may have several, in all processes; else 0 */
 };
 
 struct netlink {

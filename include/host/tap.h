@@ -19,6 +19,7 @@ struct tap {
 	int ifindex;
 	char name[IFNAMSIZ];
 	bool existed;	     /* a persistent TAP of that name was there: left there at close */
+	bool several;	     /* queues may be opened */
 	uint32_t offloads;   /* VNET_CAN_* that the kernel accepted */
 };
 
@@ -26,10 +27,18 @@ struct tap {
  * Attaches to the TAP of that name, or makes it.  wanted: VNET_CAN_* bits; what
  * the kernel refuses is left out (USO needs 6.2).  0, or -errno: EPERM without
  * CAP_NET_ADMIN, EINVAL when the name belongs to a device of another kind (also
- * a TUN or a TAP of several queues) or is no name, EBUSY when another process
- * holds it, ENOENT/ENODEV without /dev/net/tun, EACCES when that is closed to us.
+ * a TUN) or is no name, EBUSY when another process holds it, ENOENT/ENODEV without
+ * /dev/net/tun, EACCES when that is closed to us.
  */
 int tap_open(struct tap *tap, const char *name, uint32_t wanted);
+
+/* The same, but a TAP that is made may have several queues: this is the first.  One
+ * that was there may or may not, tap->several says.  With several the kernel does not
+ * tell that another process holds it. */
+int tap_open_several(struct tap *tap, const char *name, uint32_t wanted);
+
+/* One more queue of a TAP that may have several. */
+int tap_open_queue(struct tap *queue, const struct tap *first);
 
 /* Asks the kernel for exactly these offloads; what it accepted, or -errno. */
 int tap_set_offloads(struct tap *tap, uint32_t wanted);

@@ -38,6 +38,16 @@ void udp_close(struct udp *udp);
 /* Receives with UDP_GRO or without it. */
 void udp_set_gro(struct udp *udp, bool on);
 
+/* Another socket at the place of first: they share what comes in, in a group of
+ * the order in which they were opened (SO_REUSEPORT), and have the same offloads.
+ * A first one that is alone still keeps the place from others. */
+int udp_open_beside(struct udp *udp, struct udp *first);
+
+/* Steers what comes in to a group of n sockets: a datagram whose first byte is
+ * kind goes to number (the byte at `at` modulo n), any other one to the first. 0
+ * or -errno; without it the kernel chooses by a hash of addresses. */
+int udp_steer(const struct udp *udp, unsigned n, uint8_t kind, unsigned at);
+
 /* Memory that received messages lie in: UDP_BATCH slots, made once. */
 struct udp_inbox;
 struct udp_inbox *udp_inbox_new(void);

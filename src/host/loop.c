@@ -88,17 +88,11 @@ static uint32_t happened(const struct epoll_event *event)
 	return events;
 }
 
-int loop_turn(struct loop *loop, struct instant until)
+static void dispatch(struct loop *loop, const struct epoll_event *events, int n)
 {
-	struct epoll_event events[TURN];
-	int n;
-
 	loop->turns++;
-	n = epoll_wait(loop->epoll_fd, events, TURN, timeout_ms(until));
-	if (n < 0 && errno != EINTR)
-		return -errno;
 	loop->now = clock_now();
-	loop->n_turn = n > 0 ? n : 0;
+	loop->n_turn = n;
 	for (int i = 0; i < loop->n_turn; i++)
 		loop->turn[i] = events[i].data.ptr;
 	for (int i = 0; i < loop->n_turn; i++) {
@@ -112,5 +106,19 @@ int loop_turn(struct loop *loop, struct instant until)
 			source->ready(source, what, loop->now);
 	}
 	loop->n_turn = 0;
+}
+
+int loop_turn(struct loop *loop, struct instant until)
+{
+	struct epoll_event events[TURN];
+	int n = epoll_wait(loop->epoll_fd, events, TURN, timeout_ms(until));
+
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	if (loop->enter)
+		loop->enter(loop);
+	dispatch(loop, events, n > 0 ? n : 0);
+	if (loop->leave)
+		loop->leave(loop);
 	return 0;
 }

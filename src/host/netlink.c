@@ -158,6 +158,26 @@ static void copy_text(char *out, size_t room, const struct nlattr *attr)
 		snprintf(out, room, "%s", mnl_attr_get_str(attr));
 }
 
+static uint32_t attr_u32(const struct nlattr *attr)
+{
+	return mnl_attr_validate(attr, MNL_TYPE_U32) == 0 ? mnl_attr_get_u32(attr) : 0;
+}
+
+static unsigned count_queues(const struct nlattr *data)
+{
+	const struct nlattr *attr;
+	unsigned n = 0;
+
+	mnl_attr_for_each_nested(attr, data)
+	{
+		if (mnl_attr_get_type(attr) == IFLA_TUN_NUM_QUEUES ||
+		    mnl_attr_get_type(attr) == IFLA_TUN_NUM_DISABLED_QUEUES)
+			n += attr_u32(attr);
+	}
+	return n;
+}
+
+/* The kind stands before its data. */
 static void read_kind(struct netlink_link *link, const struct nlattr *info)
 {
 	const struct nlattr *attr;
@@ -166,12 +186,10 @@ static void read_kind(struct netlink_link *link, const struct nlattr *info)
 	{
 		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND)
 			copy_text(link->kind, sizeof(link->kind), attr);
+		else if (mnl_attr_get_type(attr) == IFLA_INFO_DATA &&
+			 strcmp(link->kind, "tun") == 0)
+			link->queues = count_queues(attr);
 	}
-}
-
-static uint32_t attr_u32(const struct nlattr *attr)
-{
-	return mnl_attr_validate(attr, MNL_TYPE_U32) == 0 ? mnl_attr_get_u32(attr) : 0;
 }
 
 static int read_link(const struct nlmsghdr *nlh, void *ctx)

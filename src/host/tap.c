@@ -86,11 +86,13 @@ static bool name_ok(const char *name)
 	return len > 0 && len < IFNAMSIZ && !strchr(name, '%');
 }
 
-static int attach(struct tap *tap, const char *name)
+static int attach(struct tap *tap, const char *name, bool several)
 {
 	struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR };
 	int header = sizeof(struct vnet);
 
+	if (several)
+		ifr.ifr_flags |= IFF_MULTI_QUEUE;
 	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	tap->existed = if_nametoindex(name) != 0;
 	if (ioctl(tap->fd, TUNSETIFF, &ifr) < 0)
@@ -99,25 +101,68 @@ static int attach(struct tap *tap, const char *name)
 	if (ioctl(tap->fd, TUNSETVNETHDRSZ, &header) < 0)
 		return -errno;
 	memcpy(tap->name, ifr.ifr_name, sizeof(tap->name));
+	tap->several = several;
 	tap->ifindex = (int)if_nametoindex(tap->name);
 	return tap->ifindex ? 0 : -ENODEV;
 }
 
-int tap_open(struct tap *tap, const char *name, uint32_t wanted)
+static int open_device(struct tap *tap)
+{
+	*tap = (struct tap){ .fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC) };
+	return tap->fd < 0 ? -errno : 0;
+}
+
+/* One that is there has several queues or one, whichever it was made with. */
+static int attach_either(struct tap *tap, const char *name, bool several)
+{
+	int error = attach(tap, name, several);
+
+	if (error == -EINVAL && tap->existed)
+		error = attach(tap, name, !several);
+	return error;
+}
+
+static int open_first(struct tap *tap, const char *name, uint32_t wanted, bool several)
 {
 	int error;
 
 	*tap = (struct tap){ .fd = -1 };
 	if (!name_ok(name))
 		return -EINVAL;
-	tap->fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (tap->fd < 0)
-		return -errno;
-	error = attach(tap, name);
+	error = open_device(tap);
+	if (error)
+		return error;
+	error = attach_either(tap, name, several);
 	if (!error)
 		error = MIN(tap_set_offloads(tap, wanted), 0);
 	if (error)
 		tap_close(tap);
+	return error;
+}
+
+int tap_open(struct tap *tap, const char *name, uint32_t wanted)
+{
+	return open_first(tap, name, wanted, false);
+}
+
+int tap_open_several(struct tap *tap, const char *name, uint32_t wanted)
+{
+	return open_first(tap, name, wanted, true);
+}
+
+int tap_open_queue(struct tap *queue, const struct tap *first)
+{
+	int error = open_device(queue);
+
+	if (error)
+		return error;
+	error = attach(queue, first->name, true);
+	queue->existed = false; /* the first one's to leave in order */
+	queue->offloads = first->offloads;
+	if (!error && queue->ifindex != first->ifindex)
+		error = -ENODEV; /* made anew: the first one's is gone */
+	if (error)
+		tap_close(queue);
 	return error;
 }
 

@@ -8,6 +8,7 @@
  * tried a second time before it is given up.
  */
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
@@ -99,7 +100,7 @@ static void set_buffer(int fd, int forced, int plain)
 		set_int(fd, SOL_SOCKET, plain, BUFFER_BYTES);
 }
 
-static int configure(struct udp *udp, const struct addr *listen)
+static int configure(struct udp *udp, const struct addr *listen, bool beside)
 {
 	union name name;
 	socklen_t len;
@@ -115,6 +116,8 @@ static int configure(struct udp *udp, const struct addr *listen)
 	udp->gso_error = udp->gso ? 0 : errno;
 	udp_set_gro(udp, true);
 
+	if (beside && set_int(udp->fd, SOL_SOCKET, SO_REUSEPORT, 1) < 0)
+		return -errno;
 	len = name_from_addr(&name, listen);
 	if (bind(udp->fd, &name.any, len) < 0)
 		return -errno;
@@ -125,7 +128,7 @@ static int configure(struct udp *udp, const struct addr *listen)
 	return 0;
 }
 
-int udp_open(struct udp *udp, const struct addr *listen)
+static int open_at(struct udp *udp, const struct addr *listen, bool beside)
 {
 	int family = listen->family == ADDR_IPV6 ? AF_INET6 : AF_INET, error;
 
@@ -135,10 +138,53 @@ int udp_open(struct udp *udp, const struct addr *listen)
 	udp->fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (udp->fd < 0)
 		return -errno;
-	error = configure(udp, listen);
+	error = configure(udp, listen, beside);
 	if (error)
 		udp_close(udp);
 	return error;
+}
+
+int udp_open(struct udp *udp, const struct addr *listen)
+{
+	return open_at(udp, listen, false);
+}
+
+/* The first one was bound without SO_REUSEPORT, and so found that nobody else is
+ * there; only now does it let others in. */
+int udp_open_beside(struct udp *udp, struct udp *first)
+{
+	int error;
+
+	if (set_int(first->fd, SOL_SOCKET, SO_REUSEPORT, 1) < 0)
+		return -errno;
+	error = open_at(udp, &first->local, true);
+	if (error)
+		return error;
+	udp->gso = first->gso;
+	udp->gso_error = first->gso_error;
+	if (!first->gro)
+		udp_set_gro(udp, false);
+	return 0;
+}
+
+int udp_steer(const struct udp *udp, unsigned n, uint8_t kind, unsigned at)
+{
+	/* The packet begins with the datagram's payload; beyond its end the program
+	 * answers 0. */
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kind, 1, 0),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, at),
+		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, n),
+		BPF_STMT(BPF_RET | BPF_A, 0),
+	};
+	struct sock_fprog program = { .len = COUNT_OF(code), .filter = code };
+
+	return setsockopt(udp->fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
+			  sizeof(program)) < 0
+		       ? -errno
+		       : 0;
 }
 
 void udp_close(struct udp *udp)

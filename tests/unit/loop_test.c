@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -83,6 +84,67 @@ static void test_level_triggered(void **state)
 	assert_int_equal(p.calls, 3);
 	assert_int_equal(loop.turns, 5);
 	close(p.source.fd);
+	loop_free(&loop);
+}
+
+/* What surrounds a turn's calls. */
+static char order[16];
+static struct loop *around;
+
+static void note(char what)
+{
+	size_t n = strlen(order);
+
+	assert_true(n < sizeof(order) - 1);
+	order[n] = what;
+	order[n + 1] = '\0';
+}
+
+static void entered(struct loop *loop)
+{
+	assert_ptr_equal(loop, around);
+	note('(');
+}
+
+static void left(struct loop *loop)
+{
+	assert_ptr_equal(loop, around);
+	note(')');
+}
+
+static void called(struct loop_source *source, uint32_t events, struct instant now)
+{
+	(void)source;
+	(void)events;
+	(void)now;
+	note('x');
+}
+
+static void test_calls_are_surrounded(void **state)
+{
+	struct loop_source two[2];
+	struct loop loop;
+
+	(void)state;
+	around = &loop;
+	order[0] = '\0';
+	assert_int_equal(loop_init(&loop), 0);
+	for (int i = 0; i < 2; i++) {
+		two[i] = (struct loop_source){ .fd = eventfd(1, EFD_NONBLOCK),
+					       .events = LOOP_READ,
+					       .ready = called };
+		assert_int_equal(loop_add(&loop, &two[i]), 0);
+	}
+	loop_turn(&loop, soon(0));
+	loop.enter = entered;
+	loop.leave = left;
+	loop_turn(&loop, soon(0));
+	for (int i = 0; i < 2; i++) {
+		loop_remove(&loop, &two[i]);
+		close(two[i].fd);
+	}
+	loop_turn(&loop, soon(0));
+	assert_string_equal(order, "xx(xx)()");
 	loop_free(&loop);
 }
 
@@ -225,6 +287,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_level_triggered),
+		cmocka_unit_test(test_calls_are_surrounded),
 		cmocka_unit_test(test_hang_up_is_reported_unasked),
 		cmocka_unit_test(test_removed_in_the_same_turn),
 		cmocka_unit_test(test_changed_in_the_same_turn),

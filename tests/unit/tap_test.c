@@ -174,11 +174,20 @@ static size_t make_plain(uint8_t fill)
 	return 100;
 }
 
+static void sum_ip(uint8_t *ip)
+{
+	uint32_t sum = 0;
+
+	be16_put(ip + 10, 0);
+	for (int i = 0; i < 20; i += 2)
+		sum += be16_get(ip + i);
+	be16_put(ip + 10, (uint16_t) ~((sum & 0xffff) + (sum >> 16)));
+}
+
 /* One TCP super-frame with a partial checksum, as a stack hands it down. */
 static size_t make_super(struct vnet *vnet)
 {
 	uint8_t *ip = frame + 14, *tcp = ip + 20;
-	uint32_t sum = 0;
 
 	make_plain(0);
 	be16_put(frame + 12, ETHERTYPE_IP);
@@ -188,9 +197,7 @@ static size_t make_super(struct vnet *vnet)
 	ip[8] = 64;
 	ip[9] = IPPROTO_TCP;
 	memcpy(ip + 12, "\x0a\0\0\x01\x0a\0\0\x02", 8);
-	for (int i = 0; i < 20; i += 2)
-		sum += be16_get(ip + i);
-	be16_put(ip + 10, (uint16_t) ~((sum & 0xffff) + (sum >> 16)));
+	sum_ip(ip);
 	be16_put(tcp, 1000);
 	be16_put(tcp + 2, 2000);
 	tcp[12] = 5 << 4;
@@ -479,6 +486,123 @@ static void test_persistent_is_left_there(void **state)
 	check_persistent(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR);
 }
 
+#define QUEUES 3
+
+static unsigned queues_of(const char *name)
+{
+	struct netlink_link link;
+
+	assert_int_equal(netlink_link_get(&nl, name, &link), 0);
+	return link.queues;
+}
+
+static void queues_open(struct tap queue[QUEUES], const char *name)
+{
+	assert_int_equal(tap_open_several(&queue[0], name, ALL), 0);
+	assert_true(queue[0].several);
+	for (int i = 1; i < QUEUES; i++) {
+		assert_int_equal(tap_open_queue(&queue[i], &queue[0]), 0);
+		assert_int_equal(queue[i].ifindex, queue[0].ifindex);
+		assert_int_equal(queue[i].offloads, ALL);
+	}
+}
+
+/* Frames of one flow, as its port says, come out of one queue; this one. */
+static int queue_of_flow(struct tap queue[QUEUES], uint16_t port)
+{
+	struct vnet vnet = { 0 };
+	int found = -1;
+
+	make_super(&vnet);
+	be16_put(frame + 34, port);
+	be16_put(frame + 16, 60); /* of one small segment */
+	sum_ip(frame + 14);
+	vnet = (struct vnet){ 0 };
+	host_send(&vnet, 74);
+	for (int i = 0; i < QUEUES && found < 0; i++)
+		found = tap_receive(&queue[i], ETHERTYPE_IP, &vnet) > 0 ? i : -1;
+	return found;
+}
+
+static void test_queues(void **state)
+{
+	struct vnet vnet = { 0 };
+	struct tap queue[QUEUES];
+	unsigned seen = 0;
+
+	(void)state;
+	need_netns();
+	queues_open(queue, "tap0");
+	assert_int_equal(queues_of("tap0"), QUEUES);
+	bridge_make(&queue[0]);
+	for (int i = 0; i < QUEUES; i++) { /* any queue writes */
+		for (int again = 0; again < 50; again++) {
+			assert_int_equal(write_frame(&queue[i], &vnet, make_plain(9)), 0);
+			if (host_receive(PLAIN_TYPE, &vnet) == 100)
+				break;
+			assert_true(again < 49);
+		}
+	}
+	for (uint16_t port = 1; port < 20; port++) {
+		int first = queue_of_flow(queue, port);
+
+		assert_true(first >= 0);
+		seen |= 1u << first;
+		assert_int_equal(queue_of_flow(queue, port), first);
+	}
+	assert_true(seen & (seen - 1)); /* more than one */
+	for (int i = QUEUES; i-- > 0;)
+		tap_close(&queue[i]);
+	assert_int_equal(index_of("tap0"), 0);
+	bridge_drop();
+}
+
+/* Whatever a persistent TAP was made with, it is taken. */
+static void test_queues_of_a_persistent_one(void **state)
+{
+	struct tap tap, queue[QUEUES];
+
+	(void)state;
+	need_netns();
+	persistent_make("keep0", IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE);
+	assert_int_equal(tap_open(&tap, "keep0", ALL), 0);
+	assert_true(tap.several);
+	assert_int_equal(queues_of("keep0"), 1);
+	tap_close(&tap);
+	queues_open(queue, "keep0");
+	assert_true(queue[0].existed);
+	for (int i = 0; i < QUEUES; i++)
+		tap_close(&queue[i]);
+	assert_int_equal(tso_of("keep0"), 0);
+	assert_int_equal(netlink_link_delete(&nl, index_of("keep0")), 0);
+
+	persistent_make("keep0", IFF_TAP | IFF_NO_PI);
+	assert_int_equal(tap_open_several(&tap, "keep0", ALL), 0);
+	assert_false(tap.several);
+	assert_int_equal(tap_open_queue(&queue[1], &tap), -EINVAL);
+	assert_int_equal(queue[1].fd, -1);
+	tap_close(&tap);
+	assert_int_equal(netlink_link_delete(&nl, index_of("keep0")), 0);
+}
+
+/* Deleted and made by somebody else between two queues. */
+static void test_queue_of_another_device(void **state)
+{
+	struct tap first, queue, other;
+
+	(void)state;
+	need_netns();
+	assert_int_equal(tap_open_several(&first, "tap0", ALL), 0);
+	assert_int_equal(netlink_link_delete(&nl, first.ifindex), 0);
+	assert_int_equal(tap_open_several(&other, "tap0", ALL), 0);
+	assert_int_equal(tap_open_queue(&queue, &first), -ENODEV);
+	assert_int_equal(queues_of("tap0"), 1);
+	tap_close(&other);
+	assert_int_equal(tap_open_queue(&queue, &first), -ENODEV);
+	assert_int_equal(index_of("tap0"), 0);
+	tap_close(&first);
+}
+
 static void test_name_taken(void **state)
 {
 	struct tap tap, second;
@@ -493,6 +617,8 @@ static void test_name_taken(void **state)
 	assert_int_equal(tap_open(&tap, "ve0", ALL), -EINVAL);
 	assert_int_equal(tap_open(&tap, "tun9", ALL), -EINVAL);
 	assert_int_equal(tap_open(&tap, "lo", ALL), -EINVAL);
+	assert_int_equal(tap_open_several(&tap, "br1", ALL), -EINVAL);
+	assert_int_equal(tap_open_several(&tap, "tun9", ALL), -EINVAL);
 
 	assert_int_equal(tap_open(&tap, "tap0", ALL), 0);
 	assert_int_equal(tap_open(&second, "tap0", ALL), -EBUSY);
@@ -549,6 +675,9 @@ int main(void)
 		cmocka_unit_test(test_link_down),
 		cmocka_unit_test(test_deleted),
 		cmocka_unit_test(test_persistent_is_left_there),
+		cmocka_unit_test(test_queues),
+		cmocka_unit_test(test_queues_of_a_persistent_one),
+		cmocka_unit_test(test_queue_of_another_device),
 		cmocka_unit_test(test_name_taken),
 		cmocka_unit_test(test_bad_names),
 		cmocka_unit_test(test_no_privilege),

@@ -194,6 +194,132 @@ static void test_round_trip(void **state)
 		round_trip("[::1]:0");
 }
 
+/* ---- sockets that share a place ---- */
+
+#define GROUP 3
+
+static void group_open(struct udp group[GROUP], const char *text)
+{
+	group[0] = open_at(text);
+	for (int i = 1; i < GROUP; i++) {
+		assert_int_equal(udp_open_beside(&group[i], &group[0]), 0);
+		assert_true(addr_equal(&group[i].local, &group[0].local));
+	}
+}
+
+static void group_close(struct udp group[GROUP])
+{
+	for (int i = 0; i < GROUP; i++)
+		udp_close(&group[i]);
+}
+
+/* The number of the one that a datagram of these bytes comes to. */
+static int comes_to(struct udp group[GROUP], struct udp *from, const uint8_t *bytes, size_t len)
+{
+	struct udp_message m = { bytes, len, len, group[0].local, -1 };
+	struct pollfd p[GROUP];
+
+	send_all(from, &m, 1);
+	assert_int_equal(m.error, 0);
+	for (int i = 0; i < GROUP; i++)
+		p[i] = (struct pollfd){ .fd = group[i].fd, .events = POLLIN };
+	assert_int_equal(poll(p, GROUP, 1000), 1);
+	for (int i = 0; i < GROUP; i++) {
+		if (!p[i].revents)
+			continue;
+		assert_int_equal(udp_receive(&group[i], inbox, got), 1);
+		assert_int_equal(got[0].len, len);
+		return i;
+	}
+	return -1;
+}
+
+static void steer_at(const char *text)
+{
+	struct udp group[GROUP], from[4];
+	uint8_t bytes[40] = { 0 };
+
+	group_open(group, text);
+	assert_int_equal(udp_steer(&group[GROUP - 1], GROUP, 4, 3), 0);
+	for (size_t f = 0; f < COUNT_OF(from); f++) {
+		from[f] = open_at(text);
+		bytes[0] = 4;
+		for (uint8_t lane = 0; lane < 16; lane++) {
+			bytes[3] = lane;
+			assert_int_equal(comes_to(group, &from[f], bytes, 40), lane % GROUP);
+			assert_int_equal(comes_to(group, &from[f], bytes, 4), lane % GROUP);
+		}
+		for (int kind = 0; kind < 256; kind++) { /* handshakes, and what is none of ours */
+			bytes[0] = (uint8_t)kind;
+			bytes[3] = 1;
+			if (kind != 4)
+				assert_int_equal(comes_to(group, &from[f], bytes, 40), 0);
+		}
+		bytes[0] = 4; /* too short for a lane, or for anything */
+		assert_int_equal(comes_to(group, &from[f], bytes, 3), 0);
+		assert_int_equal(comes_to(group, &from[f], bytes, 0), 0);
+		udp_close(&from[f]);
+	}
+	group_close(group);
+}
+
+static void test_steering(void **state)
+{
+	(void)state;
+	steer_at("127.0.0.1:0");
+	steer_at("[::1]:0");
+}
+
+/* Each of the group sends from the place that they share. */
+static void test_group_sends_from_one_place(void **state)
+{
+	struct udp group[GROUP], to = open_at("127.0.0.1:0");
+	struct udp_message m = { data, 9, 9, to.local, -1 };
+
+	(void)state;
+	group_open(group, "127.0.0.1:0");
+	for (int i = 0; i < GROUP; i++) {
+		send_all(&group[i], &m, 1);
+		assert_true(readable(to.fd, 1000));
+		assert_int_equal(udp_receive(&to, inbox, got), 1);
+		assert_true(addr_equal(&got[0].from, &group[0].local));
+	}
+	group_close(group);
+	udp_close(&to);
+}
+
+/* What was found not to work of the first is not tried again. */
+static void test_group_has_the_same_offloads(void **state)
+{
+	struct udp first = open_at("127.0.0.1:0"), second;
+
+	(void)state;
+	first.gso = false;
+	first.gso_error = EIO;
+	udp_set_gro(&first, false);
+	assert_int_equal(udp_open_beside(&second, &first), 0);
+	assert_false(second.gso);
+	assert_int_equal(second.gso_error, EIO);
+	assert_false(second.gro);
+	udp_close(&first);
+	udp_close(&second);
+}
+
+/* A group does not let a stranger's first socket in, nor opens at a stranger's. */
+static void test_group_keeps_its_place(void **state)
+{
+	struct udp group[GROUP], other;
+
+	(void)state;
+	group_open(group, "127.0.0.1:0");
+	assert_int_equal(udp_open(&other, &group[0].local), -EADDRINUSE);
+	group_close(group);
+	other = open_at("127.0.0.1:0");
+	assert_int_equal(udp_open(&group[0], &other.local), -EADDRINUSE);
+	assert_int_equal(udp_steer(&other, GROUP, 4, 3), -EINVAL); /* no group */
+	udp_close(&other);
+}
+
 static void test_many_segments_one_call(void **state)
 {
 	struct udp a = open_at("127.0.0.1:0"), b = open_at("127.0.0.1:0");
@@ -510,6 +636,10 @@ int main(void)
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_open_ipv6),
 		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_steering),
+		cmocka_unit_test(test_group_sends_from_one_place),
+		cmocka_unit_test(test_group_has_the_same_offloads),
+		cmocka_unit_test(test_group_keeps_its_place),
 		cmocka_unit_test(test_many_segments_one_call),
 		cmocka_unit_test(test_gro_segment_size),
 		cmocka_unit_test(test_empty_datagram),
