@@ -11,7 +11,7 @@
 #include "base/bytes.h"
 #include "host/offload.h"
 
-#define FEATURES_MAX 256
+#define FEATURES_MAX 256ul
 
 static const struct feature {
 	const char *name; /* the kernel's; "ethtool -k" prints it */
@@ -37,7 +37,7 @@ union names {
 union states {
 	struct ethtool_gfeatures head;
 	uint8_t room[sizeof(struct ethtool_gfeatures) +
-		     FEATURES_MAX / 32 * sizeof(struct ethtool_get_features_block)];
+		     (FEATURES_MAX / 32) * sizeof(struct ethtool_get_features_block)];
 };
 
 union info {
@@ -74,12 +74,13 @@ static int ask_names(int fd, const char *name, union names *out)
 static void read_feature(const struct feature *f, const union names *names,
 			 const union states *states, struct offload_features *out)
 {
+	const char *name = (const char *)names->head.data;
+
 	for (unsigned i = 0; i < names->head.len; i++) {
 		const struct ethtool_get_features_block *b = &states->head.features[i / 32];
 		uint32_t bit = 1u << i % 32;
 
-		if (strncmp((const char *)names->head.data + i * ETH_GSTRING_LEN, f->name,
-			    ETH_GSTRING_LEN) != 0)
+		if (strncmp(name + (size_t)i * ETH_GSTRING_LEN, f->name, ETH_GSTRING_LEN) != 0)
 			continue;
 		out->active |= b->active & bit ? f->can : 0;
 		out->off |= b->available & ~b->requested & bit ? f->bit : 0;
