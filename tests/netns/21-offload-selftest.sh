@@ -6,6 +6,7 @@
 # say what, why and what to do, and traffic flows all the while.
 #
 #   ha [e0] --- sa [br0: p-a, span0] === wan0 === [br0: p-b, span0] sb --- hb
+# Last, site a runs where system calls refuse what the kernel had promised.
 # timeout: 120
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -165,3 +166,59 @@ conf_write a
 bridge_start a
 wait_for 10 "a and b are up" both_up a b
 equal "note" "$(note)" "offload = off"
+
+step "a kernel that refuses: site a on it"
+command -v cc >/dev/null || skip "no cc for the last part"
+mkdir "$W/refuse"
+cc -shared -fPIC -D_GNU_SOURCE -o /run/programs/refuse.so "$TOP/tests/netns/preload/refuse.c" ||
+	fail "cannot build refuse.c"
+bridge_stop a
+conf a bridge offload auto
+conf_write a
+: >"$W/log/a.log"
+bridge_run a env REFUSE="$W/refuse" LD_PRELOAD=/run/programs/refuse.so \
+	ASAN_OPTIONS=verify_asan_link_order=0
+wait_for 10 "a and b are up" both_up a b
+
+# transfer FROM-NS TO-NS ADDRESS: the random bytes
+transfer() {
+	rm -f "$W/got"
+	spawn "$2" "$W/log/socat.log" socat -u TCP-LISTEN:9000,reuseaddr "CREATE:$W/got"
+	local pid=$SPAWNED
+	wait_for 5 "" listens "$2" t 9000
+	on "$1" socat -u "OPEN:$W/random" "TCP:$3:9000" || fail "socat"
+	wait_for 20 "" gone "$pid"
+	cmp "$W/random" "$W/got"
+}
+
+check "bytes from b as they were" transfer hb ha 192.168.77.1
+equal "nothing to say" "$(note)" null
+equal "nothing cut" "$(show a '.ports[0].cut')" 0
+
+step "super-frames refused from now on"
+touch "$W/refuse/tso"
+check "bytes from b as they were" transfer hb ha 192.168.77.1
+wait_for 5 "show says so" note_has 'tso4: given up'
+wait_for 5 "the log as well, once" told_times 'tso4: given up' 1
+check "tso4 is not in use" has_not tso4
+check "tso6 is" has tso6
+at_least "super-frames that were cut" "$(show a '.ports[0].cut')" 8
+
+step "refused in the self-test"
+ip -n sa link set span0 down
+wait_for 5 "it is down" show a '.ports[0].state == "down"'
+ip -n sa link set span0 up
+wait_for 5 "show says so" note_has 'tso4, ecn: refused by the kernel in the self-test'
+check "bytes from b as they were" transfer hb ha 192.168.77.1
+rm "$W/refuse/tso"
+ip -n sa link del span0
+wait_for 5 "another TAP: all in use" note_has null
+
+step "UDP_SEGMENT refused from now on"
+equal "it is in use" "$(show a '.paths[0].gso')" true
+touch "$W/refuse/gso"
+check "bytes to b as they were" transfer ha hb 192.168.77.2
+equal "it is off" "$(lanspan a show --json paths | jq '.paths[0].gso')" false
+equal "lines about it" "$(told 'UDP_SEGMENT is off, datagrams are sent one by one: the kernel refused it (Input/output error)')" 1
+lanspan a show paths >"$W/text"
+check "show paths" grep -q '^0.0.0.0:7741: UDP_SEGMENT is off' "$W/text"
