@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,20 @@
 #include "base/bytes.h"
 
 #define PATH_ROOM 4096
+
+/*
+ * What the service manager hands over by LoadCredential= lies in a folder of its
+ * own.  Where it belongs to root, an ACL lets this user read it, whose mask stands
+ * in the place of the group's permissions.
+ */
+static bool is_credential(const char *path, const struct stat *st)
+{
+	const char *folder = secure_getenv("CREDENTIALS_DIRECTORY");
+	size_t n = folder ? strlen(folder) : 0;
+
+	return n && st->st_uid == 0 && strncmp(path, folder, n) == 0 && path[n] == '/' &&
+	       !strchr(path + n + 1, '/');
+}
 
 /* What keeps an opened file from being trusted with a key; true when nothing. */
 static bool file_is_private(const char *path, const struct stat *st, char *error, size_t room)
@@ -25,7 +40,7 @@ static bool file_is_private(const char *path, const struct stat *st, char *error
 			 path, (unsigned)st->st_uid);
 		return false;
 	}
-	if (st->st_mode & 077) {
+	if (st->st_mode & (is_credential(path, st) ? 037 : 077)) {
 		snprintf(error, room, "%s: mode %04o is open to others: run chmod 600 %s", path,
 			 (unsigned)st->st_mode & 07777, path);
 		return false;

@@ -209,6 +209,28 @@ static void test_owned_by_somebody_else(void **state)
 	assert_true(keyfile_read(path, key, error, sizeof(error)));
 }
 
+/* An ACL's mask looks like the group's permissions. */
+static void test_credential(void **state)
+{
+	uint8_t key[KEX_KEY];
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	put(TEXT "\n", 0440);
+	assert_refused("chmod 600");
+	setenv("CREDENTIALS_DIRECTORY", folder, 1);
+	assert_true(keyfile_read(path, key, error, sizeof(error)));
+	assert_int_equal(chmod(path, 0460), 0);
+	assert_refused("chmod 600");
+	assert_int_equal(chmod(path, 0444), 0);
+	assert_refused("chmod 600");
+	assert_int_equal(chmod(path, 0440), 0);
+	setenv("CREDENTIALS_DIRECTORY", "/tmp", 1); /* the folder itself, none below */
+	assert_refused("chmod 600");
+	unsetenv("CREDENTIALS_DIRECTORY");
+}
+
 static void test_not_a_file(void **state)
 {
 	uint8_t key[KEX_KEY];
@@ -235,6 +257,7 @@ int main(void)
 		STORY(test_not_a_key),
 		STORY(test_open_to_others),
 		STORY(test_owned_by_somebody_else),
+		STORY(test_credential),
 		STORY(test_not_a_file),
 	};
 
