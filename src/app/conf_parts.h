@@ -45,7 +45,7 @@ enum conf_kind {
 	CONF_KIND_INTERFACE,  /* char[IFNAMSIZ] */
 	CONF_KIND_MSS,	      /* unsigned: CONF_MSS_OFF, CONF_MSS_PATH, or bytes */
 	CONF_KIND_CHOICE,     /* bool: words[0] is true, words[1] false */
-	CONF_KIND_WORD,	      /* unsigned or enum: which of words */
+	CONF_KIND_WORD,	      /* unsigned: which of words, from 1 */
 	CONF_KIND_PUBLIC_KEY, /* uint8_t[KEX_KEY] */
 	CONF_KIND_ADDRESSES,  /* char[CONF_ADDRESSES][CONF_HOST], and their count */
 	CONF_KIND_KEYS,	      /* struct conf_key_list: public keys are added */
@@ -173,8 +173,9 @@ void conf_value_complain(const struct conf_place *place, const char *fmt, ...)
  * Returns how many there are, which may be more than room. */
 size_t conf_value_split(char *s, char **items, size_t room);
 
-/* The path of a file that a value names: a relative one is looked for beside the
- * configuration file.  False when it is too long. */
+/* The path of a file that a value names: a mere name is looked for in
+ * $CREDENTIALS_DIRECTORY, a relative path beside the configuration file.  False
+ * when it is too long. */
 bool conf_value_path(const char *file, const char *text, char out[CONF_PATH]);
 
 /* Adds the public keys in a value, or in the file that it names. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app/keyfile.h"
 #include "base/bytes.h"
@@ -54,11 +55,24 @@ static void set_name(const struct conf_place *place, char *out, const char *text
 			 WIRE_NAME);
 }
 
+/* What the service manager hands over by this name, systemd.exec(5). */
+static bool credential_path(const char *text, char out[CONF_PATH])
+{
+	const char *folder = secure_getenv("CREDENTIALS_DIRECTORY");
+
+	if (!folder || !*folder || strchr(text, '/'))
+		return false;
+	return snprintf(out, CONF_PATH, "%s/%s", folder, text) < CONF_PATH &&
+	       access(out, F_OK) == 0;
+}
+
 bool conf_value_path(const char *file, const char *text, char out[CONF_PATH])
 {
 	const char *slash = strrchr(file, '/');
 	int n;
 
+	if (credential_path(text, out))
+		return true;
 	if (*text == '/' || !slash)
 		n = snprintf(out, CONF_PATH, "%s", text);
 	else
@@ -163,13 +177,14 @@ static void set_choice(const struct conf_place *place, bool *out, const char *te
 		complain(place, "\"%s\": must be %s or %s", text, words[0], words[1]);
 }
 
+/* Which of the words, from 1. */
 static void set_word(const struct conf_place *place, unsigned *out, const char *text)
 {
 	const char *const *words = place->key->words;
 
 	for (unsigned i = 0; i < COUNT_OF(place->key->words); i++) {
 		if (strcmp(text, words[i]) == 0) {
-			*out = i;
+			*out = i + 1;
 			return;
 		}
 	}
