@@ -15,7 +15,8 @@ run="iproute2 iputils-ping iperf3 procps"
 demo="$run jq tcpdump util-linux"
 bench="$run jq ethtool openssl openvpn tinc fastd n2n wireguard-go wireguard-tools"
 test="$run perl libcmocka-dev mandoc ethtool tcpdump tcpreplay socat jq
-	dnsmasq-base udhcpc openssl strace util-linux"
+	dnsmasq-base udhcpc openssl strace util-linux
+	nftables conntrack"
 fuzz="clang"
 lint="clang clang-tidy cppcheck shellcheck mandoc libcmocka-dev"
 

@@ -45,18 +45,27 @@ underlay() {
 	ip -n wan addr add fd99::fe/64 dev wan0 nodad
 }
 
+# cable NAMESPACE NETWORK-NAMESPACE BRIDGE NAME: w0, whose other end to-NAME is a port there
+cable() {
+	ip link add w0 mtu "$WAN_MTU" netns "$1" type veth peer name "to-$4" mtu "$WAN_MTU" netns "$2"
+	ip -n "$2" link set "to-$4" master "$3" up
+	ip -n "$1" link set w0 up
+}
+
 # site NAME: its namespace, br0, and w0 with 10.99.0.N and fd99::N
 site() {
 	local n
 	n=$(number "$1")
+	site_namespace "$1"
+	cable "s$1" wan wan0 "$1"
+	ip -n "s$1" addr add "10.99.0.$n/24" dev w0
+	ip -n "s$1" addr add "fd99::$n/64" dev w0 nodad
+}
+
+site_namespace() {
 	netns "s$1"
 	bridge_add "s$1" br0
 	quiet "s$1" br0
-	ip link add w0 mtu "$WAN_MTU" netns "s$1" type veth peer name "to-$1" mtu "$WAN_MTU" netns wan
-	ip -n wan link set "to-$1" master wan0 up
-	ip -n "s$1" addr add "10.99.0.$n/24" dev w0
-	ip -n "s$1" addr add "fd99::$n/64" dev w0 nodad
-	ip -n "s$1" link set w0 up
 }
 
 # host NAME SITE [MTU]: a namespace with e0 in the site's br0; 192.168.77.N, fd77::N
