@@ -44,18 +44,23 @@
 enum wire_relay_control {
 	/* relay to site, with each PONG and when something changed:
 	 * revision u32 of the member list | own number u32 | observed: port u16 | family u8
-	 * (4 or 6) | address 16, IPv4 in the first 4 | then the address's zero fill */
+	 * (4 or 6) | address 16, of IPv4 the first 4 and then zero */
 	WIRE_NOTICE = 16,
-	/* site to relay: revision u32 that it has, 0 for none */
+	/* site to relay: revision u32 that it has reached, 0 for none | base u32: what the
+	 * last answer with WIRE_MEMBERS_RESET said the revision was, 0 for none */
 	WIRE_MEMBERS_ASK = 17,
 	/* relay to site: revision u32 of the list now | revision u32 that this answer
 	 * reaches | flags u8 (WIRE_MEMBERS_RESET: forget all first) | count u8 | entries:
-	 * number u32 | flags u8 (WIRE_MEMBER_GONE) | public key 32 | name length u8 | name.
+	 * number u32 | flags u8 (WIRE_MEMBER_GONE: key zero, no name) | public key 32 |
+	 * name length u8 | name.
 	 * As many as fit one datagram, in the order of their last change; who has not
 	 * reached the revision asks again. */
 	WIRE_MEMBERS = 18,
 };
 #define WIRE_NOTICE_LEN (4 + 4 + 2 + 1 + 16)
+#define WIRE_MEMBERS_ASK_LEN (4 + 4)
+#define WIRE_MEMBERS_HEAD (4 + 4 + 1 + 1)
+#define WIRE_MEMBER_LEN (4 + 1 + KEX_KEY + 1) /* without the name */
 #define WIRE_MEMBERS_RESET 1u
 #define WIRE_MEMBER_GONE 1u
 
@@ -70,5 +75,7 @@ enum wire_path_control {
 };
 
 #define WIRE_MEMBERS_MAX 4096 /* of one network at one relay */
+#define WIRE_RELAY_DATAGRAM 1200 /* the longest CONTROL datagram of a relay */
+#define WIRE_RELAY_CONTEXT "relay" /* in place of the network's name in DATA's context */
 
 #endif
