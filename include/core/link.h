@@ -38,6 +38,7 @@ struct link {
 	uint32_t own;	      /* our number there, 0 when not told yet */
 	struct addr observed; /* where the relay sees us; ADDR_NONE when not told yet */
 	uint32_t revision;    /* of the list in hand */
+	uint32_t base;	      /* of the list that it began with */
 	uint32_t head;	      /* that the relay told of last */
 	bool whole;	      /* the list in hand is complete */
 	struct instant ask;   /* when to ask for more */

@@ -51,7 +51,7 @@ uint32_t link_member_of(const struct addr *addr)
 
 void link_begin(struct link *link, struct instant now)
 {
-	link->revision = 0;
+	link->revision = link->base = 0;
 	link->whole = false;
 	link->ask = instant_add(now, LINK_ASK_AGAIN); /* the NOTICE that comes is sooner */
 }
@@ -130,6 +130,7 @@ bool link_members(struct link *link, const uint8_t *body, size_t len, link_membe
 		return false;
 	if (flags & WIRE_MEMBERS_RESET) {
 		link->turn++;
+		link->base = head;
 		link->whole = false;
 	}
 	for (unsigned i = 0; i < count; i++) {

@@ -372,15 +372,15 @@ static void call(struct peers *p, struct peer *peer, struct instant now)
 	timers_greeted(&peer->timers, random, now);
 }
 
-static void ask_members(struct peers *p, struct link *link, struct instant now)
+static void ask_members(struct link *link, struct instant now)
 {
-	uint8_t revision[4];
+	uint8_t body[WIRE_MEMBERS_ASK_LEN];
 
 	if (!peer_has_session(link->peer) || !link_asks(link, now))
 		return;
-	be32_put(revision, link->revision);
-	peer_send_control(link->peer, WIRE_MEMBERS_ASK, revision, sizeof(revision));
-	(void)p;
+	be32_put(body, link->revision);
+	be32_put(body + 4, link->base);
+	peer_send_control(link->peer, WIRE_MEMBERS_ASK, body, sizeof(body));
 }
 
 static void tick_peer(struct peers *p, struct peer *peer, struct instant now)
@@ -405,7 +405,7 @@ static void tick_peer(struct peers *p, struct peer *peer, struct instant now)
 		call(p, peer, now);
 	peer_probe(peer, now);
 	if (peer->link)
-		ask_members(p, peer->link, now);
+		ask_members(peer->link, now);
 	else
 		peers_path_tick(p, peer, now);
 	/* A call makes a new time: ask again. */

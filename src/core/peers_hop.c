@@ -136,10 +136,13 @@ static uint16_t take_member(void *ctx, struct link *link, const struct link_memb
 static bool take_notice(struct peers *p, struct link *link, const uint8_t *body, size_t len,
 			struct instant now)
 {
+	struct addr before = link->observed;
 	bool moved;
 
 	if (!link_notice(link, body, len, &moved, now))
 		return false;
+	if (moved && addr_equal_host(&before, &link->observed))
+		peers_path_forgotten(p, link->peer);
 	for (unsigned i = 0; moved && i < p->top; i++) {
 		struct peer *peer = p->peer[i];
 

@@ -7,6 +7,7 @@
 #ifndef PEERS_PARTS_H
 #define PEERS_PARTS_H
 
+#include "base/bytes.h"
 #include "core/peers.h"
 
 /* Where a packet came from. */
@@ -70,8 +71,39 @@ void peers_take_path(struct peers *p, struct peer *peer, const struct peers_from
 void peers_roam(struct peers *p, struct peer *peer, const struct peers_from *from,
 		struct instant now);
 
+#define PLACE_MAX (1 + 2 + 16)
+
+static inline bool peer_is_relayed(const struct addr *addr)
+{
+	return addr->family == ADDR_RELAY;
+}
+
+/* Some relay lists the peer. */
+static inline bool peer_is_listed(const struct peer *peer)
+{
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		if (peer->member[i])
+			return true;
+	}
+	return false;
+}
+
+/* A place as CANDIDATES and CHALLENGED have it. */
+void peers_put_place(struct wr *w, const struct addr *addr);
+
+/* Tells the peer where this site may be reached. */
+void peers_offer(struct peers *p, struct peer *peer, struct instant now);
+
+/* Begins CHALLENGEs to one place, to those that are configured, and to those at relays. */
+void peers_try(struct peers *p, struct path *path, struct instant now);
+void peers_name_configured(struct peers *p, struct peer *peer, struct instant now);
+void peers_name_relays(struct peers *p, struct peer *peer, struct instant now);
+
 /* A session began with the peer. */
 void peers_path_begin(struct peers *p, struct peer *peer, struct instant now);
+
+/* The way to the peer was gone after a keepalive's time without traffic. */
+void peers_path_forgotten(struct peers *p, struct peer *peer);
 
 /* Two PINGs had no answer yet: other paths are tried. */
 void peers_path_rescue(struct peers *p, struct peer *peer, struct instant now);

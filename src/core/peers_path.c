@@ -24,43 +24,25 @@
 #include "peers_parts.h"
 
 #define NONCE 8
-#define OFFERS 8     /* places in a CANDIDATES at most */
-#define OFFER_SOON 3 /* CANDIDATES that follow each other after OFFER_AGAIN */
-#define OFFER_AGAIN SECONDS(1)
-#define OFFER_LATER SECONDS(20) /* while the peer is reached through a relay */
 #define OFFER_LEAST MS(200)
 #define DOUBT_LEAST MS(500) /* without a word by the direct path */
 #define DOUBT_MOST MS(800)
+#define KEEPALIVE_LEAST SECONDS(1)
 #define FRESH SECONDS(2) /* a path that was heard within is alive */
-#define PLACE_MAX (1 + 2 + 16)
-
-static bool is_relayed(const struct addr *addr)
-{
-	return addr->family == ADDR_RELAY;
-}
-
-static bool is_listed(const struct peer *peer)
-{
-	for (unsigned i = 0; i < LINKS_MAX; i++) {
-		if (peer->member[i])
-			return true;
-	}
-	return false;
-}
 
 void peers_move(struct peers *p, struct peer *peer, const struct addr *addr, uint8_t socket,
 		struct instant now)
 {
 	struct peer_candidate where = { .addr = *addr, .socket = socket };
-	bool was = is_relayed(&peer->endpoint.addr);
+	bool was = peer_is_relayed(&peer->endpoint.addr);
 	bool known = peer->endpoint.addr.family != ADDR_NONE;
 
-	if (is_relayed(addr) && !p->link[addr->port])
+	if (peer_is_relayed(addr) && !p->link[addr->port])
 		return;
 	peer_set_endpoint(peer, &where, now);
-	if (known && was != is_relayed(addr) && peer->up)
+	if (known && was != peer_is_relayed(addr) && peer->up)
 		p->events.event(p->events.ctx, peer, PEER_PATH);
-	if (is_relayed(addr))
+	if (peer_is_relayed(addr))
 		peer->offer = instant_min(peer->offer, now);
 	peers_note_due(p, peer);
 }
@@ -85,162 +67,6 @@ static void send_path(struct peers *p, struct peer *peer, const struct addr *to,
 	peers_send_packet(p, to, socket, peer->number, packet, w.used + WIRE_DATA_OVERHEAD);
 }
 
-static void put_place(struct wr *w, const struct addr *addr)
-{
-	wr_u8(w, addr->family);
-	wr_u16(w, addr->port);
-	wr_copy(w, addr->ip, addr->family == ADDR_IPV4 ? 4 : 16);
-}
-
-/* False at the end of the list, and when the rest makes no sense. */
-static bool get_place(struct rd *r, struct addr *out)
-{
-	uint8_t family = rd_u8(r);
-	uint16_t port = rd_u16(r);
-	size_t len = family == ADDR_IPV4 ? 4 : 16;
-	const uint8_t *ip = rd_bytes(r, len);
-
-	if (!rd_ok(r) || (family != ADDR_IPV4 && family != ADDR_IPV6))
-		return false;
-	*out = (struct addr){ .family = family, .port = port };
-	memcpy(out->ip, ip, len);
-	return true;
-}
-
-/* Places that nobody may be at, or that would reach many. */
-static bool is_plausible(const struct addr *a)
-{
-	static const uint8_t none[16], loopback6[16] = { [15] = 1 };
-
-	if (a->port == 0 || memcmp(a->ip, none, sizeof(none)) == 0)
-		return false;
-	if (a->family == ADDR_IPV4)
-		return a->ip[0] != 0 && a->ip[0] != 127 && a->ip[0] < 224;
-	return a->ip[0] != 0xff && memcmp(a->ip, loopback6, sizeof(loopback6)) != 0 &&
-	       !(a->ip[0] == 0xfe && (a->ip[1] & 0xc0) == 0x80);
-}
-
-static void try_path(struct peers *p, struct path *path, struct instant now)
-{
-	uint64_t nonce;
-
-	rand_fill(&p->self->rand, &nonce, sizeof(nonce));
-	path_try(path, nonce, now);
-}
-
-/* Names a place by each socket of its family, and tries it. */
-static void name_and_try(struct peers *p, struct peer *peer, const struct addr *addr,
-			 enum path_source source, struct instant now)
-{
-	for (unsigned s = 0; s < p->n_sockets; s++) {
-		struct path *path;
-
-		if (p->families[s] != addr->family)
-			continue;
-		path = paths_name(&peer->paths, addr, (uint8_t)s, source, now);
-		if (path)
-			try_path(p, path, now);
-	}
-}
-
-static void name_configured(struct peers *p, struct peer *peer, struct instant now)
-{
-	for (unsigned i = 0; i < peer->n_candidates; i++) {
-		const struct peer_candidate *c = &peer->candidates[i];
-		struct path *path =
-			paths_name(&peer->paths, &c->addr, c->socket, PATH_CONFIGURED, now);
-
-		if (path)
-			try_path(p, path, now);
-	}
-}
-
-static void name_relays(struct peers *p, struct peer *peer, struct instant now)
-{
-	for (unsigned i = 0; i < LINKS_MAX; i++) {
-		struct addr at;
-		struct path *path;
-
-		if (!peer->member[i] || !peer_has_session(p->link[i]->peer))
-			continue;
-		at = link_addr(p->link[i], peer->member[i]);
-		path = paths_name(&peer->paths, &at, 0, PATH_MEMBER, now);
-		if (path)
-			try_path(p, path, now);
-	}
-}
-
-/* ---- CANDIDATES ---- */
-
-static bool listed_in(const struct addr *list, unsigned n, const struct addr *addr)
-{
-	for (unsigned i = 0; i < n; i++) {
-		if (addr_equal(&list[i], addr))
-			return true;
-	}
-	return false;
-}
-
-static unsigned own_places(const struct peers *p, struct addr out[OFFERS])
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < LINKS_MAX; i++) {
-		const struct link *link = p->link[i];
-
-		if (link && link->observed.family != ADDR_NONE &&
-		    !listed_in(out, n, &link->observed))
-			out[n++] = link->observed;
-	}
-	for (unsigned i = 0; i < p->n_local && n < OFFERS; i++) {
-		if (!listed_in(out, n, &p->local[i]))
-			out[n++] = p->local[i];
-	}
-	return n;
-}
-
-static void offer(struct peers *p, struct peer *peer, struct instant now)
-{
-	uint8_t body[1 + OFFERS * PLACE_MAX];
-	struct wr w = wr_make(body, sizeof(body));
-	struct addr places[OFFERS];
-	unsigned n = own_places(p, places);
-
-	wr_u8(&w, (uint8_t)n);
-	for (unsigned i = 0; i < n; i++)
-		put_place(&w, &places[i]);
-	peer_send_control(peer, WIRE_CANDIDATES, body, w.used);
-	peer->offered = now;
-	peer->offers++;
-	peer->offer = instant_add(now, peer->offers < OFFER_SOON ? OFFER_AGAIN : OFFER_LATER);
-	if (!is_relayed(&peer->endpoint.addr) && peer->offers >= OFFER_SOON)
-		peer->offer = INSTANT_NEVER;
-	if (is_relayed(&peer->endpoint.addr))
-		name_configured(p, peer, now);
-}
-
-bool peers_path_control(struct peers *p, struct peer *peer, uint8_t type, const uint8_t *body,
-			size_t len, struct instant now)
-{
-	struct rd r = rd_make(body, len);
-	uint8_t count = rd_u8(&r);
-	struct addr addr;
-
-	if (type != WIRE_CANDIDATES || !rd_ok(&r) || count > OFFERS)
-		return false;
-	for (unsigned i = 0; i < count; i++) {
-		if (!get_place(&r, &addr))
-			return false;
-		if (is_plausible(&addr))
-			name_and_try(p, peer, &addr, PATH_TOLD, now);
-	}
-	peers_mark_ports(p);
-	if (instant_between(peer->offered, now) >= OFFER_AGAIN) /* both try at the same time */
-		peer->offer = instant_min(peer->offer, now);
-	peers_note_due(p, peer);
-	return true;
-}
-
 /* ---- CHALLENGE and answer ---- */
 
 static bool in_trouble(const struct peer *peer)
@@ -251,7 +77,7 @@ static bool in_trouble(const struct peer *peer)
 /* This path works: is it the one to use from now on? */
 static bool better(const struct peer *peer, const struct path *path, struct instant now)
 {
-	bool now_relayed = is_relayed(&peer->endpoint.addr);
+	bool now_relayed = peer_is_relayed(&peer->endpoint.addr);
 	const struct peers_from at = { path->addr, path->socket };
 
 	if (peer_is_at(peer, &at))
@@ -259,9 +85,9 @@ static bool better(const struct peer *peer, const struct path *path, struct inst
 	if (in_trouble(peer))
 		return true;
 	if (now_relayed)
-		return !is_relayed(&path->addr);
+		return !peer_is_relayed(&path->addr);
 	/* Between direct ones: the one that chooses, soon after the first, and clearly. */
-	return !is_relayed(&path->addr) && !peer->lower && peer->rtt > 0 &&
+	return !peer_is_relayed(&path->addr) && !peer->lower && peer->rtt > 0 &&
 	       instant_between(peer->moved_at, now) < SECONDS(3) && path->rtt < peer->rtt / 2;
 }
 
@@ -303,11 +129,11 @@ void peers_take_path(struct peers *p, struct peer *peer, const struct peers_from
 	switch (plain[5]) {
 	case WIRE_CHALLENGE:
 		wr_copy(&w, body, NONCE);
-		if (!is_relayed(&from->addr)) {
-			put_place(&w, &from->addr);
+		if (!peer_is_relayed(&from->addr)) {
+			peers_put_place(&w, &from->addr);
 			path = paths_name(&peer->paths, &from->addr, from->socket, PATH_SEEN, now);
 			if (path && path->state != PATH_GOOD)
-				try_path(p, path, now);
+				peers_try(p, path, now);
 			peers_mark_ports(p);
 		}
 		send_path(p, peer, &from->addr, from->socket, WIRE_CHALLENGED, answer, w.used);
@@ -335,7 +161,7 @@ static void begin_doubt(struct peers *p, struct peer *peer, const struct addr *o
 	path = paths_name(&peer->paths, &peer->endpoint.addr, peer->endpoint.socket, PATH_SEEN,
 			  now);
 	if (path)
-		try_path(p, path, now);
+		peers_try(p, path, now);
 	peers_note_due(p, peer);
 }
 
@@ -343,15 +169,15 @@ void peers_roam(struct peers *p, struct peer *peer, const struct peers_from *fro
 		struct instant now)
 {
 	int64_t silence = instant_between(peer->endpoint_heard, now);
-	bool relayed = is_relayed(&from->addr);
+	bool relayed = peer_is_relayed(&from->addr);
 
-	if (relayed && !is_relayed(&peer->endpoint.addr) &&
+	if (relayed && !peer_is_relayed(&peer->endpoint.addr) &&
 	    peer->endpoint.addr.family != ADDR_NONE) {
 		if (silence >= DOUBT_LEAST)
 			begin_doubt(p, peer, &from->addr, now);
 		return;
 	}
-	if (relayed == is_relayed(&peer->endpoint.addr) && !peer->lower && !peer->link &&
+	if (relayed == peer_is_relayed(&peer->endpoint.addr) && !peer->lower && !peer->link &&
 	    silence < FRESH && (relayed || paths_find(&peer->paths, &from->addr, from->socket)))
 		return; /* the peer follows us */
 	peers_move(p, peer, &from->addr, from->socket, now);
@@ -380,25 +206,45 @@ void peers_path_begin(struct peers *p, struct peer *peer, struct instant now)
 		call_members(p, peer->link, now);
 		return;
 	}
-	if (!is_listed(peer) && !is_relayed(&peer->endpoint.addr))
+	if (!peer_is_listed(peer) && !peer_is_relayed(&peer->endpoint.addr))
 		return;
 	peer->offers = 0;
 	peer->offer = now;
 	peers_note_due(p, peer);
 }
 
+/* A NAT on the way forgets sooner than keepalives come. */
+static void hurry(struct peer *peer)
+{
+	peer->timers.keepalive =
+		MIN(peer->timers.keepalive, MAX(peer->timers.keepalive / 4, KEEPALIVE_LEAST));
+}
+
+void peers_path_forgotten(struct peers *p, struct peer *peer)
+{
+	hurry(peer);
+	for (unsigned i = 0; i < LINKS_MAX; i++) { /* the same NAT, most likely */
+		if (p->link[i] && p->link[i]->peer != peer)
+			hurry(p->link[i]->peer);
+	}
+}
+
 void peers_path_rescue(struct peers *p, struct peer *peer, struct instant now)
 {
-	if (peer->link || !is_listed(peer))
+	bool idle = instant_between(peer->timers.frames, now) > FRESH;
+
+	if (peer->link || !peer_is_listed(peer))
 		return;
+	if (idle && peer->timers.unanswered == 2 && !peer_is_relayed(&peer->endpoint.addr))
+		peers_path_forgotten(p, peer);
 	for (unsigned i = 0; i < peer->paths.n; i++) {
 		struct path *path = &peer->paths.path[i];
 
 		if (path->state == PATH_GOOD || path->state == PATH_IDLE)
-			try_path(p, path, now);
+			peers_try(p, path, now);
 	}
-	name_configured(p, peer, now);
-	name_relays(p, peer, now);
+	peers_name_configured(p, peer, now);
+	peers_name_relays(p, peer, now);
 	peer->offers = 0;
 	peer->offer = instant_min(peer->offer, instant_add(now, OFFER_LEAST));
 }
@@ -415,7 +261,7 @@ void peers_path_listed(struct peers *p, struct peer *peer, const struct link *li
 		paths_forget(&peer->paths, &old);
 	}
 	peer->member[link->number] = number;
-	if (is_relayed(&peer->endpoint.addr) && peer->endpoint.addr.port == link->number)
+	if (peer_is_relayed(&peer->endpoint.addr) && peer->endpoint.addr.port == link->number)
 		peers_move(p, peer, &at, 0, now);
 	if (!peer_has_session(peer)) {
 		if (!peer->disconnected && !peer->calling)
@@ -453,8 +299,8 @@ void peers_path_tick(struct peers *p, struct peer *peer, struct instant now)
 	if (peer->doubt.us && instant_between(peer->doubt, now) >= DOUBT_MOST)
 		peers_move(p, peer, &peer->doubt_at, 0, now);
 	if (instant_reached(now, peer->offer)) {
-		if (is_listed(peer) || is_relayed(&peer->endpoint.addr))
-			offer(p, peer, now);
+		if (peer_is_listed(peer) || peer_is_relayed(&peer->endpoint.addr))
+			peers_offer(p, peer, now);
 		else
 			peer->offer = INSTANT_NEVER;
 	}
@@ -473,22 +319,4 @@ struct instant peers_path_due(const struct peer *peer)
 	if (!peer_has_session(peer))
 		return INSTANT_NEVER;
 	return peer->doubt.us ? instant_min(due, instant_add(peer->doubt, DOUBT_MOST)) : due;
-}
-
-void peers_set_local(struct peers *p, const struct addr *addrs, unsigned n, struct instant now)
-{
-	n = MIN(n, PEERS_LOCALS);
-	if (n == p->n_local && memcmp(p->local, addrs, n * sizeof(*addrs)) == 0)
-		return;
-	memcpy(p->local, addrs, n * sizeof(*addrs));
-	p->n_local = n;
-	for (unsigned i = 0; i < p->top; i++) {
-		struct peer *peer = p->peer[i];
-
-		if (!peer || !peer_has_session(peer))
-			continue;
-		peer->offers = 0;
-		peer->offer = now;
-		peers_note_due(p, peer);
-	}
 }

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/bytes.h"
+#include "unit/libnat.h"
+
+/* Two sites, each behind a NAT of that kind or none, and a relay. */
+static struct nat_world *two(enum nat_kind a, enum nat_kind b, unsigned relays)
+{
+	struct nat_world *w = nat_new(relays);
+
+	nat_site_add(w, a == NAT_NONE ? -1 : nat_add(w, a, -1));
+	nat_site_add(w, b == NAT_NONE ? -1 : nat_add(w, b, -1));
+	return w;
+}
+
+static uint32_t next_number = 1;
+
+/* Frames both ways each millisecond for that long; the longest time without one
+ * at site 0 and 1. */
+static int64_t longest_gap(struct nat_world *w, int64_t us)
+{
+	struct instant last[2] = { w->now, w->now }, end = instant_add(w->now, us);
+	size_t had[2] = { w->s[0].n_got, w->s[1].n_got };
+	int64_t gap = 0;
+
+	while (instant_before(w->now, end)) {
+		nat_send(w, 0, 1, next_number++);
+		nat_send(w, 1, 0, next_number++);
+		nat_run(w, MS(4));
+		for (unsigned i = 0; i < 2; i++) {
+			gap = MAX(gap, instant_between(last[i], w->now));
+			if (w->s[i].n_got > had[i])
+				last[i] = w->now;
+			had[i] = w->s[i].n_got;
+			if (had[i] > NAT_FRAMES - 64)
+				had[i] = w->s[i].n_got = 0;
+		}
+	}
+	return gap;
+}
+
+static bool may_go_direct(enum nat_kind a, enum nat_kind b)
+{
+	if (a == NAT_SYMMETRIC)
+		return b != NAT_SYMMETRIC && b != NAT_RESTRICTED;
+	if (b == NAT_SYMMETRIC)
+		return a != NAT_RESTRICTED;
+	return true;
+}
+
+/* Every pair of NATs: direct within 2 s where that can be, relayed where not, and
+ * it stays so. */
+static void test_every_pair(void **state)
+{
+	(void)state;
+	for (enum nat_kind a = NAT_NONE; a <= NAT_SYMMETRIC; a++) {
+		for (enum nat_kind b = NAT_NONE; b <= NAT_SYMMETRIC; b++) {
+			struct nat_world *w = two(a, b, 1);
+			bool direct = may_go_direct(a, b);
+			unsigned changes;
+
+			if (!nat_until(w, 0, 1, !direct, SECONDS(2)))
+				fail_msg("NAT %d and %d: not %s", a, b,
+					 direct ? "direct" : "relayed");
+			nat_run(w, SECONDS(2));
+			changes = w->s[0].events[PEER_PATH] + w->s[1].events[PEER_PATH];
+			nat_run(w, SECONDS(300));
+			assert_true(nat_is(w, 0, 1, !direct));
+			assert_int_equal(w->s[0].events[PEER_PATH] + w->s[1].events[PEER_PATH],
+					 changes);
+			assert_int_equal(w->s[0].events[PEER_DOWN], 0);
+			nat_send(w, 0, 1, 7);
+			nat_run(w, MS(100));
+			assert_int_equal(nat_got(w, 1, 7), 1);
+			nat_free(w);
+		}
+	}
+}
+
+/* Behind one NAT: by the inside. */
+static void test_same_nat(void **state)
+{
+	struct nat_world *w = nat_new(1);
+	int box = nat_add(w, NAT_RESTRICTED, -1);
+
+	(void)state;
+	nat_site_add(w, box);
+	nat_site_add(w, box);
+	assert_true(nat_until(w, 0, 1, false, SECONDS(2)));
+	assert_true(addr_equal(&w->s[0].peer[1]->endpoint.addr, &w->s[1].host.addr));
+	nat_free(w);
+}
+
+static void test_nat_in_nat(void **state)
+{
+	struct nat_world *w = nat_new(1);
+	int outer = nat_add(w, NAT_RESTRICTED, -1);
+
+	(void)state;
+	nat_site_add(w, nat_add(w, NAT_RESTRICTED, outer));
+	nat_site_add(w, nat_add(w, NAT_RESTRICTED, -1));
+	assert_true(nat_until(w, 0, 1, false, SECONDS(2)));
+	nat_free(w);
+}
+
+static bool to_relays(const struct nat_packet *p)
+{
+	const uint8_t *from = p->from.ip, *to = p->to.ip;
+
+	return (from[0] == 198 && from[3] >= 200) || (to[0] == 198 && to[3] >= 200);
+}
+
+static bool only_relayed(struct nat_world *w, const struct nat_packet *p)
+{
+	(void)w;
+	return to_relays(p);
+}
+
+/* The direct path dies and comes back: relayed within 3 s, direct again later, and
+ * no session is lost. */
+static void test_change_over(void **state)
+{
+	struct nat_world *w = two(NAT_RESTRICTED, NAT_RESTRICTED, 1);
+	int64_t gap;
+
+	(void)state;
+	assert_true(nat_until(w, 0, 1, false, SECONDS(2)));
+	nat_run(w, SECONDS(3));
+	assert_true(longest_gap(w, SECONDS(1)) < MS(50));
+	w->filter = only_relayed;
+	gap = longest_gap(w, SECONDS(5));
+	print_message("direct path dead: gap of %d ms\n", (int)(gap / 1000));
+	assert_true(gap < SECONDS(3));
+	assert_true(nat_is(w, 0, 1, true));
+	w->filter = NULL;
+	gap = longest_gap(w, SECONDS(30));
+	print_message("direct path back: gap of %d ms\n", (int)(gap / 1000));
+	assert_true(gap < MS(100));
+	assert_true(nat_is(w, 0, 1, false));
+	assert_int_equal(w->s[0].events[PEER_DOWN], 0);
+	assert_int_equal(w->s[0].events[PEER_UP], 1);
+	nat_free(w);
+}
+
+static bool one_way(struct nat_world *w, const struct nat_packet *p)
+{
+	return to_relays(p) || p->at == &w->s[0].host;
+}
+
+/* The direct path dies in one direction only. */
+static void test_one_way_death(void **state)
+{
+	struct nat_world *w = two(NAT_NONE, NAT_RESTRICTED, 1);
+	int64_t gap;
+
+	(void)state;
+	assert_true(nat_until(w, 0, 1, false, SECONDS(2)));
+	nat_run(w, SECONDS(3));
+	w->filter = one_way;
+	gap = longest_gap(w, SECONDS(8));
+	print_message("one way dead: gap of %d ms\n", (int)(gap / 1000));
+	assert_true(gap < SECONDS(3));
+	assert_true(nat_is(w, 0, 1, true));
+	assert_true(longest_gap(w, SECONDS(60)) < MS(100));
+	nat_free(w);
+}
+
+/* The relay dies: direct flows lose nothing. */
+static void test_relay_killed_direct(void **state)
+{
+	struct nat_world *w = two(NAT_CONE, NAT_RESTRICTED, 1);
+
+	(void)state;
+	assert_true(nat_until(w, 0, 1, false, SECONDS(2)));
+	nat_run(w, SECONDS(3));
+	nat_relay_kill(w, 0);
+	assert_true(longest_gap(w, SECONDS(60)) < MS(50));
+	nat_relay_start(w, 0);
+	assert_true(longest_gap(w, SECONDS(20)) < MS(50));
+	assert_true(nat_is(w, 0, 1, false));
+	nat_free(w);
+}
+
+/* Relayed flows: back soon after the restart, with the same sessions. */
+static void test_relay_restarted(void **state)
+{
+	struct nat_world *w = two(NAT_SYMMETRIC, NAT_SYMMETRIC, 1);
+	int64_t gap;
+
+	(void)state;
+	assert_true(nat_until(w, 0, 1, true, SECONDS(2)));
+	assert_true(longest_gap(w, SECONDS(1)) < MS(50));
+	nat_relay_kill(w, 0);
+	longest_gap(w, SECONDS(2));
+	nat_relay_start(w, 0);
+	gap = longest_gap(w, SECONDS(10));
+	print_message("relay restarted: gap of %d ms\n", (int)(gap / 1000));
+	assert_true(gap < SECONDS(5));
+	assert_int_equal(w->s[0].events[PEER_DOWN], 0);
+	nat_free(w);
+}
+
+static void test_second_relay(void **state)
+{
+	struct nat_world *w = two(NAT_SYMMETRIC, NAT_SYMMETRIC, 2);
+	int64_t gap;
+
+	(void)state;
+	assert_true(nat_until(w, 0, 1, true, SECONDS(2)));
+	nat_run(w, SECONDS(2));
+	assert_true(longest_gap(w, SECONDS(1)) < MS(50));
+	nat_relay_kill(w, w->s[0].peer[1]->endpoint.addr.port);
+	gap = longest_gap(w, SECONDS(10));
+	print_message("second relay: gap of %d ms\n", (int)(gap / 1000));
+	assert_true(gap < SECONDS(3));
+	assert_int_equal(w->s[0].events[PEER_DOWN], 0);
+	nat_free(w);
+}
+
+/* Mappings that last 2 s: the path changes once, and then stays. */
+static void test_short_mappings(void **state)
+{
+	struct nat_world *w = two(NAT_RESTRICTED, NAT_RESTRICTED, 1);
+	unsigned changes;
+
+	(void)state;
+	w->timeout = SECONDS(2);
+	assert_true(nat_until(w, 0, 1, false, SECONDS(2)));
+	nat_run(w, SECONDS(60));
+	changes = w->s[0].events[PEER_PATH] + w->s[1].events[PEER_PATH];
+	nat_run(w, SECONDS(300));
+	assert_in_range(w->s[0].events[PEER_PATH] + w->s[1].events[PEER_PATH], changes, changes);
+	assert_int_equal(w->s[0].events[PEER_DOWN] + w->s[1].events[PEER_DOWN], 0);
+	nat_send(w, 0, 1, 8);
+	nat_run(w, SECONDS(1));
+	nat_send(w, 0, 1, 9);
+	nat_run(w, SECONDS(1));
+	assert_int_equal(nat_got(w, 1, 9), 1);
+	nat_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_pair),	cmocka_unit_test(test_same_nat),
+		cmocka_unit_test(test_nat_in_nat),	cmocka_unit_test(test_change_over),
+		cmocka_unit_test(test_one_way_death),	cmocka_unit_test(test_relay_killed_direct),
+		cmocka_unit_test(test_relay_restarted), cmocka_unit_test(test_second_relay),
+		cmocka_unit_test(test_short_mappings),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
