@@ -17,6 +17,7 @@
 #include "host/tap.h"
 
 #define ATTACH_NOTE 200
+#define ATTACH_QUEUES 16
 #define ATTACH_RETRY SECONDS(1)
 
 enum attach_bridge { ATTACH_NO_BRIDGE, ATTACH_MISSING, ATTACH_JOINED };
@@ -27,10 +28,13 @@ struct attach_setup {
 	bool create;
 	unsigned mtu;
 	bool offload;
+	unsigned queues; /* wanted, at most ATTACH_QUEUES */
 };
 
 struct attach {
-	struct tap tap; /* fd is -1 while there is none */
+	struct tap tap; /* its first queue; fd is -1 while there is none */
+	struct tap more[ATTACH_QUEUES - 1];
+	unsigned queues, n_queues; /* wanted, and open */
 	struct netlink netlink;
 	char tap_name[IFNAMSIZ], bridge_name[IFNAMSIZ];
 	bool create, offload;
@@ -50,8 +54,11 @@ struct attach {
  * right. */
 int attach_open(struct attach *a, const struct attach_setup *setup, struct instant now);
 
+/* A queue of the TAP, by its number: the first if there are not that many. */
+struct tap *attach_queue(struct attach *a, unsigned number);
+
 /* Something changed (netlink said so, the TAP failed, or retry is reached):
- * looks at all and mends.  tap.fd may be another one after that. */
+ * looks at all and mends.  The TAP and its queues may be others after that. */
 void attach_mend(struct attach *a, struct instant now);
 
 /* Leaves nothing behind that attach made. */

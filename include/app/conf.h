@@ -24,6 +24,9 @@
 #define CONF_HOST 256
 #define CONF_PATH 4096
 
+#define CONF_WORKERS_AUTO 0 /* by the number of cores */
+#define CONF_WORKERS 16
+
 #define CONF_MSS_OFF 0
 #define CONF_MSS_PATH 1 /* by the size of each peer's path */
 
@@ -51,6 +54,7 @@ struct conf {
 	enum log_level log;
 	unsigned keepalive; /* keepalive, seconds: of an idle session */
 	bool any_engine;    /* engine = auto */
+	unsigned workers;   /* CONF_WORKERS_AUTO, or how many */
 	/* [bridge] */
 	char tap[IFNAMSIZ];
 	char bridge[IFNAMSIZ]; /* "" : the TAP joins no bridge */

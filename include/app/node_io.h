@@ -14,13 +14,13 @@ void node_io_send(void *ctx, struct run **runs, size_t n);
 /* Prepares the loop's source of a socket. */
 void node_io_watch_socket(struct node_socket *s);
 
-/* Adds the TAP in hand to the loop, and tells the port what it can. */
+/* Adds the queues of the TAP in hand to the workers' loops, and tells the port what it can. */
 void node_io_watch_tap(struct node *node);
 
 /* Adds the reports of changed links to the loop. */
 void node_io_watch_monitor(struct node *node);
 
-/* The TAP or its bridge may have changed: looks and mends. */
+/* The TAP or its bridge may have changed: looks and mends.  The main thread's. */
 void node_io_mend(struct node *node, struct instant now);
 
 #endif

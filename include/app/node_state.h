@@ -3,22 +3,57 @@
 #ifndef APP_NODE_STATE_H
 #define APP_NODE_STATE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "app/attach.h"
+#include "app/burst.h"
 #include "app/conf.h"
+#include "app/later.h"
 #include "core/site.h"
 #include "host/ctlsock.h"
 #include "host/loop.h"
 #include "host/resolve.h"
 #include "host/udp.h"
 
+struct node;
+
 struct node_socket {
 	struct loop_source source;
 	struct udp udp;
+	struct worker *worker;
+	uint8_t number; /* of the listen address */
+};
+
+/*
+ * A thread that moves frames, with a queue of the TAP and sockets to itself.
+ * Number 0 is the main thread, which does all the rest as well.
+ */
+struct worker {
 	struct node *node;
-	uint8_t number;
+	unsigned number;	/* and its lane */
+	struct loop *loop;	/* of number 0 the node's */
+	struct loop own_loop;
+	struct loop_source tap_source, stop_source;
+	bool tap_watched;
+	struct tap *tap;	/* its queue, or the only one */
+	struct node_socket sockets[CONF_LISTEN];
+	struct udp_inbox *inbox[2];
+	unsigned inbox_turn;
+	uint64_t tap_reads, tap_writes; /* system calls */
+
+	uint8_t *frame; /* of one alone: SITE_HEADROOM + SUPERFRAME_MAX */
+
+	/* Of one among several. */
+	struct burst *burst;
+	struct later *later;
+	bool at_once; /* frames to the TAP are not kept now */
+	bool tell;    /* the port is to hear of each one kept */
+	struct run *away[OUTBOX_AWAY];
+	unsigned n_away;
+	pthread_t thread;
+	bool runs;
 };
 
 #define NODE_FAILURE 96 /* getaddrinfo's text, with its NUL */
@@ -40,20 +75,27 @@ struct node {
 	struct site site;
 	struct port port;
 	struct attach attach;
-	struct node_socket sockets[CONF_LISTEN];
-	unsigned n_sockets;
-	struct udp_inbox *inbox[2];
-	unsigned inbox_turn;
+	unsigned n_sockets; /* of each worker */
 	struct resolve *resolve;
 	struct ctlsock *ctlsock;
-	struct loop_source tap_source, monitor_source, signal_source;
+	ctlsock_handler control;
+	struct loop_source monitor_source, signal_source;
 	struct node_peer peers[PEERS_MAX]; /* by peer number */
 	struct instant started;
 	struct instant next_second;
 	uint64_t resolve_round;
-	bool tap_watched;
-	uint64_t tap_reads, tap_writes;
-	uint8_t *frame; /* SITE_HEADROOM + SUPERFRAME_MAX */
+
+	struct worker workers[CONF_WORKERS];
+	unsigned n_workers;
+	struct worker *at_site;	   /* who works at the site now; number 0 in a pause */
+	pthread_mutex_t site_lock; /* around site, port and what is next to it */
+	pthread_rwlock_t gate;	   /* workers but number 0 hold it while they work */
+	unsigned pauses;	   /* the gate is closed, so often */
+	struct loop_source wake_source;
+	int stop_fd;
+	struct instant awake_at; /* when number 0 looks at the site next */
+	bool mend_wanted;	 /* a worker found the TAP gone */
+	bool worker_failed;
 };
 
 #endif

@@ -8,7 +8,7 @@
 #include "app/node_state.h"
 
 /* A new object with the parts that were asked for: "all", "peers", "macs",
- * "ports", "drops" or "paths"; always with "site" and
+ * "ports", "workers", "drops" or "paths"; always with "site" and
  * "system_calls".  NULL when what is none of these, or memory is short. */
 json_t *report_make(struct node *node, const char *what);
 

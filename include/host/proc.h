@@ -13,6 +13,9 @@ int proc_signal_fd(void);
 /* The next signal waiting at that descriptor, or 0. */
 int proc_signal_read(int fd);
 
+/* Cores that this process may use, at least 1. */
+unsigned proc_cores(void);
+
 /* sd_notify(3) without the library: "READY=1", "STOPPING=1", "STATUS=...".
  * Nothing happens when no service manager listens. */
 void proc_notify(const char *state);

@@ -53,6 +53,9 @@ struct udp_inbox;
 struct udp_inbox *udp_inbox_new(void);
 void udp_inbox_free(struct udp_inbox *inbox);
 
+/* True when p lies in it. */
+bool udp_inbox_holds(const struct udp_inbox *inbox, const void *p);
+
 /* One received message: `len` bytes that are datagrams of `segment` bytes each
  * from the same sender, the last one possibly shorter. */
 struct udp_received {

@@ -69,12 +69,66 @@ static void note_tap_error(struct attach *a, int error)
 	}
 }
 
-static int make_tap(struct attach *a)
+static void close_tap(struct attach *a)
+{
+	while (a->n_queues > 1)
+		tap_close(&a->more[--a->n_queues - 1]);
+	tap_close(&a->tap);
+	a->n_queues = 0;
+}
+
+struct tap *attach_queue(struct attach *a, unsigned number)
+{
+	return number && number < a->n_queues ? &a->more[number - 1] : &a->tap;
+}
+
+static int open_more_queues(struct attach *a)
+{
+	int error = 0;
+
+	while (a->n_queues < a->queues && !error) {
+		error = tap_open_queue(&a->more[a->n_queues - 1], &a->tap);
+		a->n_queues += !error;
+	}
+	return error;
+}
+
+/* Who has a queue of a TAP that may have several does not keep others out. */
+static bool is_held(struct attach *a)
+{
+	struct netlink_link link;
+
+	return netlink_link_get(&a->netlink, a->tap_name, &link) == 0 && link.queues > 0;
+}
+
+static int open_tap(struct attach *a)
 {
 	uint32_t all = VNET_CAN_CSUM | VNET_CAN_TSO4 | VNET_CAN_TSO6 | VNET_CAN_TSO_ECN |
 		       VNET_CAN_USO;
+	uint32_t wanted = a->offload ? all : 0;
+	int error;
+
+	if (is_held(a))
+		return -EBUSY;
+	error = a->queues > 1 ? tap_open_several(&a->tap, a->tap_name, wanted)
+			      : tap_open(&a->tap, a->tap_name, wanted);
+	if (error)
+		return error;
+	a->n_queues = 1;
+	if (a->tap.several)
+		error = open_more_queues(a);
+	else if (a->queues > 1)
+		log_warn("tap %s has one queue, so one worker reads it: make it with `ip tuntap add "
+			 "%s mode tap multi_queue`", a->tap_name, a->tap_name);
+	if (error)
+		close_tap(a);
+	return error;
+}
+
+static int make_tap(struct attach *a)
+{
 	struct tap *tap = &a->tap;
-	int error = tap_open(tap, a->tap_name, a->offload ? all : 0);
+	int error = open_tap(a);
 
 	if (error) {
 		note_tap_error(a, error);
@@ -90,7 +144,7 @@ static int make_tap(struct attach *a)
 	if (error) {
 		note(a, "tap %s: cannot set mtu %u and bring it up: %s", tap->name, a->mtu,
 		     strerror(-error));
-		tap_close(tap);
+		close_tap(a);
 	}
 	return error;
 }
@@ -218,6 +272,7 @@ int attach_open(struct attach *a, const struct attach_setup *setup, struct insta
 	a->mtu = setup->mtu;
 	a->offload = setup->offload;
 	offloads_reset(&a->offloads, a->tap_name);
+	a->queues = setup->queues;
 	a->opening = true;
 	error = netlink_open(&a->netlink);
 	if (error) {
@@ -238,7 +293,7 @@ void attach_mend(struct attach *a, struct instant now)
 {
 	if (a->tap.fd >= 0 && !tap_is_there(a)) {
 		log_warn("tap %s is gone, making it again", a->tap_name);
-		tap_close(&a->tap);
+		close_tap(a);
 		offloads_reset(&a->offloads, a->tap_name);
 	}
 	attach_all(a, now);
@@ -251,7 +306,7 @@ void attach_close(struct attach *a)
 	if (a->tap.fd >= 0) {
 		if (a->tap.existed && a->joined)
 			netlink_link_set_master(&a->netlink, a->tap.ifindex, 0);
-		tap_close(&a->tap);
+		close_tap(a);
 	}
 	if (a->made_bridge && netlink_link_get(&a->netlink, a->bridge_name, &bridge) == 0 &&
 	    bridge.index == a->made_bridge)

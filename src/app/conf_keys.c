@@ -3,6 +3,8 @@
 #include "base/bytes.h"
 #include "conf_parts.h"
 
+_Static_assert(CONF_WORKERS == 16, "the range of workers below, and in lanspan.conf(5)");
+
 #define KEY(s, n) .name = n, .title = "[" s "] " n
 #define IN_CONF(field)                                                                             \
 	.offset = offsetof(struct conf, field), .size = sizeof(((struct conf *)0)->field)
@@ -28,6 +30,8 @@ static const struct conf_key keys[] = {
 	  .standard = "10", .min = 1, .max = 300, .unit = "seconds", .live = true },
 	{ CONF_SITE, CONF_KIND_CHOICE, KEY("site", "engine"), IN_CONF(any_engine),
 	  .standard = "auto", .words = { "auto", "openssl" } },
+	{ CONF_SITE, CONF_KIND_WORKERS, KEY("site", "workers"), IN_CONF(workers),
+	  .standard = "auto", .min = 1, .max = 16, .unit = "threads" },
 
 	{ CONF_BRIDGE, CONF_KIND_INTERFACE, KEY("bridge", "tap"), IN_CONF(tap), .mandatory = true,
 	  .hint = "a name for the interface, like span0" },

@@ -43,6 +43,7 @@ enum conf_kind {
 	CONF_KIND_NUMBER,     /* unsigned */
 	CONF_KIND_LARGE,      /* uint64_t */
 	CONF_KIND_INTERFACE,  /* char[IFNAMSIZ] */
+	CONF_KIND_WORKERS,    /* unsigned: CONF_WORKERS_AUTO, or how many */
 	CONF_KIND_MSS,	      /* unsigned: CONF_MSS_OFF, CONF_MSS_PATH, or bytes */
 	CONF_KIND_CHOICE,     /* bool: words[0] is true, words[1] false */
 	CONF_KIND_WORD,	      /* unsigned: which of words, from 1 */

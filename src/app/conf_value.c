@@ -153,6 +153,16 @@ static void set_interface(const struct conf_place *place, char *out, const char 
 		memcpy(out, text, strlen(text) + 1);
 }
 
+static void set_workers(const struct conf_place *place, unsigned *out, const char *text)
+{
+	if (strcmp(text, "auto") == 0)
+		*out = CONF_WORKERS_AUTO;
+	else if (isdigit((unsigned char)text[0]))
+		set_number(place, out, text);
+	else
+		complain(place, "\"%s\": must be auto or a number of threads", text);
+}
+
 static void set_mss(const struct conf_place *place, unsigned *out, const char *text)
 {
 	if (strcmp(text, "no") == 0)
@@ -362,6 +372,8 @@ void conf_value_set(const struct conf_place *place, void *object, const char *te
 		return set_large(place, field, text);
 	case CONF_KIND_INTERFACE:
 		return set_interface(place, field, text);
+	case CONF_KIND_WORKERS:
+		return set_workers(place, field, text);
 	case CONF_KIND_MSS:
 		return set_mss(place, field, text);
 	case CONF_KIND_CHOICE:

@@ -31,7 +31,7 @@ static json_t *run_show(struct node *node, json_t *request)
 	json_t *report = report_make(node, what ? what : "all");
 
 	if (!report)
-		return refuse(2, "show: no such part: all, peers, macs, ports, drops or paths");
+		return refuse(2, "show: no such part: all, peers, macs, ports, workers, drops or paths");
 	json_object_set_new(report, "ok", json_true());
 	return report;
 }

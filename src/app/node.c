@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "app/node_io.h"
 #include "app/node_peers.h"
+#include "app/worker.h"
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/rand.h"
@@ -31,36 +33,84 @@ static const char *listen_hint(int error)
 	}
 }
 
+/* A worker's socket at the listen address of that number. */
+static bool watch_socket(struct worker *w, unsigned number)
+{
+	struct node_socket *s = &w->sockets[number];
+	int error;
+
+	s->worker = w;
+	s->number = (uint8_t)number;
+	node_io_watch_socket(s);
+	error = loop_add(w->loop, &s->source);
+	if (error)
+		log_error("epoll: %s", strerror(-error));
+	return error == 0;
+}
+
+/* The other workers' sockets beside the main thread's. */
+static bool share_socket(struct node *node, unsigned number)
+{
+	struct udp *first = &node->workers[0].sockets[number].udp;
+	char text[ADDR_TEXT];
+	int error = 0;
+
+	for (unsigned i = 1; i < node->n_workers && !error; i++)
+		error = udp_open_beside(&node->workers[i].sockets[number].udp, first);
+	if (error) {
+		log_error("%s: [site] listen %s: another socket for each worker: %s",
+			  node->conf->file, addr_format(&first->local, text), strerror(-error));
+		return false;
+	}
+	for (unsigned i = 1; i < node->n_workers; i++) {
+		if (!watch_socket(&node->workers[i], number))
+			return false;
+	}
+	if (node->n_workers > 1)
+		error = udp_steer(first, node->n_workers, WIRE_DATA, WIRE_LANE);
+	if (error)
+		log_warn("listen %s: what a peer sends comes to one worker: no steering: %s",
+			 addr_format(&first->local, text), strerror(-error));
+	return true;
+}
+
+static bool start_socket(struct node *node, const struct addr *listen)
+{
+	unsigned number = node->n_sockets;
+	struct udp *udp = &node->workers[0].sockets[number].udp;
+	int error = udp_open(udp, listen);
+	char text[ADDR_TEXT];
+
+	addr_format(listen, text);
+	if (error == -EAFNOSUPPORT) {
+		log_warn("listen %s: this host has no %s, left out", text,
+			 listen->family == ADDR_IPV6 ? "IPv6" : "IPv4");
+		return true;
+	}
+	if (error) {
+		log_error("%s: [site] listen %s: %s%s", node->conf->file, text, strerror(-error),
+			  listen_hint(error));
+		return false;
+	}
+	node->n_sockets++;
+	offloads_test_socket(udp);
+	if (!watch_socket(&node->workers[0], number) || !share_socket(node, number))
+		return false;
+	log_info("listening on %s", addr_format(&udp->local, text));
+	return true;
+}
+
 static bool start_sockets(struct node *node)
 {
 	const struct conf *conf = node->conf;
-	char text[ADDR_TEXT];
 
+	for (unsigned i = 0; i < node->n_workers; i++) {
+		for (unsigned k = 0; k < CONF_LISTEN; k++)
+			node->workers[i].sockets[k].udp.fd = -1;
+	}
 	for (unsigned i = 0; i < conf->n_listen; i++) {
-		struct node_socket *s = &node->sockets[node->n_sockets];
-		int error = udp_open(&s->udp, &conf->listen[i]);
-
-		addr_format(&conf->listen[i], text);
-		if (error == -EAFNOSUPPORT) {
-			log_warn("listen %s: this host has no %s, left out", text,
-				 conf->listen[i].family == ADDR_IPV6 ? "IPv6" : "IPv4");
-			continue;
-		}
-		if (error) {
-			log_error("%s: [site] listen %s: %s%s", conf->file, text, strerror(-error),
-				  listen_hint(error));
+		if (!start_socket(node, &conf->listen[i]))
 			return false;
-		}
-		offloads_test_socket(&s->udp);
-		s->node = node;
-		s->number = (uint8_t)node->n_sockets++;
-		node_io_watch_socket(s);
-		error = loop_add(&node->loop, &s->source);
-		if (error) {
-			log_error("epoll: %s", strerror(-error));
-			return false;
-		}
-		log_info("listening on %s", addr_format(&s->udp.local, text));
 	}
 	if (node->n_sockets == 0)
 		log_error("%s: [site] listen: no address could be used", conf->file);
@@ -90,14 +140,15 @@ static bool start_site(struct node *node)
 				    .reserved_pass = conf->reserved_pass,
 				    .hub = !conf->learning,
 				    .mss_clamp = (uint16_t)conf->mss_clamp,
-				    .n_sockets = node->n_sockets };
+				    .n_sockets = node->n_sockets,
+				    .workers = node->n_workers };
 	struct site_events events = { node_io_send, node_peers_event, route_mtu, node };
 	bool ok;
 
 	memcpy(setup.private_key, conf->private_key, KEX_KEY);
 	memcpy(setup.psk, conf->secret, KEX_KEY);
 	for (unsigned i = 0; i < node->n_sockets; i++)
-		setup.families[i] = node->sockets[i].udp.local.family;
+		setup.families[i] = node->workers[0].sockets[i].udp.local.family;
 	if (conf->any_engine && aead_start())
 		aead_choose(conf->cipher, clock_now);
 	ok = site_init(&node->site, &setup, &events, node->loop.now);
@@ -115,7 +166,8 @@ static bool start_attachment(struct node *node)
 				      .bridge = conf->bridge,
 				      .create = conf->create,
 				      .mtu = conf->mtu,
-				      .offload = conf->offload };
+				      .offload = conf->offload,
+				      .queues = node->n_workers };
 
 	if (attach_open(&node->attach, &setup, node->loop.now))
 		return false;
@@ -129,6 +181,18 @@ static bool start_attachment(struct node *node)
 	return true;
 }
 
+/* Requests look at all, and may change all. */
+static char *answer(void *ctx, const char *request, bool privileged, size_t *len)
+{
+	struct node *node = ctx;
+	char *text;
+
+	worker_pause(node);
+	text = node->control(node, request, privileged, len);
+	worker_resume(node);
+	return text;
+}
+
 static bool start_control(struct node *node, ctlsock_handler control)
 {
 	char path[CONF_PATH];
@@ -138,17 +202,29 @@ static bool start_control(struct node *node, ctlsock_handler control)
 		log_error("control socket: the path for %s is too long", node->conf->instance);
 		return false;
 	}
-	error = ctlsock_open(&node->ctlsock, &node->loop, path, control, node);
+	node->control = control;
+	error = ctlsock_open(&node->ctlsock, &node->loop, path, answer, node);
 	if (error)
 		log_error("control socket %s: %s%s", path, strerror(-error),
 			  error == -EADDRINUSE ? ": this instance is running already" : "");
 	return error == 0;
 }
 
+static void reload(struct node *node)
+{
+	struct conf_errors why = { 0 };
+
+	worker_pause(node);
+	node_peers_reload(node, &why);
+	worker_resume(node);
+	for (size_t i = 0; i < why.n; i++)
+		log_error("%s", why.lines[i]);
+	conf_errors_free(&why);
+}
+
 static void signal_ready(struct loop_source *source, uint32_t events, struct instant now)
 {
 	struct node *node = container_of(source, struct node, signal_source);
-	struct conf_errors why = { 0 };
 	int signal;
 
 	(void)events;
@@ -156,12 +232,8 @@ static void signal_ready(struct loop_source *source, uint32_t events, struct ins
 	while ((signal = proc_signal_read(source->fd)) != 0) {
 		if (signal == SIGTERM || signal == SIGINT)
 			node->loop.stop = true;
-		if (signal == SIGHUP) {
-			node_peers_reload(node, &why);
-			for (size_t i = 0; i < why.n; i++)
-				log_error("%s", why.lines[i]);
-			conf_errors_free(&why);
-		}
+		if (signal == SIGHUP)
+			reload(node);
 	}
 }
 
@@ -180,10 +252,77 @@ static bool start_loop(struct node *node)
 	return error == 0;
 }
 
+/* A worker has something for the main thread: at least a look at the site. */
+static void wake_ready(struct loop_source *source, uint32_t events, struct instant now)
+{
+	struct node *node = container_of(source, struct node, wake_source);
+	eventfd_t count;
+	bool mend;
+
+	(void)events;
+	eventfd_read(source->fd, &count);
+	worker_enter(&node->workers[0], now);
+	mend = node->mend_wanted;
+	node->loop.stop |= node->worker_failed;
+	worker_leave(&node->workers[0]);
+	if (mend)
+		node_io_mend(node, now);
+}
+
+static bool start_workers(struct node *node)
+{
+	unsigned n = node->conf->workers;
+	int error = worker_init(node, n ? n : worker_default(proc_cores()));
+
+	node->wake_source.events = LOOP_READ;
+	node->wake_source.ready = wake_ready;
+	if (!error && node->n_workers > 1)
+		error = loop_add(&node->loop, &node->wake_source);
+	if (error)
+		log_error("workers: %s", strerror(-error));
+	return error == 0;
+}
+
+static void resolved(void *ctx, uint64_t tag, const struct addr *answers, size_t n,
+		     const char *error)
+{
+	worker_pause(ctx);
+	node_peers_resolved(ctx, tag, answers, n, error);
+	worker_resume(ctx);
+}
+
+static bool start_peers(struct node *node)
+{
+	int error;
+
+	node->resolve = resolve_new(&node->loop, resolved, node);
+	if (!node->resolve) {
+		log_error("cannot make the thread that looks up names");
+		return false;
+	}
+	for (unsigned i = 0; i < node->conf->n_peers; i++)
+		node_peers_add(node, &node->conf->peers[i]);
+	error = worker_start(node);
+	if (error)
+		log_error("cannot make the workers' threads: %s", strerror(-error));
+	return error == 0;
+}
+
+static void tell_start(const struct node *node)
+{
+	const struct conf *conf = node->conf;
+	char hex[IDENTITY_ID_TEXT];
+
+	bytes_to_hex(hex, node->site.self.id, IDENTITY_ID);
+	log_info("site %s (%s) of network %s: %u peer%s, tap %s", conf->site, hex, conf->network,
+		 conf->n_peers, conf->n_peers == 1 ? "" : "s", conf->tap);
+	if (node->n_workers > 1)
+		log_info("%u workers", node->n_workers);
+}
+
 struct node *node_start(struct conf *conf, ctlsock_handler control)
 {
 	struct node *node = calloc(1, sizeof(*node));
-	char hex[IDENTITY_ID_TEXT];
 
 	if (!node) {
 		log_error("out of memory");
@@ -191,26 +330,11 @@ struct node *node_start(struct conf *conf, ctlsock_handler control)
 	}
 	node->conf = conf;
 	node->attach.tap.fd = node->signal_source.fd = node->loop.epoll_fd = -1;
-	node->frame = malloc(SITE_HEADROOM + SUPERFRAME_MAX);
-	node->inbox[0] = udp_inbox_new();
-	node->inbox[1] = udp_inbox_new();
-	if (!node->frame || !node->inbox[0] || !node->inbox[1]) {
-		log_error("out of memory");
+	if (!start_loop(node) || !start_workers(node) || !start_sockets(node) ||
+	    !start_site(node) || !start_attachment(node) || !start_control(node, control) ||
+	    !start_peers(node))
 		goto fail;
-	}
-	if (!start_loop(node) || !start_sockets(node) || !start_site(node) ||
-	    !start_attachment(node) || !start_control(node, control))
-		goto fail;
-	node->resolve = resolve_new(&node->loop, node_peers_resolved, node);
-	if (!node->resolve) {
-		log_error("cannot make the thread that looks up names");
-		goto fail;
-	}
-	for (unsigned i = 0; i < conf->n_peers; i++)
-		node_peers_add(node, &conf->peers[i]);
-	bytes_to_hex(hex, node->site.self.id, IDENTITY_ID);
-	log_info("site %s (%s) of network %s: %u peer%s, tap %s", conf->site, hex, conf->network,
-		 conf->n_peers, conf->n_peers == 1 ? "" : "s", conf->tap);
+	tell_start(node);
 	return node;
 fail:
 	node_stop(node);
@@ -221,36 +345,53 @@ static void every_second(struct node *node, struct instant now)
 {
 	node->next_second = instant_add(now, SECONDS(1));
 	ctlsock_tick(node->ctlsock, now);
+	worker_pause(node);
 	offloads_lost(&node->attach.offloads, node->port.lost, now);
 	node_peers_resolve_again(node);
 	if (instant_reached(now, node->attach.retry))
 		node_io_mend(node, now);
+	worker_resume(node);
+}
+
+static void tick(struct node *node)
+{
+	struct worker *w = &node->workers[0];
+	struct instant now = worker_enter(w, node->loop.now);
+
+	site_tick(&node->site, now);
+	site_close(&node->site);
+	worker_leave(w);
+	if (instant_reached(node->loop.now, node->next_second))
+		every_second(node, node->loop.now);
 }
 
 int node_run(struct node *node)
 {
-	struct site *site = &node->site;
-
 	proc_notify("READY=1");
 	while (!node->loop.stop) {
-		struct instant until = instant_min(site_due(site), node->next_second);
-		int error = loop_turn(&node->loop, until);
+		int error = loop_turn(&node->loop, worker_due(node));
 
 		if (error) {
 			log_error("epoll: %s", strerror(-error));
 			return 1;
 		}
-		site_tick(site, node->loop.now);
-		site_close(site);
-		if (instant_reached(node->loop.now, node->next_second))
-			every_second(node, node->loop.now);
+		tick(node);
 	}
-	return 0;
+	return node->worker_failed;
+}
+
+static void close_sockets(struct node *node)
+{
+	for (unsigned i = 0; i < node->n_workers; i++) {
+		for (unsigned k = 0; k < node->n_sockets; k++)
+			udp_close(&node->workers[i].sockets[k].udp);
+	}
 }
 
 void node_stop(struct node *node)
 {
 	proc_notify("STOPPING=1");
+	worker_stop(node);
 	if (node->site.peers.n_peer)
 		site_goodbye(&node->site, node->loop.now);
 	if (node->resolve)
@@ -261,15 +402,12 @@ void node_stop(struct node *node)
 		attach_close(&node->attach);
 	port_free(&node->port);
 	site_free(&node->site);
-	for (unsigned i = 0; i < node->n_sockets; i++)
-		udp_close(&node->sockets[i].udp);
+	close_sockets(node);
 	if (node->signal_source.fd >= 0)
 		close(node->signal_source.fd);
 	if (node->loop.epoll_fd >= 0)
 		loop_free(&node->loop);
-	udp_inbox_free(node->inbox[0]);
-	udp_inbox_free(node->inbox[1]);
-	free(node->frame);
+	worker_free(node);
 	conf_free(node->conf);
 	free(node);
 }

@@ -2,86 +2,66 @@
 /*
  * Theory of operation
  *
- * Each turn of the loop empties what is ready, within bounds: up to TAP_READS
- * frames, up to UDP_ROUNDS rounds of messages a socket.  Frames go to the TAP
- * as they are rebuilt; datagrams gather in runs and leave at the end of the
- * turn, or earlier when there are many.  Two inboxes take turns, so that the
- * pieces of a super-frame may lie in the messages of two rounds.
+ * Each turn of a loop empties what is ready, within bounds: up to NODE_IO_READS
+ * frames, up to NODE_IO_ROUNDS rounds of messages a socket.
+ *
+ * One worker alone: frames go to the TAP as they are rebuilt; datagrams gather in
+ * runs and leave at the end of the turn, or earlier when there are many.  Two
+ * inboxes take turns, so that the pieces of a super-frame may lie in the messages
+ * of two rounds.  Several: see node_io_several.c.
  */
-#include "app/node_io.h"
+#include "node_io_parts.h"
 
 #include <errno.h>
 #include <string.h>
 
+#include "app/worker.h"
+#include "base/list.h"
 #include "base/log.h"
-
-_Static_assert(RUN_SEGMENTS <= UDP_SEND_SEGMENTS && RUN_BYTES <= UDP_SEND_MAX,
-	       "a run is one message");
-_Static_assert(PEERS_TOO_BIG == EMSGSIZE, "the core's own word for it");
-
-#define TAP_READS 64
-#define UDP_ROUNDS 4
-
-static void tell_gso_lost(const struct udp *udp)
-{
-	char text[ADDR_TEXT], note[OFFLOADS_NOTE];
-
-	offloads_gso_note(udp, note);
-	log_warn("listen %s: %s", addr_format(&udp->local, text), note);
-}
 
 void node_io_send(void *ctx, struct run **runs, size_t n)
 {
-	struct node *node = ctx;
-	struct udp_message messages[OUTBOX_RUNS];
-	size_t first = 0;
-
-	while (first < n) {
-		struct node_socket *s = &node->sockets[runs[first]->socket];
-		size_t count = 0;
-		bool gso_lost = false;
-
-		while (first + count < n && runs[first + count]->socket == s->number) {
-			const struct run *run = runs[first + count];
-
-			messages[count++] = (struct udp_message){ .data = run->data,
-								  .len = run->len,
-								  .segment = run->segment,
-								  .to = run->to };
-		}
-		udp_send(&s->udp, messages, count, &gso_lost);
-		for (size_t i = 0; i < count; i++)
-			runs[first + i]->error = messages[i].error;
-		if (gso_lost)
-			tell_gso_lost(&s->udp);
-		first += count;
-	}
+	worker_send(((struct node *)ctx)->at_site, runs, n);
 }
 
 int node_io_tap_write(void *ctx, const struct vnet *vnet, struct iovec *iov, size_t n)
 {
-	struct node *node = ctx;
+	struct worker *w = ((struct node *)ctx)->at_site;
 
-	node->tap_writes++;
-	return tap_write(&node->attach.tap, vnet, iov, n);
+	if (w->later)
+		return node_io_keep(w, vnet, iov, n);
+	w->tap_writes++;
+	return tap_write(w->tap, vnet, iov, n);
+}
+
+/* ---- sockets ------------------------------------------------------------ */
+
+static void receive_alone(struct node_socket *s, struct instant now)
+{
+	struct worker *w = s->worker;
+	struct site *site = &w->node->site;
+	struct udp_received got[UDP_BATCH];
+	int n = UDP_BATCH;
+
+	for (unsigned round = 0; round < NODE_IO_ROUNDS && n == UDP_BATCH; round++) {
+		n = udp_receive(&s->udp, w->inbox[w->inbox_turn++ & 1], got);
+		for (int i = 0; i < n; i++)
+			site_datagrams(site, s->number, &got[i].from, got[i].data, got[i].len,
+				       got[i].segment, now);
+		site_rx_end(site, true);
+	}
+	site_rx_end(site, false);
 }
 
 static void socket_ready(struct loop_source *source, uint32_t events, struct instant now)
 {
 	struct node_socket *s = container_of(source, struct node_socket, source);
-	struct node *node = s->node;
-	struct udp_received got[UDP_BATCH];
-	int n = UDP_BATCH;
 
 	(void)events;
-	for (unsigned round = 0; round < UDP_ROUNDS && n == UDP_BATCH; round++) {
-		n = udp_receive(&s->udp, node->inbox[node->inbox_turn++ & 1], got);
-		for (int i = 0; i < n; i++)
-			site_datagrams(&node->site, s->number, &got[i].from, got[i].data,
-				       got[i].len, got[i].segment, now);
-		site_rx_end(&node->site, true);
-	}
-	site_rx_end(&node->site, false);
+	if (s->worker->node->n_workers > 1)
+		node_io_receive_several(s, now);
+	else
+		receive_alone(s, now);
 }
 
 void node_io_watch_socket(struct node_socket *s)
@@ -90,17 +70,18 @@ void node_io_watch_socket(struct node_socket *s)
 		(struct loop_source){ .fd = s->udp.fd, .events = LOOP_READ, .ready = socket_ready };
 }
 
-static void tap_ready(struct loop_source *source, uint32_t events, struct instant now)
+/* ---- the TAP ------------------------------------------------------------- */
+
+static int read_alone(struct worker *w, struct instant now)
 {
-	struct node *node = container_of(source, struct node, tap_source);
-	uint8_t *frame = node->frame + SITE_HEADROOM;
+	uint8_t *frame = w->frame + SITE_HEADROOM;
+	struct node *node = w->node;
 	struct vnet vnet;
 	int len = 0;
 
-	(void)events;
-	for (unsigned i = 0; i < TAP_READS; i++) {
-		node->tap_reads++;
-		len = tap_read(&node->attach.tap, frame, SUPERFRAME_MAX, &vnet);
+	for (unsigned i = 0; i < NODE_IO_READS; i++) {
+		w->tap_reads++;
+		len = tap_read(w->tap, frame, SUPERFRAME_MAX, &vnet);
 		if (len == -EMSGSIZE) {
 			node->port.drops.count[DROP_OVERSIZE]++;
 			continue;
@@ -109,41 +90,72 @@ static void tap_ready(struct loop_source *source, uint32_t events, struct instan
 			break;
 		site_frame(&node->site, 0, frame, (size_t)len, &vnet, now);
 	}
-	if (len == -EBADFD)
-		node_io_mend(node, now);
+	return len;
+}
+
+/* A descriptor that is about to be closed, or is bad already, leaves the loop first. */
+static void unwatch_tap(struct worker *w)
+{
+	if (w->tap_watched)
+		loop_remove(w->loop, &w->tap_source);
+	w->tap_watched = false;
+}
+
+static void tap_ready(struct loop_source *source, uint32_t events, struct instant now)
+{
+	struct worker *w = container_of(source, struct worker, tap_source);
+	int error;
+
+	(void)events;
+	if (!w->tap_watched)
+		return; /* what an earlier wait found */
+	error = w->node->n_workers > 1 ? node_io_read_several(w, now) : read_alone(w, now);
+	if (error != -EBADFD)
+		return;
+	if (w->number == 0) {
+		node_io_mend(w->node, now);
+	} else {
+		unwatch_tap(w);
+		worker_ask_mend(w);
+	}
+}
+
+static void watch_queue(struct worker *w)
+{
+	const struct attach *a = &w->node->attach;
+
+	w->tap = attach_queue(&w->node->attach, w->number);
+	if (w->number >= a->n_queues)
+		return;
+	w->tap_source =
+		(struct loop_source){ .fd = w->tap->fd, .events = LOOP_READ, .ready = tap_ready };
+	w->tap_watched = loop_add(w->loop, &w->tap_source) == 0;
 }
 
 void node_io_watch_tap(struct node *node)
 {
-	struct tap *tap = &node->attach.tap;
+	const struct tap *tap = &node->attach.tap;
 
 	node->port.up = tap->fd >= 0;
 	node->port.can = tap->offloads & ~(node->attach.offloads.refused | node->port.lost);
-	if (tap->fd < 0)
-		return;
-	node->tap_source =
-		(struct loop_source){ .fd = tap->fd, .events = LOOP_READ, .ready = tap_ready };
-	node->tap_watched = loop_add(&node->loop, &node->tap_source) == 0;
-}
-
-/* A descriptor that is about to be closed, or is bad already, leaves the loop first. */
-static void unwatch_tap(struct node *node)
-{
-	if (node->tap_watched)
-		loop_remove(&node->loop, &node->tap_source);
-	node->tap_watched = false;
-	node->port.up = false;
+	for (unsigned i = 0; i < node->n_workers; i++)
+		watch_queue(&node->workers[i]);
 }
 
 void node_io_mend(struct node *node, struct instant now)
 {
 	int before = node->attach.tap.ifindex;
 
-	unwatch_tap(node);
+	worker_pause(node);
+	node->mend_wanted = false;
+	node->port.up = false;
+	for (unsigned i = 0; i < node->n_workers; i++)
+		unwatch_tap(&node->workers[i]);
 	attach_mend(&node->attach, now);
 	if (node->attach.tap.ifindex != before)
 		node->port.lost = 0; /* another device, another chance */
 	node_io_watch_tap(node);
+	worker_resume(node);
 }
 
 static void monitor_ready(struct loop_source *source, uint32_t events, struct instant now)

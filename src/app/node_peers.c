@@ -219,7 +219,7 @@ static bool may_tell(struct node *node, const struct peer *peer, enum peer_event
 	struct log_limit *limit = event == PEER_ROAMED ? &np->moves : &np->told;
 	uint64_t held;
 
-	if (!log_limit_pass(limit, node->loop.now, &held))
+	if (!log_limit_pass(limit, node->site.now, &held))
 		return false;
 	if (held)
 		log_info("peer %s: %" PRIu64 " lines like this were left out", peer->name, held);
@@ -268,7 +268,7 @@ void node_peers_event(void *ctx, struct peer *peer, enum peer_event event)
 				 "lost", peer->name, peer->remote_mtu, node->conf->mtu);
 		break;
 	case PEER_REFUSED:
-		if (log_limit_pass(&node->peers[peer->number].refused, node->loop.now, &held))
+		if (log_limit_pass(&node->peers[peer->number].refused, node->site.now, &held))
 			log_warn("peer %s: its answer is not authentic: is the network secret the "
 				 "same at both sites?", peer->name);
 		break;

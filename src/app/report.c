@@ -72,9 +72,10 @@ static json_t *site_object(struct node *node)
 	put_text(site, "tap", conf->tap);
 	put_text(site, "bridge", conf->bridge[0] ? conf->bridge : NULL);
 	put_count(site, "mtu", conf->mtu);
+	put_count(site, "workers", node->n_workers);
 	for (unsigned i = 0; i < node->n_sockets; i++)
 		json_array_append_new(listen,
-				      json_string(addr_format(&node->sockets[i].udp.local, text)));
+				      json_string(addr_format(&node->workers[0].sockets[i].udp.local, text)));
 	put(site, "listen", listen);
 	return site;
 }
@@ -201,6 +202,43 @@ static const char *offload_note(const struct attach *a)
 	return NULL;
 }
 
+/* What moving frames costs: calls made, also those in vain. */
+struct calls {
+	uint64_t turns, tap_reads, tap_writes, receives, sends;
+};
+
+static void add_calls(struct calls *c, const struct worker *w)
+{
+	c->turns += w->loop->turns;
+	c->tap_reads += w->tap_reads;
+	c->tap_writes += w->tap_writes;
+	for (unsigned i = 0; i < w->node->n_sockets; i++) {
+		c->receives += w->sockets[i].udp.received_calls;
+		c->sends += w->sockets[i].udp.sent_calls;
+	}
+}
+
+static json_t *calls_object(const struct calls *c)
+{
+	json_t *object = json_object();
+
+	put_count(object, "turns", c->turns);
+	put_count(object, "tap_reads", c->tap_reads);
+	put_count(object, "tap_writes", c->tap_writes);
+	put_count(object, "receives", c->receives);
+	put_count(object, "sends", c->sends);
+	return object;
+}
+
+static struct calls all_calls(const struct node *node)
+{
+	struct calls all = { 0 };
+
+	for (unsigned i = 0; i < node->n_workers; i++)
+		add_calls(&all, &node->workers[i]);
+	return all;
+}
+
 static json_t *ports_array(struct node *node)
 {
 	static const char *const bridge_states[] = { [ATTACH_NO_BRIDGE] = "none",
@@ -208,6 +246,7 @@ static json_t *ports_array(struct node *node)
 						     [ATTACH_JOINED] = "joined" };
 	const struct attach *a = &node->attach;
 	json_t *array = json_array(), *object = json_object();
+	struct calls calls = all_calls(node);
 
 	put_text(object, "name", node->port.name);
 	put_text(object, "kind", "tap");
@@ -218,8 +257,8 @@ static json_t *ports_array(struct node *node)
 	put_count(object, "mtu", a->mtu);
 	put(object, "offloads", offloads_array(node->port.can & ~a->offloads.off));
 	put_text(object, "offload_note", offload_note(a));
-	put(object, "rx", port_traffic_object(&node->port.rx, node->tap_reads));
-	put(object, "tx", port_traffic_object(&node->port.tx, node->tap_writes));
+	put(object, "rx", port_traffic_object(&node->port.rx, calls.tap_reads));
+	put(object, "tx", port_traffic_object(&node->port.tx, calls.tap_writes));
 	put_count(object, "cut", node->port.cut);
 	put(object, "drops", drops_object(&node->port.drops));
 	json_array_append_new(array, object);
@@ -257,13 +296,23 @@ static json_t *macs_array(struct node *node)
 	return array;
 }
 
+/* A worker's socket of that number; one that lost UDP_SEGMENT if there is any. */
+static const struct udp *socket_of(const struct node *node, uint8_t number)
+{
+	for (unsigned i = 1; i < node->n_workers; i++) {
+		if (!node->workers[i].sockets[number].udp.gso)
+			return &node->workers[i].sockets[number].udp;
+	}
+	return &node->workers[0].sockets[number].udp;
+}
+
 static void append_path(struct node *node, json_t *array, const struct peer *peer,
 			const struct peer_candidate *at, bool in_use)
 {
 	static const char *const states[] = { [PMTU_STATE_BASE] = "base",
 					      [PMTU_STATE_SEARCH] = "searching",
 					      [PMTU_STATE_DONE] = "found" };
-	const struct udp *udp = &node->sockets[at->socket].udp;
+	const struct udp *udp = socket_of(node, at->socket);
 	json_t *object = json_object();
 	char note[OFFLOADS_NOTE];
 
@@ -358,22 +407,21 @@ static json_t *drops_array(struct node *node)
 	return array;
 }
 
-/* What moving frames cost: calls made, also those in vain. */
-static json_t *calls_object(struct node *node)
+static json_t *workers_array(struct node *node)
 {
-	json_t *object = json_object();
-	uint64_t receives = 0, sends = 0;
+	json_t *array = json_array();
 
-	for (unsigned i = 0; i < node->n_sockets; i++) {
-		receives += node->sockets[i].udp.received_calls;
-		sends += node->sockets[i].udp.sent_calls;
+	for (unsigned i = 0; i < node->n_workers; i++) {
+		struct calls own = { 0 };
+		json_t *object;
+
+		add_calls(&own, &node->workers[i]);
+		object = calls_object(&own);
+		put_count(object, "worker", i);
+		put(object, "tap_queue", json_boolean(i < node->attach.n_queues));
+		json_array_append_new(array, object);
 	}
-	put_count(object, "turns", node->loop.turns);
-	put_count(object, "tap_reads", node->tap_reads);
-	put_count(object, "tap_writes", node->tap_writes);
-	put_count(object, "receives", receives);
-	put_count(object, "sends", sends);
-	return object;
+	return array;
 }
 
 static const struct {
@@ -382,6 +430,7 @@ static const struct {
 } parts[] = { { "peers", peers_array },
 	      { "ports", ports_array },
 	      { "macs", macs_array },
+	      { "workers", workers_array },
 	      { "paths", paths_array },
 	      { "drops", drops_array } };
 
@@ -396,13 +445,14 @@ static bool is_known(const char *what)
 
 json_t *report_make(struct node *node, const char *what)
 {
+	struct calls calls = all_calls(node);
 	json_t *report;
 
 	if (!is_known(what))
 		return NULL;
 	report = json_object();
 	put(report, "site", site_object(node));
-	put(report, "system_calls", calls_object(node));
+	put(report, "system_calls", calls_object(&calls));
 	for (unsigned i = 0; i < COUNT_OF(parts); i++) {
 		if (strcmp(what, "all") == 0 || strcmp(what, parts[i].name) == 0)
 			put(report, parts[i].name, parts[i].make(node));

@@ -8,7 +8,6 @@
  * tried a second time before it is given up.
  */
 #include <errno.h>
-#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
@@ -167,26 +166,6 @@ int udp_open_beside(struct udp *udp, struct udp *first)
 	return 0;
 }
 
-int udp_steer(const struct udp *udp, unsigned n, uint8_t kind, unsigned at)
-{
-	/* The packet begins with the datagram's payload; beyond its end the program
-	 * answers 0. */
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kind, 1, 0),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, at),
-		BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, n),
-		BPF_STMT(BPF_RET | BPF_A, 0),
-	};
-	struct sock_fprog program = { .len = COUNT_OF(code), .filter = code };
-
-	return setsockopt(udp->fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program,
-			  sizeof(program)) < 0
-		       ? -errno
-		       : 0;
-}
-
 void udp_close(struct udp *udp)
 {
 	if (udp->fd >= 0)
@@ -229,6 +208,11 @@ struct udp_inbox *udp_inbox_new(void)
 void udp_inbox_free(struct udp_inbox *inbox)
 {
 	free(inbox);
+}
+
+bool udp_inbox_holds(const struct udp_inbox *inbox, const void *p)
+{
+	return (uintptr_t)p - (uintptr_t)inbox->slots < sizeof(inbox->slots);
 }
 
 /* Bytes of each datagram in the message, by the kernel's word; never 0. */

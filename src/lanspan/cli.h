@@ -100,6 +100,7 @@ void show_macs(const json_t *answer);
 void show_ports(const json_t *answer);
 void show_drops(const json_t *answer);
 void show_paths(const json_t *answer);
+void show_workers(const json_t *answer);
 
 /* malloc'd "1.2 GiB", "3m12s" of a number's member, or "-". */
 char *show_bytes(const json_t *object, const char *name);

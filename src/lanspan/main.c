@@ -20,7 +20,7 @@ static const struct cli_verb verbs[] = {
 	{ "pubkey", "FILE", "print the public key of a private key", 1, 1, false, verb_pubkey },
 	{ "secret", "FILE", "write a new network secret", 1, 1, false, verb_secret },
 	{ "check", "FILE", "check a configuration file", 1, 1, false, verb_check },
-	{ "show", "[peers|macs|ports|drops|paths] [--json]", "show what a bridge process does", 0,
+	{ "show", "[peers|macs|ports|drops|paths|workers] [--json]", "show what a bridge process does", 0,
 	  2, true, verb_show },
 	{ "reload", "", "read the configuration again", 0, 0, true, verb_reload },
 	{ "rekey", "PEER", "agree on new keys with a peer now", 1, 1, true, verb_peer },

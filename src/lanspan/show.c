@@ -13,6 +13,7 @@ static const struct view {
 } views[] = {
 	{ "all", show_all },	 { "peers", show_peers }, { "macs", show_macs },
 	{ "ports", show_ports }, { "drops", show_drops }, { "paths", show_paths },
+	{ "workers", show_workers },
 };
 
 /* "all" is the view without an argument. */

@@ -60,6 +60,7 @@ static void print_site(const json_t *site)
 	printf("  cipher: %s (%s)\n", cipher, engine);
 	line("listening", show_list(json_object_get(site, "listen"), ", "));
 	printf("  running: %s, version %s, pid %s\n", age, version, pid);
+	line_if_any("workers", text_member(site, "workers"));
 	free(cipher);
 	free(engine);
 	free(version);

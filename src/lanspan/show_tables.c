@@ -130,6 +130,26 @@ void show_paths(const json_t *answer)
 	print_notes(json_object_get(answer, "paths"), "local", "gso_note");
 }
 
+void show_workers(const json_t *answer)
+{
+	struct table *t =
+		table_new(">WORKER|TAP QUEUE|>TURNS|>TAP READS|>TAP WRITES|>RECEIVES|>SENDS");
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "workers"), i, row)
+	{
+		add(t, row, "worker");
+		add(t, row, "tap_queue");
+		add(t, row, "turns");
+		add(t, row, "tap_reads");
+		add(t, row, "tap_writes");
+		add(t, row, "receives");
+		add(t, row, "sends");
+	}
+	table_finish(t, "no workers");
+}
+
 void show_drops(const json_t *answer)
 {
 	struct table *t = table_new("WHERE|REASON|>COUNT|MEANING");

@@ -36,6 +36,7 @@ for mtu in 1500 9000; do
 	for s in a b; do
 		conf $s bridge bridge -
 		conf $s bridge mtu "$mtu"
+		conf $s site workers 1 # several keep the order of each flow, not of all
 	done
 	helper frames
 	"$HELPER" make "$mtu" >"$W/made.pcap"

@@ -116,12 +116,13 @@ conf_section() {
 	echo
 }
 
-# conf_write SITE: etc/SITE.conf from what conf and peer said
+# conf_write SITE: etc/SITE.conf from what conf and peer said; WORKERS=N runs any
+# story with so many workers at each site
 conf_write() {
 	local k
 	: "${CONF["$1|network|name"]:=lab}" "${CONF["$1|network|secret_file"]:=lab.secret}"
 	: "${CONF["$1|site|name"]:=$1}" "${CONF["$1|site|key_file"]:=$1.key}"
-	: "${CONF["$1|site|listen"]:=0.0.0.0:7741}"
+	: "${CONF["$1|site|listen"]:=0.0.0.0:7741}" "${CONF["$1|site|workers"]:=${WORKERS:--}}"
 	: "${CONF["$1|bridge|tap"]:=span0}" "${CONF["$1|bridge|bridge"]:=br0}"
 	{
 		conf_section "$1" network

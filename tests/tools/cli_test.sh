@@ -287,7 +287,7 @@ cat >answer <<'END'
 {"ok":true,
 "site":{"name":"berlin","site_id":"00112233445566aa","public_key":"AAAA","network":"lab",
  "cipher":"aes-256-gcm","engine":"OpenSSL 3.0","version":"0.1.0","pid":4711,"uptime_s":7384,
- "listen":["0.0.0.0:7741","[::]:7741"],"tap":"span0","bridge":"br0","mtu":1500},
+ "listen":["0.0.0.0:7741","[::]:7741"],"tap":"span0","bridge":"br0","mtu":1500,"workers":2},
 "peers":[
  {"name":"paris","site_id":"bbbb","public_key":"BBBB","state":"up","state_text":"up for 3 minutes",
   "port":2,"endpoint":"203.0.113.7:7741","addresses":["203.0.113.7","vpn.example.net"],
@@ -312,6 +312,9 @@ cat >answer <<'END'
  "pmtu":1500,"pmtu_state":"confirmed","rtt_ms":0.456,"gso":false,"gso_note":"off: refused"},
  {"peer":"rome","local":"192.0.2.1:7741","remote":"203.0.113.9:7741","state":"in use",
  "pmtu":1500,"pmtu_state":"confirmed","rtt_ms":0.456,"gso":false,"gso_note":"off: refused"}],
+"workers":[
+ {"worker":0,"tap_queue":true,"turns":9,"tap_reads":10,"tap_writes":300,"receives":5,"sends":6},
+ {"worker":1,"tap_queue":false,"turns":8,"tap_reads":0,"tap_writes":3,"receives":4,"sends":0}],
 "drops":[{"where":"peer paris","reason":"replayed","count":3,"text":"seen before"}]}
 END
 : >requests
@@ -325,6 +328,7 @@ is 'show: text' same out 'site: berlin
   cipher: aes-256-gcm (OpenSSL 3.0)
   listening: 0.0.0.0:7741, [::]:7741
   running: 2h03m, version 0.1.0, pid 4711
+  workers: 2
 
 port: span0
   kind: tap
@@ -386,6 +390,10 @@ paris  192.0.2.1:7741  203.0.113.7:7741  in use  1500  confirmed  0.46 ms  yes
 oslo   192.0.2.1:7741  203.0.113.8:7741  in use  1500  confirmed  0.46 ms  no
 rome   192.0.2.1:7741  203.0.113.9:7741  in use  1500  confirmed  0.46 ms  no
 192.0.2.1:7741: off: refused'
+table workers \
+'WORKER  TAP QUEUE  TURNS  TAP READS  TAP WRITES  RECEIVES  SENDS
+     0  yes            9         10         300         5      6
+     1  no             8          0           3         4      0'
 table drops \
 'WHERE       REASON    COUNT  MEANING
 peer paris  replayed      3  seen before'
@@ -394,6 +402,7 @@ cp answer full
 echo '{"ok":true,"peers":[],"drops":[]}' >answer
 table peers 'no peers'
 table drops 'nothing was dropped'
+table workers 'no workers'
 : >requests
 run -i berlin show --json peers
 is 'show --json: request' same requests '{"verb":"show","what":"peers"}'

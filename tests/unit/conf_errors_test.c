@@ -194,6 +194,12 @@ static void test_values(void **state)
 		{ NETWORK SITE "log = loud\nkeepalive = 301\n" BRIDGE,
 		  "6: [site] log: \"loud\" is not a level: must be error, warn, info or debug\n"
 		  "7: [site] keepalive: 301 is out of range: must be 1 to 300 seconds\n" },
+		{ NETWORK SITE "workers = 0\n" BRIDGE,
+		  "6: [site] workers: 0 is out of range: must be 1 to 16 threads\n" },
+		{ NETWORK SITE "workers = 17\n" BRIDGE,
+		  "6: [site] workers: 17 is out of range: must be 1 to 16 threads\n" },
+		{ NETWORK SITE "workers = many\n" BRIDGE,
+		  "6: [site] workers: \"many\": must be auto or a number of threads\n" },
 		{ NETWORK SITE "[bridge]\ntap = a234567890123456\nbridge = br/0\n",
 		  "7: [bridge] tap: \"a234567890123456\" is too long for an interface: at most 15 "
 		  "characters\n"

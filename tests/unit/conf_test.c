@@ -27,6 +27,7 @@ static void test_defaults(void **state)
 	assert_int_equal(c->log, LOG_LEVEL_INFO);
 	assert_int_equal(c->keepalive, 10);
 	assert_true(c->any_engine);
+	assert_int_equal(c->workers, CONF_WORKERS_AUTO);
 	assert_string_equal(c->tap, "span0");
 	assert_string_equal(c->bridge, "");
 	assert_false(c->create);
@@ -51,7 +52,7 @@ static void test_every_key(void **state)
 		"cipher = chacha20-poly1305\n"
 		"[site]\nname = \"berlin\"\nkey_file = a.key\n"
 		"listen = 192.0.2.1, [2001:db8::1]:9 ,0.0.0.0:0\n"
-		"log = debug\nkeepalive = 300\nengine = openssl\n"
+		"log = debug\nkeepalive = 300\nengine = openssl\nworkers = 16\n"
 		"[bridge]\ntap = a23456789012345\nbridge = br0\ncreate = yes\n"
 		"mtu = 9000\nreserved = pass\nlearning = no\nmss_clamp = 1300\noffload = off\nageing = 10\n"
 		"macs = 256\nmac_quota = 256\n"
@@ -72,6 +73,7 @@ static void test_every_key(void **state)
 	assert_int_equal(c->log, LOG_LEVEL_DEBUG);
 	assert_int_equal(c->keepalive, 300);
 	assert_false(c->any_engine);
+	assert_int_equal(c->workers, 16);
 	assert_string_equal(c->tap, "a23456789012345");
 	assert_string_equal(c->bridge, "br0");
 	assert_true(c->create);
@@ -210,6 +212,8 @@ static void test_fixed_difference(void **state)
 		{ NETWORK SITE "listen = 0.0.0.0\n" BRIDGE, "[site] listen" },
 		{ NETWORK SITE "listen = 0.0.0.0, [::]\n" BRIDGE, NULL },
 		{ NETWORK SITE "engine = openssl\n" BRIDGE, "[site] engine" },
+		{ NETWORK SITE "workers = 2\n" BRIDGE, "[site] workers" },
+		{ NETWORK SITE "workers = auto\n" BRIDGE, NULL },
 		{ GOOD "macs = 1000\n", "[bridge] macs" },
 		{ GOOD "mac_quota = 1000\n", "[bridge] mac_quota" },
 		{ GOOD "mtu = 1400\n", "[bridge] mtu" },

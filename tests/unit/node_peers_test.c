@@ -122,7 +122,7 @@ static void test_log_is_not_flooded(void **state)
 	assert_in_range(lines(), 1, 50);
 	happens(PEER_UP, 1);
 	assert_int_equal(lines(), 0);
-	scene.node.loop.now.us += SECONDS(61);
+	scene.node.site.now.us += SECONDS(61);
 	happens(PEER_UP, 1);
 	assert_int_equal(lines(), 2);
 	assert_non_null(strstr(said, "lines like this were left out"));

@@ -178,6 +178,9 @@ static void round_trip(const char *at)
 	assert_int_equal(got[0].len, 1000);
 	assert_int_equal(got[0].segment, 1000);
 	assert_memory_equal(got[0].data, data + 3, 1000);
+	assert_true(udp_inbox_holds(inbox, got[0].data));
+	assert_true(udp_inbox_holds(inbox, got[0].data + 65535));
+	assert_false(udp_inbox_holds(inbox, data));
 	assert_true(addr_equal(&got[0].from, &a.local));
 	assert_int_equal(udp_receive(&b, inbox, got), 0);
 	assert_int_equal(a.sent_calls, 1);

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts of the node_io room share. */
+#ifndef APP_NODE_IO_PARTS_H
+#define APP_NODE_IO_PARTS_H
+
+#include "app/node_io.h"
+
+#define NODE_IO_READS 64 /* frames of a turn of the loop */
+#define NODE_IO_ROUNDS 4 /* of receiving, likewise */
+
+/* A frame for the TAP, by a worker among several, which is at the site. */
+int node_io_keep(struct worker *w, const struct vnet *vnet, struct iovec *iov, size_t n);
+
+/* The worker's queue of the TAP is readable.  -EBADFD when the device is gone. */
+int node_io_read_several(struct worker *w, struct instant now);
+
+/* The socket is readable. */
+void node_io_receive_several(struct node_socket *s, struct instant now);
+
+#endif

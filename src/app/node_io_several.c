@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * The data path of one worker among several.  Frames are read from its queue of
+ * the TAP in bursts, datagrams from its sockets in batches, both while others
+ * may be at the site.  In its turn there the worker hands them over and takes along
+ * what came of them: runs, and frames that were kept.  These it writes and sends
+ * when it has left.  What the TAP refused the port hears of in another turn, and
+ * cuts it then.
+ *
+ * Rebuilding of super-frames ends with each turn, for the next to unpack for that
+ * peer may be another worker, with other memory.
+ */
+#include "node_io_parts.h"
+
+#include <errno.h>
+
+#include "app/worker.h"
+
+int node_io_keep(struct worker *w, const struct vnet *vnet, struct iovec *iov, size_t n)
+{
+	struct later *l = w->later;
+
+	if (!w->at_once && !later_put(l, w->inbox[0], vnet, iov, n)) {
+		/* What is before it goes first; a refusal is not for now, where the port
+		 * may be about another frame. */
+		w->tap_writes += later_write(l, w->tap);
+		if (!l->failed)
+			later_clear(l);
+		w->at_once = l->failed || !later_put(l, w->inbox[0], vnet, iov, n);
+	}
+	if (!w->at_once) {
+		w->tell = w->tell || w->node->port.refusals;
+		return PORT_LATER;
+	}
+	w->tap_writes++;
+	return tap_write(w->tap, vnet, iov, n);
+}
+
+/* Writes and sends what the turn at the site gave. */
+static void carry_out(struct worker *w)
+{
+	struct later *l = w->later;
+
+	w->tap_writes += later_write(l, w->tap);
+	worker_send(w, w->away, w->n_away);
+	if (l->failed || w->tell) {
+		worker_enter(w, w->loop->now);
+		w->at_once = true;
+		later_settle(l, &w->node->port);
+		worker_leave(w);
+	}
+	later_clear(l);
+	w->at_once = w->tell = false;
+}
+
+static void bring_frames(struct worker *w, struct instant now)
+{
+	struct site *site = &w->node->site;
+	const struct burst *b = w->burst;
+
+	now = worker_enter(w, now);
+	w->node->port.drops.count[DROP_OVERSIZE] += b->oversize;
+	for (unsigned i = 0; i < b->n; i++)
+		site_frame(site, 0, b->frames[i].bytes, b->frames[i].len, &b->frames[i].vnet, now);
+	w->n_away = site_collect(site, w->away);
+	worker_leave(w);
+	carry_out(w);
+}
+
+int node_io_read_several(struct worker *w, struct instant now)
+{
+	unsigned frames = 0;
+	int more = 1;
+
+	while (more > 0 && frames < NODE_IO_READS) {
+		more = burst_read(w->burst, w->tap);
+		w->tap_reads += w->burst->calls;
+		frames += w->burst->n + w->burst->oversize;
+		if (w->burst->n + w->burst->oversize)
+			bring_frames(w, now);
+	}
+	worker_come_back(w);
+	return more;
+}
+
+static void bring_datagrams(struct node_socket *s, const struct udp_received *got, int n,
+			    struct instant now)
+{
+	struct worker *w = s->worker;
+	struct site *site = &w->node->site;
+
+	now = worker_enter(w, now);
+	for (int i = 0; i < n; i++)
+		site_datagrams(site, s->number, &got[i].from, got[i].data, got[i].len,
+			       got[i].segment, now);
+	site_rx_end(site, false);
+	w->n_away = site_collect(site, w->away);
+	worker_leave(w);
+	carry_out(w);
+}
+
+void node_io_receive_several(struct node_socket *s, struct instant now)
+{
+	struct udp_received got[UDP_BATCH];
+	int n = UDP_BATCH;
+
+	for (unsigned round = 0; round < NODE_IO_ROUNDS && n == UDP_BATCH; round++) {
+		n = udp_receive(&s->udp, s->worker->inbox[0], got);
+		if (n > 0)
+			bring_datagrams(s, got, n, now);
+	}
+	worker_come_back(s->worker);
+}
