@@ -98,6 +98,9 @@ bool conf_instance_valid(const char *name, size_t n);
 void conf_free(struct conf *conf);
 void conf_errors_free(struct conf_errors *errors);
 
+/* The one error of a reload that would change this key of the file. */
+void conf_errors_fixed(struct conf_errors *errors, const char *file, const char *key);
+
 /* The first "[section] key" that differs and cannot be changed while running,
  * or NULL when the running process can go from a to b: only keys that the table
  * of keys calls live differ. */

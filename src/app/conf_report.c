@@ -103,3 +103,14 @@ void conf_errors_free(struct conf_errors *errors)
 	free(errors->lines);
 	*errors = (struct conf_errors){ 0 };
 }
+
+void conf_errors_fixed(struct conf_errors *errors, const char *file, const char *key)
+{
+	struct conf_report report = { .file = file };
+
+	conf_report_add(&report, 0,
+			"%s: this cannot change while running: restart the process, or take the "
+			"change back; nothing was changed",
+			key);
+	conf_report_finish(&report, errors);
+}
