@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/hub_control.h"
+
+#include "app/answer.h"
+#include "app/hub.h"
+#include "app/hub_report.h"
+#include "base/bytes.h"
+
+static json_t *run_show(void *ctx, json_t *request)
+{
+	const char *what = json_string_value(json_object_get(request, "what"));
+	json_t *report = hub_report_make(ctx, what ? what : "all");
+
+	if (!report)
+		return answer_refusal(2, "show: a relay has no such part: it has networks, "
+					 "members and drops");
+	answer_put(report, "ok", json_true());
+	return report;
+}
+
+static json_t *run_reload(void *ctx, json_t *request)
+{
+	struct conf_errors why = { 0 };
+	int status = hub_reload(ctx, &why);
+
+	(void)request;
+	return status ? answer_errors(status, &why) : answer_done();
+}
+
+static json_t *refuse_peer(void *ctx, json_t *request)
+{
+	(void)ctx;
+	(void)request;
+	return answer_refusal(2, "this is a relay: it has no peers");
+}
+
+char *hub_control_answer(void *ctx, const char *request, bool privileged, size_t *len)
+{
+	static const struct answer_verb verbs[] = { { "show", false, run_show },
+						    { "reload", true, run_reload },
+						    { "rekey", true, refuse_peer },
+						    { "disconnect", true, refuse_peer },
+						    { "connect", true, refuse_peer } };
+
+	return answer_request(verbs, COUNT_OF(verbs), ctx, request, privileged, len);
+}

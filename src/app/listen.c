@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#include "app/listen.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "app/offloads.h"
+#include "base/log.h"
+
+static const char *hint(int error)
+{
+	switch (error) {
+	case -EADDRINUSE:
+		return ": another process has this port: choose another, or stop that process";
+	case -EADDRNOTAVAIL:
+		return ": must be an address of this host, like 0.0.0.0 for all";
+	case -EACCES:
+		return ": a port below 1024 needs CAP_NET_BIND_SERVICE";
+	default:
+		return "";
+	}
+}
+
+static unsigned close_all(struct udp *udps, unsigned n)
+{
+	while (n)
+		udp_close(&udps[--n]);
+	return 0;
+}
+
+unsigned listen_open(struct udp *udps, const struct addr *addresses, unsigned n, const char *file,
+		     const char *section)
+{
+	char text[ADDR_TEXT];
+	unsigned opened = 0;
+	int error;
+
+	for (unsigned i = 0; i < n; i++) {
+		error = udp_open(&udps[opened], &addresses[i]);
+		addr_format(&addresses[i], text);
+		if (error == -EAFNOSUPPORT) {
+			log_warn("listen %s: this host has no %s, left out", text,
+				 addresses[i].family == ADDR_IPV6 ? "IPv6" : "IPv4");
+			continue;
+		}
+		if (error) {
+			log_error("%s: [%s] listen %s: %s%s", file, section, text, strerror(-error),
+				  hint(error));
+			return close_all(udps, opened);
+		}
+		offloads_test_socket(&udps[opened]);
+		log_info("listening on %s", addr_format(&udps[opened].local, text));
+		opened++;
+	}
+	if (opened == 0)
+		log_error("%s: [%s] listen: no address could be used", file, section);
+	return opened;
+}
