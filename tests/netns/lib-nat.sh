@@ -76,6 +76,7 @@ forwards() {
 # nat NAME KIND [BEHIND]: a translator in the underlay, or behind another one
 nat() {
 	local k=$((${#NAT_NUMBER[@]} + 1)) outer=${3:-} ns=n$1
+	[ ${#1} -le 12 ] || fail "$1: longer than the name of an interface may be, with to-"
 	NAT_NUMBER[$1]=$k NAT_KIND[$1]=$2 NAT_BEHIND[$1]=$outer NAT_SHIFT[$1]=0
 	case ${NAT_KIND[${outer:-$1}]} in cone) [ -z "$outer" ] || fail "a cone holds sites only" ;; esac
 	netns "$ns"
