@@ -1,26 +1,57 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/conf.h"
+#include "app/relay_conf.h"
 #include "base/bytes.h"
 #include "cli.h"
 #include "core/identity.h"
 
-enum cli_status verb_check(const struct cli *cli)
+static void print_errors(struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->n; i++)
+		fprintf(stderr, "%s\n", errors->lines[i]);
+	conf_errors_free(errors);
+}
+
+static enum cli_status check_site(const char *file)
 {
 	char id_text[IDENTITY_ID_TEXT];
 	struct conf_errors errors;
 	uint8_t id[IDENTITY_ID];
 	struct conf *conf;
 
-	conf = conf_load(cli->argv[0], &errors);
-	for (size_t i = 0; i < errors.n; i++)
-		fprintf(stderr, "%s\n", errors.lines[i]);
-	conf_errors_free(&errors);
+	conf = conf_load(file, &errors);
+	print_errors(&errors);
 	if (!conf)
 		return CLI_USAGE;
 	identity_id(id, conf->public_key);
 	bytes_to_hex(id_text, id, sizeof(id));
-	printf("%s: good: network %s, site %s, site id %s, %u peer%s\n", cli->argv[0],
-	       conf->network, conf->site, id_text, conf->n_peers, conf->n_peers == 1 ? "" : "s");
+	printf("%s: good: network %s, site %s, site id %s, %u peer%s\n", file, conf->network,
+	       conf->site, id_text, conf->n_peers, conf->n_peers == 1 ? "" : "s");
 	conf_free(conf);
 	return CLI_DONE;
+}
+
+static enum cli_status check_relay(const char *file)
+{
+	struct conf_errors errors;
+	struct relay_conf *conf;
+	char key[KEX_TEXT];
+
+	conf = relay_conf_load(file, &errors);
+	print_errors(&errors);
+	if (!conf)
+		return CLI_USAGE;
+	kex_to_text(key, conf->public_key);
+	printf("%s: good: relay %s, public key %s, access %s, %u network%s\n", file, conf->name,
+	       key, conf->open ? "open" : "configured", conf->n_networks,
+	       conf->n_networks == 1 ? "" : "s");
+	relay_conf_free(conf);
+	return CLI_DONE;
+}
+
+enum cli_status verb_check(const struct cli *cli)
+{
+	const char *file = cli->argv[0];
+
+	return relay_conf_is(file) ? check_relay(file) : check_site(file);
 }

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "core/wire.h"
+
 enum cli_status { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 struct cli_verb;
@@ -25,7 +27,7 @@ struct cli_verb {
 	const char *args;
 	const char *summary;
 	int min, max; /* arguments */
-	bool daemon;  /* asks a running lanspan-bridge */
+	bool daemon;  /* asks a running daemon */
 	enum cli_status (*run)(const struct cli *cli);
 };
 
@@ -47,7 +49,15 @@ enum cli_status verb_show(const struct cli *cli);
 enum cli_status verb_reload(const struct cli *cli);
 enum cli_status verb_peer(const struct cli *cli); /* rekey, disconnect, connect */
 
-/* --- the daemon --- */
+/* --- the daemons --- */
+
+#define INSTANCE_PATH 512
+
+/* The path of an instance's control socket; false when it is too long. */
+bool instance_path(char out[INSTANCE_PATH], const char *name);
+
+/* The name of the only one that runs; what else is printed. */
+enum cli_status instance_only(char out[WIRE_NAME + 1]);
 
 /* Sends the request, whose reference it takes, to the instance, or to the only one
  * that runs.  The answer when it is a yes; otherwise NULL, what went wrong is
@@ -100,8 +110,15 @@ void show_macs(const json_t *answer);
 void show_ports(const json_t *answer);
 void show_drops(const json_t *answer);
 void show_paths(const json_t *answer);
+
+/* Of a relay. */
+void show_relay(const json_t *answer);
+void show_networks(const json_t *answer);
+void show_members(const json_t *answer);
 void show_workers(const json_t *answer);
 
+/* "  name: text"; the text is malloc'd and taken over. */
+void show_line(const char *name, char *text);
 /* malloc'd "1.2 GiB", "3m12s" of a number's member, or "-". */
 char *show_bytes(const json_t *object, const char *name);
 char *show_age(const json_t *object, const char *name);

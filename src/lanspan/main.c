@@ -18,10 +18,11 @@ static const struct cli_verb verbs[] = {
 	{ "keygen", "FILE", "write a new private key, print its public key", 1, 1, false,
 	  verb_keygen },
 	{ "pubkey", "FILE", "print the public key of a private key", 1, 1, false, verb_pubkey },
-	{ "secret", "FILE", "write a new network secret", 1, 1, false, verb_secret },
+	{ "secret", "FILE", "write a new secret, of a network or its access", 1, 1, false,
+	  verb_secret },
 	{ "check", "FILE", "check a configuration file", 1, 1, false, verb_check },
-	{ "show", "[peers|macs|ports|drops|paths|workers] [--json]", "show what a bridge process does", 0,
-	  2, true, verb_show },
+	{ "show", "[peers|macs|ports|paths|workers|networks|members|drops] [--json]",
+	  "show what a bridge process or a relay does", 0, 2, true, verb_show },
 	{ "reload", "", "read the configuration again", 0, 0, true, verb_reload },
 	{ "rekey", "PEER", "agree on new keys with a peer now", 1, 1, true, verb_peer },
 	{ "disconnect", "PEER", "end the session with a peer, and begin none", 1, 1, true,
@@ -53,7 +54,7 @@ static void describe_verb(const struct cli_verb *verb)
 
 static void print_usage(FILE *f)
 {
-	char left[80];
+	char left[100];
 
 	fprintf(f, "usage: lanspan [-i NAME] VERB [ARGUMENT ...]\n\n");
 	for (size_t i = 0; i < COUNT_OF(verbs); i++) {
@@ -63,7 +64,7 @@ static void print_usage(FILE *f)
 		else
 			fprintf(f, "  %-20s  %s\n", left, verbs[i].summary);
 	}
-	fprintf(f, "\n  -i NAME  the instance, when several bridge processes run\n"
+	fprintf(f, "\n  -i NAME  the instance, when several run\n"
 		   "\nSee lanspan(8).\n");
 }
 
@@ -132,7 +133,7 @@ static enum cli_status run(struct cli *cli, const char *name)
 	if (cli->argc > cli->verb->max)
 		return cli_usage(cli, "too many arguments");
 	if (cli->instance && !cli->verb->daemon)
-		return cli_usage(cli, "-i means nothing here: no bridge process is asked");
+		return cli_usage(cli, "-i means nothing here: no running process is asked");
 	if (cli->instance && !conf_instance_valid(cli->instance, strlen(cli->instance)))
 		return cli_usage(cli, "-i: not the name of an instance: must be letters, digits, "
 				      "'.', '_' and '-'");

@@ -7,12 +7,27 @@
 #include "base/log.h"
 #include "cli.h"
 
+/* "all" of a relay is not that of a site. */
+static void show_daemon(const json_t *answer)
+{
+	if (json_object_get(answer, "relay") && !json_object_get(answer, "site"))
+		show_relay(answer);
+	else
+		show_all(answer);
+}
+
 static const struct view {
 	const char *what;
 	void (*print)(const json_t *answer);
 } views[] = {
-	{ "all", show_all },	 { "peers", show_peers }, { "macs", show_macs },
-	{ "ports", show_ports }, { "drops", show_drops }, { "paths", show_paths },
+	{ "all", show_daemon },
+	{ "peers", show_peers },
+	{ "macs", show_macs },
+	{ "ports", show_ports },
+	{ "drops", show_drops },
+	{ "paths", show_paths },
+	{ "networks", show_networks },
+	{ "members", show_members },
 	{ "workers", show_workers },
 };
 
@@ -59,6 +74,12 @@ enum cli_status verb_show(const struct cli *cli)
 		view->print(answer);
 	json_decref(answer);
 	return status;
+}
+
+void show_line(const char *name, char *text)
+{
+	printf("  %s: %s\n", name, text ? text : "-");
+	free(text);
 }
 
 static char *copy(const char *text)

@@ -6,20 +6,13 @@
 
 #include "cli.h"
 
-/* "  name: text"; the text is malloc'd and taken over. */
-static void line(const char *name, char *text)
-{
-	printf("  %s: %s\n", name, text);
-	free(text);
-}
-
-/* The same, but nothing for "-". */
+/* show_line(), but nothing for "-". */
 static void line_if_any(const char *name, char *text)
 {
 	if (strcmp(text, "-") == 0)
 		free(text);
 	else
-		line(name, text);
+		show_line(name, text);
 }
 
 static void head(const char *kind, const json_t *object)
@@ -54,11 +47,11 @@ static void print_site(const json_t *site)
 	char *age = show_age(site, "uptime_s");
 
 	head("site", site);
-	line("network", text_member(site, "network"));
-	line("site id", text_member(site, "site_id"));
-	line("public key", text_member(site, "public_key"));
+	show_line("network", text_member(site, "network"));
+	show_line("site id", text_member(site, "site_id"));
+	show_line("public key", text_member(site, "public_key"));
 	printf("  cipher: %s (%s)\n", cipher, engine);
-	line("listening", show_list(json_object_get(site, "listen"), ", "));
+	show_line("listening", show_list(json_object_get(site, "listen"), ", "));
 	printf("  running: %s, version %s, pid %s\n", age, version, pid);
 	line_if_any("workers", text_member(site, "workers"));
 	free(cipher);
@@ -86,15 +79,15 @@ static void print_port(const json_t *port)
 
 	putchar('\n');
 	head("port", port);
-	line("kind", text_member(port, "kind"));
+	show_line("kind", text_member(port, "kind"));
 	print_state(port, "note");
 	if (strcmp(bridge, "-") != 0) {
 		printf("  bridge: %s, ", bridge);
 		text_print(text_state_colour(joined), joined);
 		putchar('\n');
 	}
-	line("mtu", text_member(port, "mtu"));
-	line("offloads", show_list(json_object_get(port, "offloads"), " "));
+	show_line("mtu", text_member(port, "mtu"));
+	show_line("offloads", show_list(json_object_get(port, "offloads"), " "));
 	line_if_any("offload note", text_member(port, "offload_note"));
 	print_transfer(port, "calls");
 	line_if_any("dropped", show_counts(json_object_get(port, "drops")));
@@ -120,8 +113,8 @@ static void print_peer(const json_t *peer)
 	putchar('\n');
 	head("peer", peer);
 	print_state(peer, "state_text");
-	line("site id", text_member(peer, "site_id"));
-	line("public key", text_member(peer, "public_key"));
+	show_line("site id", text_member(peer, "site_id"));
+	show_line("public key", text_member(peer, "public_key"));
 	line_if_any("endpoint", text_member(peer, "endpoint"));
 	line_if_any("configured", show_list(json_object_get(peer, "addresses"), ", "));
 	line_if_any("path", text_member(peer, "path"));

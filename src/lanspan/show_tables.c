@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
+#include "base/log.h"
 #include "cli.h"
 
 static void add(struct table *table, const json_t *row, const char *name)
@@ -150,6 +152,27 @@ void show_workers(const json_t *answer)
 	table_finish(t, "no workers");
 }
 
+/* "peer paris"; of a relay "network lab", "member lab paris". */
+static char *drop_where(const json_t *row)
+{
+	static const char *const names[] = { "where", "network", "member" };
+	char *text = NULL, *part, *longer;
+
+	for (size_t i = 0; i < COUNT_OF(names); i++) {
+		part = text_member(row, names[i]);
+		if (i > 0 && !json_is_string(json_object_get(row, names[i]))) {
+			free(part);
+			break;
+		}
+		if (asprintf(&longer, "%s%s%s", text ? text : "", text ? " " : "", part) < 0)
+			log_die(CLI_FAILED, "memory is short");
+		free(part);
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
 void show_drops(const json_t *answer)
 {
 	struct table *t = table_new("WHERE|REASON|>COUNT|MEANING");
@@ -158,7 +181,7 @@ void show_drops(const json_t *answer)
 
 	json_array_foreach(json_object_get(answer, "drops"), i, row)
 	{
-		add(t, row, "where");
+		table_add(t, TEXT_PLAIN, drop_where(row));
 		add(t, row, "reason");
 		add(t, row, "count");
 		add(t, row, "text");

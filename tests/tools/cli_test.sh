@@ -186,6 +186,33 @@ bad.conf:8: [bridge] mtu: 99 is out of range: must be 576 to 9000 bytes
 bad.conf:9: [peer paris]: this site'\''s own name: must be another site'\''s'
 is 'check of a bad file: no summary' empty out
 
+# ---- check of a relay's file -------------------------------------------------
+
+run keygen hub.key
+hub=$(cat out)
+cat >hub.conf <<END
+[relay]
+key_file = hub.key
+[network lab]
+access = secret
+secret_file = lab.secret
+END
+run check hub.conf
+is 'check of a relay: status' [ $status -eq 0 ]
+is 'check of a relay: summary' \
+	same out "hub.conf: good: relay hub, public key $hub, access configured, 1 network"
+sed 's/^access.*/access = list/; s/^key_file.*/timeout = 5/' hub.conf >bad.conf
+run check bad.conf
+is 'check of a bad relay: status' [ $status -eq 2 ]
+is 'check of a bad relay: every error' same err \
+	'bad.conf:1: [relay] key_file: missing: must be the file that lanspan keygen wrote
+bad.conf:2: [relay] timeout: 5 is out of range: must be 10 to 3600 seconds
+bad.conf:4: [network lab] access: list: must come with members or members_file
+bad.conf:5: [network lab] secret_file: only for access = secret: change the one or take away the other'
+run check none.conf
+is 'check of no file' [ $status -eq 2 ]
+is 'check of no file: message' same err 'none.conf: No such file or directory'
+
 # The example is a good file as it stands.
 example=$here/../../etc/lanspan.conf
 if [ -e "$example" ]; then
@@ -200,15 +227,28 @@ if [ -e "$example" ]; then
 	is 'the whole example is good' [ $status -eq 0 ]
 	is 'the example knows the defaults' [ "$(grep -c '^;[a-z_]* *=' "$example")" -ge 10 ]
 fi
+example=$here/../../etc/relay.conf
+if [ -e "$example" ]; then
+	cp "$example" example/hub.conf
+	cp hub.key example/
+	cp lab.secret example/lab-access.secret
+	echo "$paris" >example/customers.list
+	run check example/hub.conf
+	is "the relay's example is good" [ $status -eq 0 ]
+	sed 's/^;\([a-z_]* *=\)/\1/' "$example" >example/full.conf
+	run check example/full.conf
+	is "the whole relay's example is good" [ $status -eq 0 ]
+	is "the relay's example knows the defaults" [ "$(grep -c '^;[a-z_]* *=' "$example")" -ge 9 ]
+fi
 
 # ---- which instance ----------------------------------------------------------
 
 run reload
 is 'nobody runs: status' [ $status -eq 1 ]
-is 'nobody runs: message' says err "no bridge process runs: no socket in $tmp/run"
+is 'nobody runs: message' says err "no bridge process or relay runs: no socket in $tmp/run"
 run -i rome reload
 is 'that one does not run: status' [ $status -eq 1 ]
-is 'that one does not run: message' says err 'the bridge process rome does not run'
+is 'that one does not run: message' says err 'lanspan: rome does not run'
 
 run show everything
 is 'nobody runs, and usage is wrong: status' [ $status -eq 2 ]
@@ -236,7 +276,7 @@ start paris
 run reload
 is 'several: status' [ $status -eq 2 ]
 is 'several: named' same err \
-	'lanspan: several bridge processes run: must be chosen by -i NAME, one of berlin paris'
+	'lanspan: several instances run: must be chosen by -i NAME, one of berlin paris'
 is 'several: none is asked' empty requests
 run -i paris reload
 is 'several: -i chooses' [ $status -eq 0 ]
@@ -247,7 +287,27 @@ wait $! 2>/dev/null
 is 'killed: its socket is there' [ -S run/rome.sock ]
 run reload
 is 'killed: it is not among them' same err \
-	'lanspan: several bridge processes run: must be chosen by -i NAME, one of berlin paris'
+	'lanspan: several instances run: must be chosen by -i NAME, one of berlin paris'
+
+# A daemon of another user has a folder of its own.
+mkdir run/hub run/empty
+start hub/hub
+run -i hub reload
+is 'in its own folder: -i finds it' [ $status -eq 0 ]
+run reload
+is 'in its own folder: it is among them' same err \
+	'lanspan: several instances run: must be chosen by -i NAME, one of berlin hub paris'
+start hub
+kill -KILL $!
+wait $! 2>/dev/null
+run -i hub reload
+is 'in its own folder: a dead socket beside it does not matter' [ $status -eq 0 ]
+run reload
+is 'in its own folder: named once' same err \
+	'lanspan: several instances run: must be chosen by -i NAME, one of berlin hub paris'
+LANSPAN_RUNDIR=$tmp/run/hub run reload
+is 'the only one' [ $status -eq 0 ]
+rm -r run/hub
 
 # ---- verbs with a peer, refusals ---------------------------------------------
 
@@ -399,6 +459,54 @@ table drops \
 peer paris  replayed      3  seen before'
 
 cp answer full
+cat >answer <<'END'
+{"ok":true,
+"relay":{"name":"hub","public_key":"AAAA","site_id":"0011","access":"configured","engine":"openssl",
+ "version":"0.1.0","pid":4711,"uptime_s":7384,"listen":["0.0.0.0:7741"],"networks":2,"members":2,
+ "max_members":10000,"timeout_s":60,"limits":{}},
+"networks":[
+ {"name":"lab","access":"secret","configured":true,"members":2,"revision":5,
+  "limits":{"network_members":256},"rx":{"packets":7,"bytes":1048576},
+  "tx":{"packets":9,"bytes":2048},"floods":3,"copies":4,"limited":6,"drops":{"frames":6}},
+ {"name":"x\u001b[2J","access":"open","configured":false,"members":0,"revision":1,
+  "limits":{"network_members":1},"rx":{"packets":0,"bytes":0},
+  "tx":{"packets":0,"bytes":0},"floods":0,"copies":0,"limited":0,"drops":{}}],
+"members":[
+ {"network":"lab","number":1,"name":"paris\u001b]0;evil","public_key":"BBBB","site_id":"bbbb",
+  "address":"203.0.113.7:7741","age_s":192,"last_heard_s":4,"rx":{"packets":7,"bytes":1048576},
+  "tx":{"packets":9,"bytes":2048},"floods":3,"copies":4,"drops":{"auth":2}}],
+"drops":[{"where":"relay","network":null,"member":null,"reason":"mac1","count":3,"text":"no"},
+ {"where":"network","network":"lab","member":null,"reason":"full","count":4,"text":"many"},
+ {"where":"member","network":"lab","member":"rome\u0007","reason":"auth","count":2,"text":"tag"}]}
+END
+run -i berlin show
+is 'show of a relay' same out 'relay: hub
+  public key: AAAA
+  access: configured
+  listening: 0.0.0.0:7741
+  networks: 2
+  members: 2 of at most 10000
+  running: 2h03m, version 0.1.0, pid 4711
+
+NETWORK   ACCESS  MEMBERS  RX PACKETS       RX  TX PACKETS       TX  FLOODS  COPIES  LIMITED  DROPS
+lab       secret    2/256           7  1.0 MiB           9  2.0 KiB       3       4        6  6 frames
+x\x1b[2J  open        0/1           0      0 B           0      0 B       0       0        0  -'
+table networks \
+'NETWORK   ACCESS  MEMBERS  RX PACKETS       RX  TX PACKETS       TX  FLOODS  COPIES  LIMITED  DROPS
+lab       secret    2/256           7  1.0 MiB           9  2.0 KiB       3       4        6  6 frames
+x\x1b[2J  open        0/1           0      0 B           0      0 B       0       0        0  -'
+table members \
+'NETWORK  NUMBER  NAME              SITE ID  ADDRESS             AGE  HEARD  RX PACKETS       RX  TX PACKETS       TX  DROPS
+lab           1  paris\x1b]0;evil  bbbb     203.0.113.7:7741  3m12s     4s           7  1.0 MiB           9  2.0 KiB  2 auth'
+table drops \
+'WHERE                REASON  COUNT  MEANING
+relay                mac1        3  no
+network lab          full        4  many
+member lab rome\x07  auth        2  tag'
+echo '{"ok":true,"networks":[],"members":[]}' >answer
+table networks 'no networks'
+table members 'no members'
+
 echo '{"ok":true,"peers":[],"drops":[]}' >answer
 table peers 'no peers'
 table drops 'nothing was dropped'
