@@ -21,16 +21,18 @@ knows()
 	fi
 }
 
-# text_of SECTION KEY: what lanspan.conf(5) says of the key, on one line
+# text_of WHOSE SECTION KEY: what lanspan.conf(5) says of the key, on one line;
+# WHOSE file: site or relay
 text_of()
 {
-	awk -v section="$1" -v key="$2" '
-	/^\.Ss / { inside = $2 == "[" section "]" || $2 == "[" section }
+	awk -v whose="$1" -v section="$2" -v key="$3" '
+	/^\.Sh / { part = $0 ~ "OF A " toupper(whose) "$"; inside = 0 }
+	/^\.Ss / && part { inside = $2 == "[" section "]" || $2 == "[" section }
 	/^\.(It|El)/ { here = inside && $2 == "Ic" && $3 == key }
 	here { printf "%s ", $0 }' man/lanspan.conf.5
 }
 
-# The table of keys, a line each: section key default min max live
+# keys FILE: its table of keys, a line each: section key default min max live
 keys()
 {
 	awk '
@@ -51,7 +53,7 @@ keys()
 			return ""
 		rest = substr(entry, at + length(start))
 		return substr(rest, 1, match(rest, stop) - 1)
-	}' src/app/conf_keys.c
+	}' "$1"
 }
 
 # says SECTION KEY WHAT TEXT: what the page says of the key has that text
@@ -66,15 +68,23 @@ says()
 	esac
 }
 
-reasons=$(tr '\n' ' ' <src/core/drop.c |
-	grep -oE '\[DROP_[A-Z0-9_]+\] = \{[[:space:]]*"[a-z0-9-]+"' | sed 's/.*"\(.*\)"/\1/')
-for reason in $reasons; do
+# reasons FILE PREFIX: the names in its table of drop reasons
+reasons()
+{
+	tr '\n' ' ' <"$1" |
+		grep -oE "\[$2_[A-Z0-9_]+\\] = \{[[:space:]]*\"[a-z0-9-]+\"" | sed 's/.*"\(.*\)"/\1/'
+}
+for reason in $(reasons src/core/drop.c DROP); do
 	if cat man/lanspan.8 man/lanspan-protocol.7 | grep -qE "^\.It (.* , )?$reason( ,.*)?\$"; then
 		passed=$((passed + 1))
 	else
 		failed=$((failed + 1))
 		echo "FAIL no page tells of the drop reason $reason"
 	fi
+done
+
+for reason in $(reasons src/core/relay_count.c RELAY); do
+	knows lanspan-relay.8 "the drop reason $reason" "^\.It (.* , )?$reason( ,.*)?\$"
 done
 
 verbs=$(sed -n '/^static const struct cli_verb verbs/,/^}/s/^\t{ "\([a-z]*\)".*/\1/p' \
@@ -89,13 +99,25 @@ for member in $members; do
 	knows lanspan.8 "the member $member" "^\.(It )?Em $member( |\$)"
 done
 
-while IFS='|' read -r section key standard min max live; do
-	said=$(text_of "$section" "$key")
+members=$(grep -ohE 'answer_[a-z]+\([a-z]+, "[a-z_]+"' src/app/hub_report.c src/app/answer.c |
+	sed 's/.*"\(.*\)"/\1/' | sort -u)
+of_relay=$(sed -n '/^\.Sh JSON OF A RELAY/,/^\.Sh DROPS/p' man/lanspan.8)
+for member in $members; do
+	if echo "$of_relay" | grep -qE "^\.(It )?Em $member( |\$)"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAIL lanspan.8 does not tell of a relay's member $member"
+	fi
+done
+
+while IFS='|' read -r whose section key standard min max live; do
+	said=$(text_of "$whose" "$section" "$key")
 	says "$section" "$key" 'anything' ".It Ic $key No ="
 	[ -z "$standard" ] || says "$section" "$key" 'the default' "$standard"
 	[ -z "$min" ] || says "$section" "$key" 'the range' "$min to $max"
 	reload=' May change at reload.'
-	[ "$section" != peer ] || reload=
+	case $whose.$section in site.peer | relay.network) reload= ;; esac
 	if [ "$live" = live ]; then
 		says "$section" "$key" 'that it may change' "$reload"
 	else
@@ -108,11 +130,12 @@ while IFS='|' read -r section key standard min max live; do
 		esac
 	fi
 done <<EOF
-$(keys)
+$(keys src/app/conf_keys.c | sed 's/^/site|/')
+$(keys src/app/relay_conf.c | sed 's/^/relay|/')
 EOF
 
 # The tables were read at all.
-[ $passed -ge 100 ] || {
+[ $passed -ge 200 ] || {
 	failed=$((failed + 1))
 	echo "FAIL only $passed things were looked for"
 }
