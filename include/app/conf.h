@@ -20,6 +20,7 @@
 
 #define CONF_LISTEN 8
 #define CONF_PEERS 255
+#define CONF_RELAYS 4
 #define CONF_ADDRESSES 4 /* of one peer */
 #define CONF_HOST 256
 #define CONF_PATH 4096
@@ -35,6 +36,7 @@ struct conf_peer {
 	uint8_t public_key[KEX_KEY];
 	char address[CONF_ADDRESSES][CONF_HOST]; /* "host:port" as written, port filled in later */
 	unsigned n_address;
+	uint8_t secret[KEX_KEY]; /* of a relay: the network's access secret there, or zero */
 };
 
 struct conf {
@@ -45,6 +47,7 @@ struct conf {
 	uint8_t secret[KEX_KEY]; /* all zero without secret_file */
 	bool has_secret;
 	enum cipher cipher;
+	bool trust_secret; /* trust = secret: who relays list and has the secret is a peer */
 	/* [site] */
 	char site[WIRE_NAME + 1];
 	uint8_t private_key[KEX_KEY];
@@ -67,6 +70,9 @@ struct conf {
 	unsigned ageing;      /* seconds, 10 .. 1000000, default 300 */
 	unsigned macs;	      /* addresses in the FDB, 256 .. 1048576, default 16384 */
 	unsigned mac_quota;   /* most addresses per port, default macs / 2 */
+	/* [relay NAME] */
+	struct conf_peer relays[CONF_RELAYS];
+	unsigned n_relays;
 	/* [peer NAME] */
 	struct conf_peer peers[CONF_PEERS];
 	unsigned n_peers;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The configured peers of the bridge process: names, addresses, changes. */
+/* The configured peers and relays of the bridge process: names, addresses, changes. */
 #ifndef APP_NODE_PEERS_H
 #define APP_NODE_PEERS_H
 
@@ -7,6 +7,13 @@
 
 /* Adds a peer and asks for its addresses. */
 void node_peers_add(struct node *node, const struct conf_peer *conf);
+
+/* What is kept of a peer or relay of that number, from now on; asks for its addresses. */
+void node_peers_begin(struct node *node, unsigned number, const struct conf_peer *conf);
+void node_peers_resolve(struct node *node, unsigned number);
+
+/* The addresses of a peer or relay that stays. */
+void node_peers_readdress(struct node *node, struct peer *peer, const struct conf_peer *conf);
 
 /* A resolve_handler; ctx is the struct node. */
 void node_peers_resolved(void *ctx, uint64_t tag, const struct addr *answers, size_t n,
@@ -24,5 +31,20 @@ void node_peers_event(void *ctx, struct peer *peer, enum peer_event event);
  * what, and the status is 2; 0 when it is in force.
  */
 int node_peers_reload(struct node *node, struct conf_errors *why);
+
+#define NODE_PLACE 128 /* "relay NAME, member NUMBER", or an address */
+
+/* Adds the configured relays and asks for their addresses. */
+void node_relays_start(struct node *node);
+
+/* Goes over to what another configuration says of relays. */
+void node_relays_apply(struct node *node, const struct conf *conf);
+
+/* Once a second: addresses of relays that do not answer, addresses of this site,
+ * and peers that were there only because a relay listed them. */
+void node_relays_second(struct node *node);
+
+/* A place as people read it.  Returns out. */
+char *node_relays_place(const struct node *node, const struct addr *addr, char out[NODE_PLACE]);
 
 #endif

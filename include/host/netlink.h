@@ -49,6 +49,10 @@ int netlink_link_set_silent(struct netlink *nl, int index, const char *name);
  * what ICMP said about the path is left aside.  Opens a socket of its own. */
 int netlink_route_mtu(const struct addr *to, unsigned *mtu);
 
+/* The address, without a port, that packets to `to` leave with; its scope is 0.
+ * -ENETUNREACH when there is no route. */
+int netlink_route_source(const struct addr *to, struct addr *source);
+
 /* The descriptor that becomes readable when any link changes. */
 int netlink_monitor_fd(const struct netlink *nl);
 

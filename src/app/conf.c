@@ -80,6 +80,48 @@ static void check_peer(struct conf_reading *r, size_t section, bool have_own)
 				s->name, twin->name, twin->line);
 }
 
+/* A relay is no peer, and no two relays are the same. */
+static void check_relay(struct conf_reading *r, size_t section)
+{
+	const struct conf_section *s = &r->index.sections[section];
+	const struct conf_entry *e = conf_read_entry(r, section, "public_key");
+	const struct conf *c = r->root;
+	const struct conf_peer *relay = &c->relays[s->slot];
+
+	if (!e || bytes_all_zero(relay->public_key, KEX_KEY))
+		return;
+	for (unsigned i = 0; i < s->slot; i++) {
+		if (memcmp(c->relays[i].public_key, relay->public_key, KEX_KEY) == 0)
+			conf_report_add(
+				&r->report, e->line,
+				"[relay %s] public_key: the key of [relay %s], too: must be a "
+				"key of its own",
+				s->name, c->relays[i].name);
+	}
+	for (unsigned i = 0; i < c->n_peers; i++) {
+		if (memcmp(c->peers[i].public_key, relay->public_key, KEX_KEY) == 0)
+			conf_report_add(
+				&r->report, e->line,
+				"[relay %s] public_key: the key of [peer %s], too: must be the "
+				"relay's own",
+				s->name, c->peers[i].name);
+	}
+	if (memcmp(relay->public_key, c->public_key, KEX_KEY) == 0)
+		conf_report_add(&r->report, e->line,
+				"[relay %s] public_key: this site's own key: must be the relay's",
+				s->name);
+}
+
+static void check_trust(struct conf_reading *r)
+{
+	const struct conf *c = r->root;
+
+	if (c->trust_secret && !conf_read_line(r, CONF_NETWORK, "secret_file"))
+		conf_report_add(&r->report, conf_read_line(r, CONF_NETWORK, "trust"),
+				"[network] trust: secret, but there is none: must come with "
+				"secret_file = FILE");
+}
+
 static void check_together(struct conf_reading *r)
 {
 	const struct conf_section *s;
@@ -92,10 +134,13 @@ static void check_together(struct conf_reading *r)
 				"[network] secret_file: holds this site's private key, which other "
 				"sites must never have: must be what lanspan secret wrote");
 	check_bridge(r);
+	check_trust(r);
 	for (size_t i = 0; i < r->index.n_sections; i++) {
 		s = &r->index.sections[i];
 		if (s->kind == CONF_PEER && !s->spare)
 			check_peer(r, i, have_own);
+		if (s->kind == CONF_RELAY && !s->spare)
+			check_relay(r, i);
 	}
 }
 
@@ -126,6 +171,7 @@ void conf_free(struct conf *conf)
 		return;
 	bytes_wipe(conf->secret, sizeof(conf->secret));
 	bytes_wipe(conf->private_key, sizeof(conf->private_key));
+	bytes_wipe(conf->relays, sizeof(conf->relays));
 	free(conf);
 }
 

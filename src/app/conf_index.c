@@ -133,6 +133,10 @@ static void section_rest(const struct conf_index *index, struct conf_section *se
 	if (!type->named && *rest) {
 		conf_report_add(report, section->line, "[%s]: must be just [%s]", title,
 				type->name);
+	} else if (type->named && !*rest && is_foreign(index->grammar, title)) {
+		conf_report_add(report, section->line, "[%s]: needs a name, [%s NAME]: or %s", title,
+				type->name, index->grammar->foreign_hint);
+		section->spare = true;
 	} else if (type->named && !*rest) {
 		conf_report_add(report, section->line, "[%s]: needs a name: [%s NAME]", title,
 				type->name);

@@ -95,7 +95,7 @@ struct conf_grammar {
 #define CONF_UNKNOWN UINT_MAX /* no section of the grammar */
 
 /* Of a site. */
-enum conf_site_section { CONF_NETWORK, CONF_SITE, CONF_BRIDGE, CONF_PEER };
+enum conf_site_section { CONF_NETWORK, CONF_SITE, CONF_BRIDGE, CONF_RELAY, CONF_PEER };
 extern const struct conf_grammar conf_site_grammar;
 
 unsigned conf_section_find(const struct conf_grammar *grammar, const char *name);

@@ -302,6 +302,7 @@ static bool start_peers(struct node *node)
 	}
 	for (unsigned i = 0; i < node->conf->n_peers; i++)
 		node_peers_add(node, &node->conf->peers[i]);
+	node_relays_start(node);
 	error = worker_start(node);
 	if (error)
 		log_error("cannot make the workers' threads: %s", strerror(-error));
@@ -348,6 +349,7 @@ static void every_second(struct node *node, struct instant now)
 	worker_pause(node);
 	offloads_lost(&node->attach.offloads, node->port.lost, now);
 	node_peers_resolve_again(node);
+	node_relays_second(node);
 	if (instant_reached(now, node->attach.retry))
 		node_io_mend(node, now);
 	worker_resume(node);

@@ -61,7 +61,7 @@ void node_peers_resolved(void *ctx, uint64_t tag, const struct addr *answers, si
 	use_answers(node, number);
 }
 
-static void resolve_peer(struct node *node, unsigned number)
+void node_peers_resolve(struct node *node, unsigned number)
 {
 	const struct node_peer *np = &node->peers[number];
 
@@ -79,7 +79,7 @@ void node_peers_resolve_again(struct node *node)
 		const struct peer *peer = node->site.peers.peer[i];
 
 		if (peer && node->peers[i].used && !peer->up)
-			resolve_peer(node, i);
+			node_peers_resolve(node, i);
 	}
 }
 
@@ -87,20 +87,25 @@ void node_peers_add(struct node *node, const struct conf_peer *conf)
 {
 	struct peer *peer = peers_add(&node->site.peers, conf->name, conf->public_key,
 				      node->loop.now);
-	struct node_peer *np;
 
 	if (!peer) {
 		log_error("peer %s: out of memory, left out", conf->name);
 		return;
 	}
-	np = &node->peers[peer->number];
+	node_peers_begin(node, peer->number, conf);
+}
+
+void node_peers_begin(struct node *node, unsigned number, const struct conf_peer *conf)
+{
+	struct node_peer *np = &node->peers[number];
+
 	*np = (struct node_peer){ .used = true,
 				  .generation = np->generation + 1,
 				  .conf = *conf,
 				  .told = { .every = SECONDS(60), .burst = TOLD_BURST },
 				  .moves = { .every = SECONDS(60), .burst = TOLD_BURST },
 				  .refused = { .every = SECONDS(60), .burst = 1 } };
-	resolve_peer(node, peer->number);
+	node_peers_resolve(node, number);
 }
 
 static void remove_peer(struct node *node, struct peer *peer)
@@ -122,8 +127,17 @@ static const struct conf_peer *find_conf(const struct conf *conf, const struct p
 	return NULL;
 }
 
+static bool is_pinned(const struct conf *conf, const struct peer *peer)
+{
+	for (unsigned i = 0; i < conf->n_peers; i++) {
+		if (memcmp(conf->peers[i].public_key, peer->public_key, KEX_KEY) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The addresses of a peer that stays. */
-static void change_addresses(struct node *node, struct peer *peer, const struct conf_peer *conf)
+void node_peers_readdress(struct node *node, struct peer *peer, const struct conf_peer *conf)
 {
 	struct node_peer *np = &node->peers[peer->number];
 
@@ -134,7 +148,7 @@ static void change_addresses(struct node *node, struct peer *peer, const struct 
 	memset(np->n_answers, 0, sizeof(np->n_answers));
 	memset(np->failure, 0, sizeof(np->failure));
 	use_answers(node, peer->number);
-	resolve_peer(node, peer->number);
+	node_peers_resolve(node, peer->number);
 }
 
 static void apply_peers(struct node *node, const struct conf *conf)
@@ -146,9 +160,11 @@ static void apply_peers(struct node *node, const struct conf *conf)
 
 		if (!peers->peer[i])
 			continue;
+		if (peers->peer[i]->dynamic && !is_pinned(conf, peers->peer[i]))
+			continue;
 		found = find_conf(conf, peers->peer[i]);
-		if (found)
-			change_addresses(node, peers->peer[i], found);
+		if (found && !peers->peer[i]->dynamic)
+			node_peers_readdress(node, peers->peer[i], found);
 		else
 			remove_peer(node, peers->peer[i]);
 	}
@@ -205,6 +221,7 @@ int node_peers_reload(struct node *node, struct conf_errors *why)
 	}
 	apply_rest(node, conf);
 	apply_peers(node, conf);
+	node_relays_apply(node, conf);
 	conf_free(node->conf);
 	node->conf = conf;
 	log_info("configuration reloaded: %u peer%s", conf->n_peers,
@@ -226,13 +243,49 @@ static bool may_tell(struct node *node, const struct peer *peer, enum peer_event
 	return true;
 }
 
+/* Those of relays are told by their own words. */
+static void relay_event(struct node *node, struct peer *peer, enum peer_event event,
+			const char *at)
+{
+	uint64_t held;
+
+	switch (event) {
+	case PEER_UP:
+		if (may_tell(node, peer, event))
+			log_info("relay %s: registered at %s", peer->name, at);
+		break;
+	case PEER_DOWN:
+		if (may_tell(node, peer, event))
+			log_warn("relay %s: does not answer any more", peer->name);
+		break;
+	case PEER_LISTED:
+		if (may_tell(node, peer, event))
+			log_info("relay %s: lists %u other sites", peer->name,
+				 link_count(peer->link));
+		break;
+	case PEER_REFUSED:
+		if (log_limit_pass(&node->peers[peer->number].refused, node->loop.now, &held))
+			log_warn("relay %s: its answer is not authentic: is secret_file the one that "
+				 "it has for this network?", peer->name);
+		break;
+	default:
+		break;
+	}
+}
+
 void node_peers_event(void *ctx, struct peer *peer, enum peer_event event)
 {
 	struct node *node = ctx;
-	char text[ADDR_TEXT];
+	char text[NODE_PLACE];
 	uint64_t held;
 
-	addr_format(&peer->endpoint.addr, text);
+	if (!node->peers[peer->number].used)
+		node_peers_begin(node, peer->number, &(struct conf_peer){ 0 });
+	node_relays_place(node, &peer->endpoint.addr, text);
+	if (peer->link) {
+		relay_event(node, peer, event, text);
+		return;
+	}
 	switch (event) {
 	case PEER_UP:
 		if (may_tell(node, peer, event))
@@ -254,12 +307,9 @@ void node_peers_event(void *ctx, struct peer *peer, enum peer_event event)
 		break;
 	case PEER_PATH:
 		if (may_tell(node, peer, event))
-			log_info("peer %s: goes on %s", peer->name,
-				 peer->endpoint.addr.family == ADDR_RELAY ? "through a relay" : text);
+			log_info("peer %s: goes on by %s", peer->name, text);
 		break;
 	case PEER_LISTED:
-		log_info("relay %s: %u members are there", peer->name, link_count(peer->link));
-		break;
 	case PEER_EVENTS:
 		break;
 	case PEER_MTU_DIFFERS:

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "base/mac.h"
+#include "report_parts.h"
 
 static void put(json_t *object, const char *key, json_t *value)
 {
@@ -122,13 +123,6 @@ static json_t *traffic_object(const struct peer_traffic *t)
 	return object;
 }
 
-static void put_place(json_t *object, const char *key, const struct addr *addr)
-{
-	char text[ADDR_TEXT];
-
-	put_text(object, key, addr->family == ADDR_NONE ? NULL : addr_format(addr, text));
-}
-
 static json_t *peer_object(struct node *node, const struct peer *peer)
 {
 	const struct node_peer *np = &node->peers[peer->number];
@@ -140,11 +134,11 @@ static json_t *peer_object(struct node *node, const struct peer *peer)
 	put_text(object, "state", peer_state(peer));
 	put_text(object, "state_text", peer_state_text(np, peer));
 	put_count(object, "port", SWITCH_PEER + peer->number);
-	put_place(object, "endpoint", &peer->endpoint.addr);
+	report_put_place(object, "endpoint", node, &peer->endpoint.addr);
 	for (unsigned i = 0; i < np->conf.n_address; i++)
 		json_array_append_new(addresses, json_string(np->conf.address[i]));
 	put(object, "addresses", addresses);
-	put_text(object, "path", peer->up ? "direct" : NULL);
+	report_put_path(object, node, peer);
 	put(object, "rtt_ms", milliseconds(peer->rtt));
 	put(object, "pmtu", peer->up ? json_integer(peer->pmtu.now_size) : json_null());
 	put(object, "handshake_age_s", age(peer->last_handshake, now));
@@ -296,85 +290,6 @@ static json_t *macs_array(struct node *node)
 	return array;
 }
 
-/* A worker's socket of that number; one that lost UDP_SEGMENT if there is any. */
-static const struct udp *socket_of(const struct node *node, uint8_t number)
-{
-	for (unsigned i = 1; i < node->n_workers; i++) {
-		if (!node->workers[i].sockets[number].udp.gso)
-			return &node->workers[i].sockets[number].udp;
-	}
-	return &node->workers[0].sockets[number].udp;
-}
-
-static void append_path(struct node *node, json_t *array, const struct peer *peer,
-			const struct peer_candidate *at, bool in_use)
-{
-	static const char *const states[] = { [PMTU_STATE_BASE] = "base",
-					      [PMTU_STATE_SEARCH] = "searching",
-					      [PMTU_STATE_DONE] = "found" };
-	const struct udp *udp = socket_of(node, at->socket);
-	json_t *object = json_object();
-	char note[OFFLOADS_NOTE];
-
-	put_text(object, "peer", peer->name);
-	put_place(object, "local", &udp->local);
-	put_place(object, "remote", &at->addr);
-	put_text(object, "state", in_use ? "in use" : "configured");
-	put(object, "pmtu", in_use ? json_integer(peer->pmtu.now_size) : json_null());
-	put_text(object, "pmtu_state", in_use ? states[peer->pmtu.state] : NULL);
-	put(object, "rtt_ms", in_use ? milliseconds(peer->rtt) : json_null());
-	put(object, "gso", json_boolean(udp->gso));
-	offloads_gso_note(udp, note);
-	put_text(object, "gso_note", udp->gso ? NULL : note);
-	json_array_append_new(array, object);
-}
-
-static void append_failed(struct node *node, json_t *array, const struct peer *peer)
-{
-	const struct node_peer *np = &node->peers[peer->number];
-
-	for (unsigned i = 0; i < np->conf.n_address; i++) {
-		json_t *object;
-
-		if (np->n_answers[i])
-			continue;
-		object = json_object();
-		put_text(object, "peer", peer->name);
-		put_text(object, "local", NULL);
-		put_text(object, "remote", np->conf.address[i]);
-		put_text(object, "state", np->failure[i][0] ? "failed" : "resolving");
-		put(object, "pmtu", json_null());
-		put(object, "pmtu_state", json_null());
-		put(object, "rtt_ms", json_null());
-		put(object, "gso", json_false());
-		put(object, "gso_note", json_null());
-		json_array_append_new(array, object);
-	}
-}
-
-static json_t *paths_array(struct node *node)
-{
-	json_t *array = json_array();
-
-	for (unsigned i = 0; i < node->site.peers.top; i++) {
-		const struct peer *peer = node->site.peers.peer[i];
-
-		if (!peer)
-			continue;
-		if (peer->endpoint.addr.family != ADDR_NONE)
-			append_path(node, array, peer, &peer->endpoint, peer->up);
-		for (unsigned k = 0; k < peer->n_candidates; k++) {
-			const struct peer_candidate *c = &peer->candidates[k];
-
-			if (c->socket != peer->endpoint.socket ||
-			    !addr_equal(&c->addr, &peer->endpoint.addr))
-				append_path(node, array, peer, c, false);
-		}
-		append_failed(node, array, peer);
-	}
-	return array;
-}
-
 static void append_drops(json_t *array, const char *kind, const char *name,
 			 const struct drops *drops)
 {
@@ -404,6 +319,12 @@ static json_t *drops_array(struct node *node)
 		if (peer)
 			append_drops(array, "peer", peer->name, &peer->drops);
 	}
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		const struct link *link = node->site.peers.link[i];
+
+		if (link)
+			append_drops(array, "relay", link->peer->name, &link->peer->drops);
+	}
 	return array;
 }
 
@@ -431,7 +352,8 @@ static const struct {
 	      { "ports", ports_array },
 	      { "macs", macs_array },
 	      { "workers", workers_array },
-	      { "paths", paths_array },
+	      { "paths", report_paths },
+	      { "relays", report_relays },
 	      { "drops", drops_array } };
 
 static bool is_known(const char *what)

@@ -365,34 +365,42 @@ bool netlink_monitor_drain(struct netlink *nl)
 	return changed;
 }
 
-static int read_route_link(const struct nlmsghdr *nlh, void *ctx)
+/* A route: the link it leaves by, and the address that it leaves with. */
+struct route {
+	int index;
+	struct addr source;
+};
+
+static int read_route(const struct nlmsghdr *nlh, void *ctx)
 {
 	const struct nlattr *attr;
-	int *index = ctx;
+	struct route *route = ctx;
 
 	if (nlh->nlmsg_type != RTM_NEWROUTE ||
 	    mnl_nlmsg_get_payload_len(nlh) < sizeof(struct rtmsg))
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, nlh, sizeof(struct rtmsg))
 	{
+		uint16_t len = mnl_attr_get_payload_len(attr);
+
 		if (mnl_attr_get_type(attr) == RTA_OIF)
-			*index = (int)attr_u32(attr);
+			route->index = (int)attr_u32(attr);
+		if (mnl_attr_get_type(attr) != RTA_PREFSRC || (len != 4 && len != 16))
+			continue;
+		route->source.family = len == 4 ? ADDR_IPV4 : ADDR_IPV6;
+		memcpy(route->source.ip, mnl_attr_get_payload(attr), len);
 	}
 	return MNL_CB_OK;
 }
 
-int netlink_route_mtu(const struct addr *to, unsigned *mtu)
+static int find_route(struct mnl_socket *s, const struct addr *to, struct route *route)
 {
 	size_t len = to->family == ADDR_IPV6 ? 16 : 4;
-	struct netlink_link link = { 0 };
-	struct mnl_socket *s;
 	struct rtmsg *rtm;
 	struct request r;
-	int index = 0, error;
+	int error;
 
-	s = socket_open(0);
-	if (!s)
-		return -errno;
+	*route = (struct route){ 0 };
 	request_start(&r, RTM_GETROUTE, 0);
 	rtm = mnl_nlmsg_put_extra_header(r.nlh, sizeof(*rtm));
 	rtm->rtm_family = to->family == ADDR_IPV6 ? AF_INET6 : AF_INET;
@@ -400,11 +408,40 @@ int netlink_route_mtu(const struct addr *to, unsigned *mtu)
 	mnl_attr_put(r.nlh, RTA_DST, len, to->ip);
 	if (to->scope)
 		mnl_attr_put_u32(r.nlh, RTA_OIF, to->scope);
-	error = exchange(s, &r, 1, read_route_link, &index);
-	if (!error && !index)
-		error = -ENETUNREACH;
+	error = exchange(s, &r, 1, read_route, route);
+	return !error && !route->index ? -ENETUNREACH : error;
+}
+
+int netlink_route_source(const struct addr *to, struct addr *source)
+{
+	struct mnl_socket *s = socket_open(0);
+	struct route route;
+	int error;
+
+	if (!s)
+		return -errno;
+	error = find_route(s, to, &route);
+	mnl_socket_close(s);
+	if (!error && route.source.family != to->family)
+		error = -EADDRNOTAVAIL;
+	if (!error)
+		*source = route.source;
+	return error;
+}
+
+int netlink_route_mtu(const struct addr *to, unsigned *mtu)
+{
+	struct netlink_link link = { 0 };
+	struct mnl_socket *s = socket_open(0);
+	struct route route;
+	struct request r;
+	int error;
+
+	if (!s)
+		return -errno;
+	error = find_route(s, to, &route);
 	if (!error) {
-		request_link(&r, RTM_GETLINK, 0, index);
+		request_link(&r, RTM_GETLINK, 0, route.index);
 		error = exchange(s, &r, 2, read_link, &link);
 	}
 	mnl_socket_close(s);

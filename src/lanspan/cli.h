@@ -110,6 +110,7 @@ void show_macs(const json_t *answer);
 void show_ports(const json_t *answer);
 void show_drops(const json_t *answer);
 void show_paths(const json_t *answer);
+void show_relays(const json_t *answer);
 
 /* Of a relay. */
 void show_relay(const json_t *answer);

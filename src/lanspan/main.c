@@ -21,7 +21,7 @@ static const struct cli_verb verbs[] = {
 	{ "secret", "FILE", "write a new secret, of a network or its access", 1, 1, false,
 	  verb_secret },
 	{ "check", "FILE", "check a configuration file", 1, 1, false, verb_check },
-	{ "show", "[peers|macs|ports|paths|workers|networks|members|drops] [--json]",
+	{ "show", "[peers|macs|ports|paths|relays|workers|networks|members|drops] [--json]",
 	  "show what a bridge process or a relay does", 0, 2, true, verb_show },
 	{ "reload", "", "read the configuration again", 0, 0, true, verb_reload },
 	{ "rekey", "PEER", "agree on new keys with a peer now", 1, 1, true, verb_peer },

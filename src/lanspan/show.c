@@ -29,6 +29,7 @@ static const struct view {
 	{ "networks", show_networks },
 	{ "members", show_members },
 	{ "workers", show_workers },
+	{ "relays", show_relays },
 };
 
 /* "all" is the view without an argument. */

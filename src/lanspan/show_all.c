@@ -105,6 +105,22 @@ static void print_ago(const char *name, const json_t *object, const char *member
 	free(age);
 }
 
+static void print_relay(const json_t *relay)
+{
+	putchar('\n');
+	head("relay", relay);
+	print_state(relay, "state_text");
+	show_line("public key", text_member(relay, "public_key"));
+	line_if_any("endpoint", text_member(relay, "endpoint"));
+	line_if_any("configured", show_list(json_object_get(relay, "addresses"), ", "));
+	line_if_any("sees us at", text_member(relay, "observed"));
+	line_if_any("member number", text_member(relay, "member"));
+	show_line("other members", text_member(relay, "members"));
+	line_if_any("round trip", show_rtt(relay, "rtt_ms"));
+	print_ago("latest handshake", relay, "handshake_age_s");
+	print_ago("last heard", relay, "last_heard_s");
+}
+
 static void print_peer(const json_t *peer)
 {
 	char *n[3] = { text_member(peer, "handshakes"), text_member(peer, "rekeys"),
@@ -118,6 +134,7 @@ static void print_peer(const json_t *peer)
 	line_if_any("endpoint", text_member(peer, "endpoint"));
 	line_if_any("configured", show_list(json_object_get(peer, "addresses"), ", "));
 	line_if_any("path", text_member(peer, "path"));
+	line_if_any("relay", text_member(peer, "relay"));
 	line_if_any("round trip", show_rtt(peer, "rtt_ms"));
 	line_if_any("path mtu", text_member(peer, "pmtu"));
 	print_ago("latest handshake", peer, "handshake_age_s");
@@ -136,5 +153,6 @@ void show_all(const json_t *answer)
 
 	print_site(json_object_get(answer, "site"));
 	json_array_foreach(json_object_get(answer, "ports"), i, object) print_port(object);
+	json_array_foreach(json_object_get(answer, "relays"), i, object) print_relay(object);
 	json_array_foreach(json_object_get(answer, "peers"), i, object) print_peer(object);
 }

@@ -113,13 +113,14 @@ void show_macs(const json_t *answer)
 
 void show_paths(const json_t *answer)
 {
-	struct table *t = table_new("PEER|LOCAL|REMOTE|STATE|>PMTU|PROBING|>RTT|GSO");
+	struct table *t = table_new("PEER|PATH|LOCAL|REMOTE|STATE|>PMTU|PROBING|>RTT|GSO");
 	json_t *row;
 	size_t i;
 
 	json_array_foreach(json_object_get(answer, "paths"), i, row)
 	{
 		add(t, row, "peer");
+		add(t, row, "path");
 		add(t, row, "local");
 		add(t, row, "remote");
 		add_state(t, row, "state");
@@ -150,6 +151,26 @@ void show_workers(const json_t *answer)
 		add(t, row, "sends");
 	}
 	table_finish(t, "no workers");
+}
+
+void show_relays(const json_t *answer)
+{
+	struct table *t = table_new("RELAY|STATE|ENDPOINT|>MEMBER|SEEN AT|>OTHERS|>RTT|>HEARD");
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "relays"), i, row)
+	{
+		add(t, row, "name");
+		add_state(t, row, "state");
+		add(t, row, "endpoint");
+		add(t, row, "member");
+		add(t, row, "observed");
+		add(t, row, "members");
+		table_add(t, TEXT_PLAIN, show_rtt(row, "rtt_ms"));
+		table_add(t, TEXT_PLAIN, show_age(row, "last_heard_s"));
+	}
+	table_finish(t, "no relays");
 }
 
 /* "peer paris"; of a relay "network lab", "member lab paris". */

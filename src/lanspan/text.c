@@ -108,7 +108,9 @@ enum text_colour text_state_colour(const char *state)
 		{ "joined", TEXT_GREEN },     { "connecting", TEXT_YELLOW },
 		{ "resolving", TEXT_YELLOW }, { "down", TEXT_RED },
 		{ "absent", TEXT_RED },	      { "disconnected", TEXT_RED },
-		{ "failed", TEXT_RED },	      { "missing", TEXT_RED },
+		{ "failed", TEXT_RED },	      { "registered", TEXT_GREEN },
+		{ "calling", TEXT_YELLOW },   { "answered", TEXT_GREEN },
+			      { "missing", TEXT_RED },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(table); i++)

@@ -27,9 +27,26 @@ static void test_structure(void **state)
 		  "8: [peer paris: the section's name must end with ']'\n" },
 		{ NETWORK SITE "[bridge] tap = span0\ntap = span0\n",
 		  "6: [bridge]: \"tap = span0\" after the section: must be alone\n" },
+		{ GOOD "[moon hub]\naddress = x\n",
+		  "8: [moon hub]: unknown section: there are [network], [site], [bridge], [relay "
+		  "NAME] and [peer NAME]\n" },
 		{ GOOD "[relay hub]\naddress = x\n",
-		  "8: [relay hub]: unknown section: there are [network], [site], [bridge] and "
-		  "[peer NAME]\n" },
+		  "8: [relay hub] public_key: missing: must be the key that lanspan keygen printed "
+		  "at the relay\n" },
+		{ GOOD "[relay hub]\npublic_key = @1\n",
+		  "8: [relay hub] address: missing: must be where the relay listens, like "
+		  "relay.example.net:7741\n" },
+		{ GOOD "[relay hub]\npublic_key = @1\naddress = x\n[relay two]\n"
+		       "public_key = @1\naddress = y\n",
+		  "12: [relay two] public_key: the key of [relay hub], too: must be a key of its "
+		  "own\n" },
+		{ GOOD "[relay hub]\npublic_key = @1\naddress = x\n[peer paris]\n"
+		       "public_key = @1\n",
+		  "9: [relay hub] public_key: the key of [peer paris], too: must be the relay's "
+		  "own\n" },
+		{ "[network]\nname = lab\ntrust = secret\n" SITE BRIDGE,
+		  "3: [network] trust: secret, but there is none: must come with secret_file = "
+		  "FILE\n" },
 		{ "[netwrok]\nname = lab\n" SITE BRIDGE,
 		  "1: [netwrok]: unknown section: did you mean [network]?\n" },
 		{ "[Network]\nname = lab\n" SITE BRIDGE,
@@ -42,8 +59,8 @@ static void test_structure(void **state)
 		{ GOOD "[peer Paris]\npublic_key = @1\n",
 		  "8: [peer Paris]: \"Paris\" is not a name: must be 1 to 63 of a-z 0-9 . _ -\n" },
 		{ GOOD "[]\nx = y\n",
-		  "8: []: unknown section: there are [network], [site], [bridge] and [peer "
-		  "NAME]\n" },
+		  "8: []: unknown section: there are [network], [site], [bridge], [relay NAME] "
+		  "and [peer NAME]\n" },
 	};
 
 	(void)state;
@@ -417,8 +434,8 @@ static void test_all_errors_in_line_order(void **state)
 		"printed at that site\n"
 		"12: [peer c] adress: unknown key: did you mean address?\n"
 		"12: [peer c] address: \"y:0\": the port must be 1 to 65535\n"
-		"13: [moon]: unknown section: there are [network], [site], [bridge] and "
-		"[peer NAME]\n"
+		"13: [moon]: unknown section: there are [network], [site], [bridge], [relay NAME] "
+		"and [peer NAME]\n"
 		" [network] name: missing: must be a name, the same at every site\n");
 }
 

@@ -518,7 +518,7 @@ static void test_wrong_program(void **state)
 	conf_put_file(conf_path("berlin.conf"), RELAY, strlen(RELAY));
 	assert_null(conf_load(conf_path("berlin.conf"), &conf_errors));
 	assert_non_null(strstr(conf_errors.lines[0],
-			       "1: [relay]: unknown section: this is the file "
+			       "1: [relay]: needs a name, [relay NAME]: or this is the file "
 			       "of a relay: it is for lanspan-relay"));
 }
 

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* The report's part about paths and relays; for src/app/report*.c alone. */
+#ifndef APP_REPORT_PARTS_H
+#define APP_REPORT_PARTS_H
+
+#include "app/answer.h"
+#include "app/report.h"
+
+json_t *report_paths(struct node *node);
+json_t *report_relays(struct node *node);
+
+/* "path": direct, relayed or null; "relay": its name or null. */
+void report_put_path(json_t *object, const struct node *node, const struct peer *peer);
+
+/* An address, or the member of a relay; null when there is none. */
+void report_put_place(json_t *object, const char *key, const struct node *node,
+		      const struct addr *addr);
+
+#endif
