@@ -70,6 +70,7 @@ struct relay_member {
 	uint32_t network_id;
 	uint32_t number;		  /* in its network; 0 before the first packet */
 	uint32_t key_chain, number_chain; /* places + 1, 0 at the end */
+	uint32_t bucket;		  /* of the table by key */
 	uint8_t public_key[KEX_KEY];
 	char name[WIRE_NAME + 1], next_name[WIRE_NAME + 1]; /* that of the NEXT key's call */
 	uint8_t context_in[KEYS_CONTEXT], context_out[KEYS_CONTEXT];

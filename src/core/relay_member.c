@@ -127,6 +127,7 @@ struct relay_member *relay_member_new(struct relay_members *ms, struct relay_net
 	m->network = network;
 	m->network_id = network_id;
 	memcpy(m->public_key, public_key, KEX_KEY);
+	m->bucket = (uint32_t)(bucket - ms->by_key);
 	m->key_chain = *bucket;
 	*bucket = relay_member_place(ms, m) + 1;
 	identity_id(id, public_key);
@@ -149,7 +150,7 @@ void relay_member_set_number(struct relay_members *ms, struct relay_member *m, u
 
 void relay_member_forget(struct relay_members *ms, struct relay_member *m)
 {
-	uint32_t *at = key_bucket(ms, m->network_id, m->public_key);
+	uint32_t *at = &ms->by_key[m->bucket];
 	uint32_t place = relay_member_place(ms, m) + 1;
 
 	while (*at != place)

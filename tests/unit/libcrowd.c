@@ -380,7 +380,7 @@ void crowd_run(struct crowd *c, int64_t us)
 
 struct relay_setup crowd_setup(void)
 {
-	return (struct relay_setup){ .private_key = { 7 },
+	return (struct relay_setup){ .private_key = { 0, 7 },
 				     .name = "hub",
 				     .max_members = 10000,
 				     .open = true,
