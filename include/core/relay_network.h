@@ -5,8 +5,8 @@
  *
  * A revision counts every change of a list, and begins at random, so that who
  * comes with one from before a restart is told to begin anew.  Members that went
- * are remembered for RELAY_GONE further ones, and so long their numbers stay
- * theirs.
+ * are remembered for RELAY_GONE further ones, or until there is no other number
+ * left, and so long their numbers stay theirs.
  */
 #ifndef CORE_RELAY_NETWORK_H
 #define CORE_RELAY_NETWORK_H
@@ -23,7 +23,6 @@
 #include "core/relay_member.h"
 
 #define RELAY_GONE 64
-#define RELAY_NUMBERS (WIRE_MEMBERS_MAX + RELAY_GONE)
 
 struct relay_network {
 	bool used, configured;
@@ -35,15 +34,15 @@ struct relay_network {
 	char name[WIRE_NAME + 1];
 	uint32_t id, chain; /* chain: id + 1 of the next in the table or among the free */
 
-	uint32_t members, calling;    /* with a number, and without one yet */
-	uint32_t top;		      /* the highest number ever given */
-	uint32_t revision, forgotten; /* forgotten: of the last tombstone that went */
-	struct list changed, told;    /* members by their last change, and last NOTICE */
-	uint64_t numbers[(RELAY_NUMBERS + 63) / 64]; /* in use, of members and tombstones */
+	uint32_t members, calling;		 /* with a number, and without one yet */
+	uint32_t top;				 /* the highest number ever given */
+	uint32_t revision, forgotten;		 /* forgotten: of the last tombstone that went */
+	struct list changed, told;		 /* members by their last change, and last NOTICE */
+	uint64_t numbers[WIRE_MEMBERS_MAX / 64]; /* in use, of members and tombstones */
 	struct {
 		uint32_t number, revision;
-	} gone[RELAY_GONE]; /* a ring */
-	uint32_t n_gone;    /* ever */
+	} gone[RELAY_GONE];	       /* a ring of tombstones */
+	uint32_t first_gone, end_gone; /* counted from the beginning of time */
 
 	struct list waiting; /* in the relay's list while NOTICEs are due */
 	struct instant tell_at;

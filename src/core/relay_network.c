@@ -122,7 +122,17 @@ bool relay_network_full(const struct relay_network *net)
 
 /* ---- the list ---- */
 
-static uint32_t take_number(struct relay_network *net)
+/* The oldest tombstone goes, and its number is free. */
+static void forget_gone(struct relay_network *net)
+{
+	uint32_t at = net->first_gone++ % RELAY_GONE, number = net->gone[at].number;
+
+	net->forgotten = net->gone[at].revision;
+	net->numbers[(number - 1) / 64] &= ~((uint64_t)1 << (number - 1) % 64);
+}
+
+/* The lowest free one, or 0. */
+static uint32_t free_number(struct relay_network *net)
 {
 	for (uint32_t i = 0; i < COUNT_OF(net->numbers); i++) {
 		uint32_t bit;
@@ -134,12 +144,18 @@ static uint32_t take_number(struct relay_network *net)
 		net->top = MAX(net->top, i * 64 + bit + 1);
 		return i * 64 + bit + 1;
 	}
-	return 0; /* not before there are more members and tombstones than may be */
+	return 0;
 }
 
-static void give_number_back(struct relay_network *net, uint32_t number)
+/* There are fewer members than numbers. */
+static uint32_t take_number(struct relay_network *net)
 {
-	net->numbers[(number - 1) / 64] &= ~((uint64_t)1 << (number - 1) % 64);
+	uint32_t number = free_number(net);
+
+	if (number)
+		return number;
+	forget_gone(net);
+	return free_number(net);
 }
 
 void relay_network_changed(struct relay_network *net, struct relay_member *m)
@@ -159,12 +175,11 @@ void relay_network_join(struct relay_network *net, struct relay_members *ms, str
 
 void relay_network_leave(struct relay_network *net, struct relay_member *m)
 {
-	uint32_t at = net->n_gone++ % RELAY_GONE;
+	uint32_t at;
 
-	if (net->n_gone > RELAY_GONE) {
-		net->forgotten = net->gone[at].revision;
-		give_number_back(net, net->gone[at].number);
-	}
+	if (net->end_gone - net->first_gone == RELAY_GONE)
+		forget_gone(net);
+	at = net->end_gone++ % RELAY_GONE;
 	net->gone[at].number = m->number;
 	net->gone[at].revision = ++net->revision;
 	net->members--;
@@ -177,7 +192,7 @@ void relay_network_leave(struct relay_network *net, struct relay_member *m)
 struct entries {
 	const struct relay_network *net;
 	const struct list *member; /* the next one, or the list's head */
-	uint32_t gone;		   /* the next one, counted as n_gone counts */
+	uint32_t gone;		   /* the next one, counted as end_gone counts */
 };
 
 static const struct relay_member *member_at(const struct list *node)
@@ -188,12 +203,11 @@ static const struct relay_member *member_at(const struct list *node)
 /* What changed after that revision. */
 static struct entries entries_after(const struct relay_network *net, uint32_t revision)
 {
-	struct entries e = { net, &net->changed, net->n_gone };
-	uint32_t oldest = net->n_gone > RELAY_GONE ? net->n_gone - RELAY_GONE : 0;
+	struct entries e = { net, &net->changed, net->end_gone };
 
 	while (e.member->prev != &net->changed && member_at(e.member->prev)->changed > revision)
 		e.member = e.member->prev;
-	while (e.gone > oldest && net->gone[(e.gone - 1) % RELAY_GONE].revision > revision)
+	while (e.gone > net->first_gone && net->gone[(e.gone - 1) % RELAY_GONE].revision > revision)
 		e.gone--;
 	return e;
 }
@@ -203,7 +217,7 @@ static struct entries entries_after(const struct relay_network *net, uint32_t re
 static uint32_t entries_next(struct entries *e, const struct relay_member **m, uint32_t *gone)
 {
 	const struct relay_network *net = e->net;
-	bool members = e->member != &net->changed, tombs = e->gone < net->n_gone;
+	bool members = e->member != &net->changed, tombs = e->gone < net->end_gone;
 	uint32_t at = e->gone % RELAY_GONE;
 
 	*m = NULL;
@@ -254,14 +268,14 @@ size_t relay_network_list(const struct relay_network *net, uint32_t reached, uin
 	reached = reset ? 0 : reached;
 	e = entries_after(net, reached);
 	if (reset)
-		e.gone = net->n_gone;
+		e.gone = net->end_gone;
 	while (count < UINT8_MAX && w.left >= WIRE_MEMBER_LEN + WIRE_NAME &&
 	       (revision = entries_next(&e, &m, &gone)) != 0) {
 		write_entry(&w, m, gone);
 		reached = revision;
 		count++;
 	}
-	if (e.member == &net->changed && e.gone == net->n_gone)
+	if (e.member == &net->changed && e.gone == net->end_gone)
 		reached = net->revision;
 	be32_put(out, net->revision);
 	be32_put(out + 4, reached);

@@ -242,8 +242,8 @@ static void test_numbers(void **state)
 	crowd_free(c);
 }
 
-/* A network of as many members as may be keeps numbers for all of them, and for those
- * that go. */
+/* In a network of as many members as may be, numbers of those that went are given again
+ * when there are no others; who asks for changes since then begins anew. */
 static void test_a_full_network(void **state)
 {
 	struct relay_networks ns;
@@ -251,7 +251,7 @@ static void test_a_full_network(void **state)
 	struct rand_seeded rand;
 	struct relay_network *net;
 	struct relay_member *m[WIRE_MEMBERS_MAX];
-	uint8_t key[KEX_KEY] = { 0 }, id[8] = { 0 };
+	uint8_t key[KEX_KEY] = { 0 }, id[8] = { 0 }, list[WIRE_RELAY_DATAGRAM];
 
 	(void)state;
 	assert_true(aead_start());
@@ -259,15 +259,19 @@ static void test_a_full_network(void **state)
 	assert_true(relay_members_init(&ms, 5000, ns.rand));
 	net = relay_network_new(&ns, "full");
 	for (uint32_t round = 0; round < 3; round++) {
+		uint32_t before = net->revision;
+
 		for (uint32_t i = 0; i < WIRE_MEMBERS_MAX; i++) {
 			assert_false(relay_network_full(net));
 			be32_put(key, i + round);
 			m[i] = relay_member_new(&ms, net, net->id, key, id);
 			relay_network_join(net, &ms, m[i]);
-			assert_in_range(m[i]->number, 1, RELAY_NUMBERS);
+			assert_in_range(m[i]->number, 1, WIRE_MEMBERS_MAX);
 			assert_ptr_equal(relay_member_numbered(&ms, net->id, m[i]->number), m[i]);
 		}
 		assert_true(relay_network_full(net));
+		assert_true(relay_network_list(net, before - 1, 0, list, sizeof(list)) > 1000);
+		assert_int_equal(list[8], WIRE_MEMBERS_RESET);
 		for (uint32_t i = 0; i < WIRE_MEMBERS_MAX; i++) {
 			relay_network_leave(net, m[i]);
 			relay_member_forget(&ms, m[i]);
