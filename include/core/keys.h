@@ -46,6 +46,7 @@ struct keypair {
 struct keys {
 	struct keypair slot[KEYS_SLOTS];
 	struct keypair *current; /* NULL: no session */
+	uint8_t kind;		 /* of what keys_seal makes: WIRE_DATA, or a site's own floods */
 	uint8_t context_out[KEYS_CONTEXT];
 	uint8_t context_in[KEYS_CONTEXT];
 };

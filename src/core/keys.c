@@ -30,6 +30,7 @@ bool keys_init(struct keys *k, enum cipher cipher, const char *network, const ui
 	       const uint8_t peer_id[8])
 {
 	memset(k, 0, sizeof(*k));
+	k->kind = WIRE_DATA;
 	keys_context(k->context_out, network, own_id, peer_id);
 	keys_context(k->context_in, network, peer_id, own_id);
 	for (unsigned i = 0; i < KEYS_SLOTS; i++) {
@@ -202,7 +203,7 @@ static void seal(struct keys *k, uint32_t low, const uint8_t *in, size_t len, ui
 	uint8_t *header = aad + KEYS_CONTEXT;
 
 	memcpy(aad, k->context_out, KEYS_CONTEXT);
-	be32_put(header, (uint32_t)WIRE_DATA << 24 | low);
+	be32_put(header, (uint32_t)k->kind << 24 | low);
 	be32_put(header + 4, kp->remote_index);
 	be64_put(header + 8, kp->counter);
 	if (aead_seal(&kp->seal, kp->counter, aad, sizeof(aad), in, len, out + WIRE_DATA_HEADER))
@@ -214,7 +215,7 @@ static void seal(struct keys *k, uint32_t low, const uint8_t *in, size_t len, ui
 
 void keys_seal(struct keys *k, uint8_t lane, const uint8_t *in, size_t len, uint8_t *out)
 {
-	seal(k, lane, in, len, out);
+	seal(k, k->kind == WIRE_DATA ? lane : 0, in, len, out);
 }
 
 void keys_seal_flags(struct keys *k, uint8_t flags, const uint8_t *in, size_t len, uint8_t *out)
