@@ -28,6 +28,7 @@ enum drop {
 	DROP_EXPIRED,	    /* key past its time */
 	DROP_RECORD,	    /* authentic, but the records inside make no sense */
 	DROP_JOIN,	    /* part of a cut frame whose other part did not come in time */
+	DROP_FLOOD,	    /* broadcast under a key that was not handed over */
 	DROP_DISCONNECTED,  /* the peer is disconnected by command */
 	DROP_RUNT,	    /* frame shorter than 14 bytes */
 	DROP_OVERSIZE,	    /* frame longer than the limit */

@@ -16,6 +16,7 @@
 #include "base/list.h"
 #include "core/cookie.h"
 #include "core/drop.h"
+#include "core/flood.h"
 #include "core/identity.h"
 #include "core/keys.h"
 #include "core/link.h"
@@ -110,6 +111,7 @@ struct peer {
 	struct addr doubt_at;	    /* that path */
 
 	struct keys keys;
+	struct flood_peer flood;
 	struct pack pack;
 	struct unpack unpack;
 	struct pmtu pmtu;
@@ -136,7 +138,8 @@ struct peer {
 	struct list to_flush; /* in its owner's list while unpack is pending */
 	const struct peer_owner *owner;
 	struct instant now; /* of the batch being handled */
-	uint32_t unpacking; /* local index of the key of the datagram being unpacked */
+	uint32_t unpacking; /* of the datagram being unpacked: its key's local index, or of a
+			     * FLOOD what peer_flood_index says */
 };
 
 /* Makes a peer; NULL when memory is short.  The owner outlives it. */
@@ -163,6 +166,18 @@ void peer_session_end(struct peer *peer, int64_t wait, struct instant now);
 static inline bool peer_has_session(const struct peer *peer)
 {
 	return peer->keys.current;
+}
+
+/* Stands for a flood key where local indices stand, and is never one of the peer:
+ * they have its number there. */
+static inline uint32_t peer_flood_index(const struct peer *peer, uint32_t id, unsigned key)
+{
+	return id << 12 | (uint32_t)(peer->number ^ 1) << KEYS_SLOT_BITS | key;
+}
+
+static inline bool peer_unpacks_flood(const struct peer *peer)
+{
+	return (peer->unpacking & 0xfff) >> KEYS_SLOT_BITS != peer->number;
 }
 
 static inline void peer_drop(struct peer *peer, enum drop reason)

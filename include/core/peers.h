@@ -19,6 +19,7 @@
 #include "base/list.h"
 #include "core/cookie.h"
 #include "core/drop.h"
+#include "core/flood.h"
 #include "core/identity.h"
 #include "core/limit.h"
 #include "core/link.h"
@@ -68,6 +69,8 @@ struct peers {
 	struct addr local[PEERS_LOCALS];
 	unsigned n_local;
 	bool admit; /* members that a relay lists become peers */
+	struct flood flood;
+	struct flood_hold hold;
 	struct list to_close, to_flush;
 	unsigned n_to_close;
 	struct cookie_guard guard;
@@ -141,6 +144,17 @@ void peers_round(struct peers *p);
 
 /* Ends rebuilding: receive memory is about to be used again. */
 void peers_flush(struct peers *p);
+
+/* Whether broadcast may go through relays. */
+void peers_set_broadcast(struct peers *p, enum flood_mode mode, struct instant now);
+
+/*
+ * Where a frame for all peers leaves once for those that peers_floods_to says, or
+ * NULL.  *rest: how many more there are with a session, which need copies.  The frame is
+ * to be packed at once.
+ */
+struct pack *peers_flood(struct peers *p, unsigned *rest);
+bool peers_floods_to(const struct peers *p, const struct peer *peer);
 
 /* Seals open datagrams; they are ready in the outbox. */
 void peers_seal(struct peers *p);

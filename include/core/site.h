@@ -53,6 +53,7 @@ struct site_setup {
 	bool reserved_pass;
 	bool hub;
 	uint16_t mss_clamp; /* SITE_MSS_OFF, SITE_MSS_PATH, or bytes */
+	enum flood_mode broadcast;
 	uint8_t families[PEERS_SOCKETS];
 	unsigned n_sockets;
 	unsigned workers; /* that collect; 0 and 1: none does */

@@ -69,7 +69,7 @@ enum wire_path_control {
 	WIRE_CANDIDATES = 32, /* count u8 | (family u8 | port u16 | address 4 or 16)* */
 	WIRE_CHALLENGE = 33,  /* nonce u64 */
 	WIRE_CHALLENGED = 34, /* nonce u64 | where the CHALLENGE came from, as a candidate */
-	WIRE_FLOOD_KEY = 35,  /* id u32 | key 32 */
+	WIRE_FLOOD_KEY = 35,  /* id u32 | key 32 | from u64: counters below are not for you */
 	WIRE_FLOOD_ACK = 36,  /* id u32 */
 	WIRE_FLOOD_ASK = 37,  /* id u32: a FLOOD under this id came, and the key is not there */
 };

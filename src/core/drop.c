@@ -28,6 +28,7 @@ static const struct drop_words words[] = {
 	[DROP_EXPIRED] = { "expired", "datagram under a key past its time" },
 	[DROP_RECORD] = { "record", "authentic datagram whose records make no sense" },
 	[DROP_JOIN] = { "join", "part of a cut frame whose other part is lost" },
+	[DROP_FLOOD] = { "flood", "broadcast under a key that was not handed over" },
 	[DROP_DISCONNECTED] = { "disconnected", "peer is disconnected by command" },
 	[DROP_RUNT] = { "runt", "frame shorter than 14 bytes" },
 	[DROP_OVERSIZE] = { "oversize", "frame longer than 9216 bytes" },

@@ -22,6 +22,7 @@ static void sink_frame(void *ctx, struct frame *frame)
 
 	peer->rx.frames++;
 	peer->rx.bytes += frame->len;
+	peer->flood.frames += peer_unpacks_flood(peer);
 	peer->owner->frame(peer->owner->ctx, peer, frame);
 }
 
@@ -29,7 +30,10 @@ static void sink_control(void *ctx, uint8_t type, const uint8_t *body, size_t le
 {
 	struct peer *peer = ctx;
 
-	peer_control(peer, type, body, len, peer->now);
+	if (peer_unpacks_flood(peer)) /* others have that key as well */
+		peer_drop(peer, DROP_RECORD);
+	else
+		peer_control(peer, type, body, len, peer->now);
 }
 
 static void sink_drop(void *ctx, enum drop reason)
@@ -59,13 +63,10 @@ struct peer *peer_new(const struct peer_owner *owner, const struct identity *sel
 	list_init(&peer->to_flush);
 	timers_init(&peer->timers, keepalive, now);
 	cookie_jar_init(&peer->jar, self->cipher, public_key);
-	if (!keys_init(&peer->keys, self->cipher, self->network, self->id, peer->id)) {
-		free(peer);
-		return NULL;
-	}
-	if (!unpack_init(&peer->unpack, &sink)) {
-		keys_free(&peer->keys);
-		free(peer);
+	if (!keys_init(&peer->keys, self->cipher, self->network, self->id, peer->id) ||
+	    !flood_in_init(&peer->flood.in, self->cipher, self->network, peer->id) ||
+	    !unpack_init(&peer->unpack, &sink)) {
+		peer_free(peer);
 		return NULL;
 	}
 	pack_init(&peer->pack, owner->outbox, &peer->keys, number);
@@ -78,6 +79,7 @@ void peer_free(struct peer *peer)
 	list_remove(&peer->to_flush);
 	noise_wipe(&peer->noise);
 	unpack_free(&peer->unpack);
+	flood_in_free(&peer->flood.in);
 	keys_free(&peer->keys);
 	free(peer);
 }

@@ -24,6 +24,8 @@ static void owner_event(void *ctx, struct peer *peer, enum peer_event event)
 {
 	struct peers *p = ctx;
 
+	if (!peer->link)
+		peers_flood_event(p, peer, event);
 	p->events.event(p->events.ctx, peer, event);
 }
 
@@ -90,8 +92,11 @@ static bool owner_control(void *ctx, struct peer *peer, uint8_t type, const uint
 {
 	struct peers *p = ctx;
 
-	return peer->link ? peers_link_control(p, peer, type, body, len, p->now)
-			  : peers_path_control(p, peer, type, body, len, p->now);
+	if (peer->link)
+		return peers_link_control(p, peer, type, body, len, p->now);
+	if (type >= WIRE_FLOOD_KEY && type <= WIRE_FLOOD_ASK)
+		return peers_flood_control(p, peer, type, body, len, p->now);
+	return peers_path_control(p, peer, type, body, len, p->now);
 }
 
 bool peers_init(struct peers *p, struct identity *self, struct outbox *outbox,
@@ -128,7 +133,8 @@ bool peers_init(struct peers *p, struct identity *self, struct outbox *outbox,
 		return false;
 	rand_fill(&self->rand, &seed, sizeof(seed));
 	limit_init(p->limit, PEERS_RATE, PEERS_BURST, seed);
-	return true;
+	flood_hold_init(&p->hold);
+	return flood_init(&p->flood, self->cipher, self->network, self->id, outbox);
 }
 
 void peers_free(struct peers *p)
@@ -141,6 +147,7 @@ void peers_free(struct peers *p)
 		if (p->link[i])
 			link_free(p->link[i]);
 	}
+	flood_free(&p->flood);
 	free(p->limit);
 	bytes_wipe(&p->guard, sizeof(p->guard));
 }
@@ -169,62 +176,6 @@ struct peer *peers_add(struct peers *p, const char *name, const uint8_t public_k
 	return peer;
 }
 
-struct link *peers_add_link(struct peers *p, const char *name, const uint8_t public_key[KEX_KEY],
-			    const uint8_t psk[KEX_KEY], struct instant now)
-{
-	struct link *link;
-	unsigned i = 0;
-
-	while (i < LINKS_MAX && p->link[i])
-		i++;
-	if (i == LINKS_MAX)
-		return NULL;
-	link = link_new((uint8_t)i, p->self, psk);
-	if (!link)
-		return NULL;
-	link->peer = peer_new(&p->owner, &link->self, (uint16_t)(PEERS_SITES + i), name, public_key,
-			      p->keepalive, now);
-	if (!link->peer) {
-		link_free(link);
-		return NULL;
-	}
-	link->peer->link = link;
-	p->link[i] = link;
-	p->peer[PEERS_SITES + i] = link->peer;
-	p->due = now;
-	return link;
-}
-
-void peers_remove_link(struct peers *p, struct link *link, struct instant now)
-{
-	struct peer *peer = link->peer;
-
-	peer_send_control(peer, WIRE_CLOSE, NULL, 0);
-	peers_close(p);
-	peer_session_end(peer, 0, now);
-	for (unsigned i = 0; i < p->top; i++) {
-		struct peer *behind = p->peer[i];
-		struct addr at;
-
-		if (!behind || !behind->member[link->number])
-			continue;
-		at = link_addr(link, behind->member[link->number]);
-		behind->member[link->number] = 0;
-		peers_path_gone(p, behind, &at, now);
-		if (behind->endpoint.addr.family == ADDR_RELAY &&
-		    behind->endpoint.addr.port == link->number) {
-			pack_through(&behind->pack, NULL, 0);
-			behind->endpoint.addr = (struct addr){ .family = ADDR_NONE };
-			peer_session_end(behind, SECONDS(1), now);
-		}
-	}
-	p->peer[peer->number] = NULL;
-	p->link[link->number] = NULL;
-	peer_free(peer);
-	link_free(link);
-	peers_mark_ports(p);
-}
-
 void peers_remove(struct peers *p, struct peer *peer, struct instant now)
 {
 	peer_send_control(peer, WIRE_CLOSE, NULL, 0);
@@ -234,6 +185,7 @@ void peers_remove(struct peers *p, struct peer *peer, struct instant now)
 		if (p->link[i] && peer->member[i])
 			p->link[i]->who[peer->member[i]] = LINK_STRANGER;
 	}
+	peers_flood_leave(p, peer);
 	p->peer[peer->number] = NULL;
 	p->n_peer--;
 	while (p->top > 0 && !p->peer[p->top - 1])
@@ -290,6 +242,7 @@ void peers_disconnect(struct peers *p, struct peer *peer, struct instant now)
 	peer_send_control(peer, WIRE_CLOSE, NULL, 0);
 	peers_close(p);
 	peer_session_end(peer, 0, now);
+	peers_flood_leave(p, peer);
 	timers_greet_never(&peer->timers);
 }
 
@@ -307,6 +260,7 @@ void peers_seal(struct peers *p)
 		pack_close(&container_of(pos, struct peer, to_close)->pack);
 		list_remove(pos);
 	}
+	pack_close(&p->flood.pack);
 	p->n_to_close = 0;
 }
 
@@ -452,6 +406,7 @@ void peers_tick(struct peers *p, struct instant now)
 			tick_peer(p, peer, now);
 		peers_note_due(p, peer);
 	}
+	peers_flood_tick(p, now);
 	peers_close(p);
 }
 

@@ -123,7 +123,8 @@ static uint16_t take_member(void *ctx, struct link *link, const struct link_memb
 			peer = admit(p, member);
 	}
 	if (old && old != peer) {
-		old->member[link->number] = LINK_NOBODY;
+		if (old->member[link->number] == member->number) /* no other number by now */
+			old->member[link->number] = LINK_NOBODY;
 		peers_path_gone(p, old, &at, p->now);
 	}
 	if (!peer)
@@ -168,5 +169,63 @@ bool peers_link_control(struct peers *p, struct peer *peer, uint8_t type, const 
 	if (link->whole && !whole)
 		p->events.event(p->events.ctx, peer, PEER_LISTED);
 	peers_note_due(p, peer);
+	peers_flood_soon(p); /* members may be new, or gone */
 	return ok;
+}
+
+struct link *peers_add_link(struct peers *p, const char *name, const uint8_t public_key[KEX_KEY],
+			    const uint8_t psk[KEX_KEY], struct instant now)
+{
+	struct link *link;
+	unsigned i = 0;
+
+	while (i < LINKS_MAX && p->link[i])
+		i++;
+	if (i == LINKS_MAX)
+		return NULL;
+	link = link_new((uint8_t)i, p->self, psk);
+	if (!link)
+		return NULL;
+	link->peer = peer_new(&p->owner, &link->self, (uint16_t)(PEERS_SITES + i), name, public_key,
+			      p->keepalive, now);
+	if (!link->peer) {
+		link_free(link);
+		return NULL;
+	}
+	link->peer->link = link;
+	p->link[i] = link;
+	p->peer[PEERS_SITES + i] = link->peer;
+	p->due = now;
+	return link;
+}
+
+void peers_remove_link(struct peers *p, struct link *link, struct instant now)
+{
+	struct peer *peer = link->peer;
+
+	peer_send_control(peer, WIRE_CLOSE, NULL, 0);
+	peers_close(p);
+	peer_session_end(peer, 0, now);
+	for (unsigned i = 0; i < p->top; i++) {
+		struct peer *behind = p->peer[i];
+		struct addr at;
+
+		if (!behind || !behind->member[link->number])
+			continue;
+		at = link_addr(link, behind->member[link->number]);
+		behind->member[link->number] = 0;
+		peers_path_gone(p, behind, &at, now);
+		if (behind->endpoint.addr.family == ADDR_RELAY &&
+		    behind->endpoint.addr.port == link->number) {
+			pack_through(&behind->pack, NULL, 0);
+			behind->endpoint.addr = (struct addr){ .family = ADDR_NONE };
+			peer_session_end(behind, SECONDS(1), now);
+		}
+	}
+	peers_flood_unlink(p, link);
+	p->peer[peer->number] = NULL;
+	p->link[link->number] = NULL;
+	peer_free(peer);
+	link_free(link);
+	peers_mark_ports(p);
 }

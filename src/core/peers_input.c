@@ -32,7 +32,7 @@ struct keypair *peers_find_index(struct peers *p, uint32_t index, struct peer **
 }
 
 /* Behind entries of the same peer and key with lower counters. */
-static void note_opened(struct peers *p, const struct peers_opened *o)
+static void note_in_order(struct peers *p, const struct peers_opened *o)
 {
 	unsigned at = p->n_opened, place = at;
 
@@ -50,6 +50,13 @@ static void note_opened(struct peers *p, const struct peers_opened *o)
 			(at - place) * sizeof(p->opened[0]));
 	p->opened[place] = *o;
 	p->n_opened++;
+}
+
+void peers_note_opened(struct peers *p, const struct peers_opened *o)
+{
+	note_in_order(p, o);
+	if (p->n_opened == PEERS_OPENED)
+		peers_unpack(p);
 }
 
 /*
@@ -156,13 +163,12 @@ static void take_data(struct peers *p, const struct peers_from *from, uint8_t *d
 	}
 	timers_heard(&peer->timers, now);
 	note_place(p, peer, kp, from, counter, now);
-	note_opened(p, &(struct peers_opened){ .peer = peer,
-					       .key = kp->local_index,
-					       .counter = counter,
-					       .plain = data + WIRE_DATA_HEADER,
-					       .len = (uint32_t)(len - WIRE_DATA_OVERHEAD) });
-	if (p->n_opened == PEERS_OPENED)
-		peers_unpack(p);
+	peers_note_opened(p,
+			  &(struct peers_opened){ .peer = peer,
+						  .key = kp->local_index,
+						  .counter = counter,
+						  .plain = data + WIRE_DATA_HEADER,
+						  .len = (uint32_t)(len - WIRE_DATA_OVERHEAD) });
 }
 
 /* The bytes after the kind: zero in this version, but flag and lane of DATA. */
@@ -175,20 +181,21 @@ static bool is_header(const uint8_t *data)
 }
 
 /* One gate for plausibility: the length that the kind demands, and what stands
- * in the header of every kind. */
-static enum drop plausible(const uint8_t *data, size_t len)
+ * in the header of every kind.  FLOOD comes out of a HOP only. */
+static enum drop plausible(const uint8_t *data, size_t len, bool hop)
 {
 	static const uint16_t exact[] = { [WIRE_INITIATION] = WIRE_INITIATION_LEN,
 					  [WIRE_RESPONSE] = WIRE_RESPONSE_LEN,
 					  [WIRE_COOKIE] = WIRE_COOKIE_LEN,
-					  [WIRE_DATA] = 0 };
+					  [WIRE_DATA] = 0,
+					  [WIRE_FLOOD] = 0 };
 	uint8_t kind = len ? data[0] : 0;
 
 	if (len == 0)
 		return DROP_SHORT;
 	if (kind == WIRE_HOP)
 		return len < WIRE_HOP_MIN ? DROP_SHORT : DROP_COUNT;
-	if (kind < WIRE_INITIATION || kind > WIRE_DATA)
+	if (kind < WIRE_INITIATION || kind > (hop ? WIRE_FLOOD : WIRE_DATA))
 		return DROP_KIND;
 	if (len < (exact[kind] ? exact[kind] : WIRE_DATA_MIN))
 		return DROP_SHORT;
@@ -200,7 +207,7 @@ static enum drop plausible(const uint8_t *data, size_t len)
 void peers_take(struct peers *p, const struct peers_from *from, uint8_t *data, size_t len,
 		struct instant now)
 {
-	enum drop reason = plausible(data, len);
+	enum drop reason = plausible(data, len, from->addr.family == ADDR_RELAY);
 
 	if (reason != DROP_COUNT) {
 		peers_drop(p, reason);
@@ -223,6 +230,7 @@ void peers_take(struct peers *p, const struct peers_from *from, uint8_t *data, s
 		peers_take_hop(p, from, data, len, now);
 		break;
 	case WIRE_FLOOD:
+		peers_take_flood(p, from, data, len, now);
 		break;
 	}
 }
@@ -255,6 +263,7 @@ void peers_unpack(struct peers *p)
 		if (i + 1 == n || p->opened[i + 1].peer != o->peer)
 			peers_note_due(p, o->peer);
 	}
+	peers_flood_release(p);
 }
 
 void peers_round(struct peers *p)

@@ -2,7 +2,8 @@
 /*
  * Between the files of the peers room: peers (who there is, time), peers_input
  * (datagrams), peers_calls (handshakes that come in), peers_hop (what comes
- * through relays), peers_path (which path a peer is reached by).
+ * through relays), peers_path (which path a peer is reached by), peers_flood
+ * (flood keys, floods that come in), peers_flood_way (which way broadcast goes).
  */
 #ifndef PEERS_PARTS_H
 #define PEERS_PARTS_H
@@ -119,6 +120,35 @@ struct instant peers_path_due(const struct peer *peer);
 /* A member that is gone, or a relay: nobody is there any more. */
 void peers_path_gone(struct peers *p, struct peer *peer, const struct addr *addr,
 		     struct instant now);
+
+/* An authentic datagram, decrypted, is to be unpacked; o->peer->now is set. */
+void peers_note_opened(struct peers *p, const struct peers_opened *o);
+
+/* A FLOOD out of a HOP; its length and header have been looked at. */
+void peers_take_flood(struct peers *p, const struct peers_from *from, uint8_t *data, size_t len,
+		      struct instant now);
+
+/* Unpacks FLOODs whose key came after them. */
+void peers_flood_release(struct peers *p);
+
+/* Flood keys between sites; false when the record makes no sense. */
+bool peers_flood_control(struct peers *p, struct peer *peer, uint8_t type, const uint8_t *body,
+			 size_t len, struct instant now);
+
+/* Something happened to a peer's session. */
+void peers_flood_event(struct peers *p, struct peer *peer, enum peer_event event);
+
+/* The peer is no member any more: it shall not open what is flooded from now on. */
+void peers_flood_leave(struct peers *p, struct peer *peer);
+
+/* The relay goes. */
+void peers_flood_unlink(struct peers *p, const struct link *link);
+
+/* Who is listed, and so what is due, may have changed. */
+void peers_flood_soon(struct peers *p);
+
+/* Hands over, switches and renews keys. */
+void peers_flood_tick(struct peers *p, struct instant now);
 
 /* Sets the endpoint. */
 void peers_move(struct peers *p, struct peer *peer, const struct addr *addr, uint8_t socket,

@@ -55,15 +55,18 @@ bool site_init(struct site *site, const struct site_setup *setup, const struct s
 	site->switching.hub = setup->hub;
 	site->mss_clamp = setup->mss_clamp;
 	rand_fill(&setup->rand, &seed, sizeof(seed));
-	return aead_start() &&
-	       identity_init(&site->self, setup->private_key, setup->psk, setup->cipher,
-			     setup->network, setup->name, setup->mtu, setup->rand) &&
-	       fdb_init(&site->switching.fdb, setup->macs, setup->mac_quota, setup->ageing, seed) &&
-	       merge_init(&site->merge, SITE_HEADROOM, forward, site) &&
-	       outbox_init(&site->outbox, setup->workers, events->send, events->ctx, run_sent,
-			   site) &&
-	       peers_init(&site->peers, &site->self, &site->outbox, &wants, setup->families,
-			  setup->n_sockets, setup->keepalive, now);
+	if (!aead_start() ||
+	    !identity_init(&site->self, setup->private_key, setup->psk, setup->cipher,
+			   setup->network, setup->name, setup->mtu, setup->rand) ||
+	    !fdb_init(&site->switching.fdb, setup->macs, setup->mac_quota, setup->ageing, seed) ||
+	    !merge_init(&site->merge, SITE_HEADROOM, forward, site) ||
+	    !outbox_init(&site->outbox, setup->workers, events->send, events->ctx, run_sent,
+			 site) ||
+	    !peers_init(&site->peers, &site->self, &site->outbox, &wants, setup->families,
+			setup->n_sockets, setup->keepalive, now))
+		return false;
+	peers_set_broadcast(&site->peers, setup->broadcast, now);
+	return true;
 }
 
 void site_free(struct site *site)
@@ -92,8 +95,8 @@ static void count_learned(struct drops *drops, enum fdb_learned learned)
 		drops->count[DROP_HELD]++;
 }
 
-/* Lowers the MSS of a SYN from or for the peer, where that is asked for. */
-static void clamp_mss(const struct site *site, const struct peer *peer, uint8_t *frame, size_t have,
+/* Lowers the MSS of a SYN to what that packer's datagrams take, where that is asked for. */
+static void clamp_mss(const struct site *site, const struct pack *pack, uint8_t *frame, size_t have,
 		      const struct superframe_layout *layout)
 {
 	uint16_t mss = site->mss_clamp;
@@ -102,7 +105,7 @@ static void clamp_mss(const struct site *site, const struct peer *peer, uint8_t 
 	    !(frame[layout->l4 + TCP_FLAGS] & TCP_SYN))
 		return;
 	if (mss == SITE_MSS_PATH)
-		mss = (uint16_t)(pack_room(&peer->pack) - (layout->l4 + TCP_HEADER));
+		mss = (uint16_t)(pack_room(pack) - (layout->l4 + TCP_HEADER));
 	superframe_clamp_mss(frame, have, mss);
 }
 
@@ -119,8 +122,9 @@ static void peer_frame(void *ctx, struct peer *peer, struct frame *frame)
 		peer_drop(peer, DROP_RUNT);
 		return;
 	}
-	timers_frames(&peer->timers, site->now);
-	clamp_mss(site, peer, headers, frame->iov[1].iov_len, &layout);
+	if (!peer_unpacks_flood(peer))
+		timers_frames(&peer->timers, site->now);
+	clamp_mss(site, &peer->pack, headers, frame->iov[1].iov_len, &layout);
 	v = switch_decide(&site->switching, from, headers, &layout, site->now);
 	count_learned(&peer->drops, v.learned);
 	switch (v.way) {
@@ -145,21 +149,23 @@ struct site_outgoing {
 	const struct superframe_layout *layout;
 };
 
+static bool pack_outgoing(const struct site *site, struct pack *pack, const struct site_outgoing *o,
+			  bool spoil)
+{
+	clamp_mss(site, pack, o->frame, o->len, o->layout);
+	if (o->vnet->gso_type == VNET_GSO_NONE)
+		return pack_frame(pack, o->frame, o->len, o->vnet);
+	return pack_super(pack, o->frame, o->len, o->vnet, o->layout, spoil);
+}
+
 static void to_peer(struct site *site, struct peer *peer, const struct site_outgoing *o, bool spoil)
 {
-	bool ok;
-
 	if (!peer_has_session(peer)) {
 		peer_drop(peer, peer->disconnected ? DROP_DISCONNECTED : DROP_NO_SESSION);
 		return;
 	}
 	peer->owner->pending(peer->owner->ctx, peer);
-	clamp_mss(site, peer, o->frame, o->len, o->layout);
-	if (o->vnet->gso_type == VNET_GSO_NONE)
-		ok = pack_frame(&peer->pack, o->frame, o->len, o->vnet);
-	else
-		ok = pack_super(&peer->pack, o->frame, o->len, o->vnet, o->layout, spoil);
-	if (!ok) {
+	if (!pack_outgoing(site, &peer->pack, o, spoil)) {
 		peer_drop(peer, DROP_SEND);
 		return;
 	}
@@ -177,19 +183,37 @@ static void to_local(struct site *site, unsigned port, const struct site_outgoin
 	port_deliver(site->port[port], &frame);
 }
 
+/* Once for all peers that a relay's copies reach; false when each needs one from here. */
+static bool to_relay(struct site *site, const struct site_outgoing *o, unsigned *rest)
+{
+	struct pack *pack = peers_flood(&site->peers, rest);
+
+	if (!pack)
+		return false;
+	if (!pack_outgoing(site, pack, o, *rest == 0))
+		peer_drop(site->peers.peer[pack->owner], DROP_SEND);
+	return true;
+}
+
 /* Peers without a session are passed over; a frame that nobody gets is counted. */
 static void flood(struct site *site, unsigned from, const struct site_outgoing *o)
 {
 	struct peer *last = NULL;
+	unsigned rest = 0;
+	bool relayed;
 
 	for (unsigned i = 0; i < site->n_port; i++) {
 		if (i != from)
 			to_local(site, i, o);
 	}
+	relayed = to_relay(site, o, &rest);
+	if (relayed && rest == 0)
+		return;
 	for (unsigned i = 0; i < site->peers.top; i++) {
 		struct peer *peer = site->peers.peer[i];
 
-		if (!peer || !peer_has_session(peer))
+		if (!peer || !peer_has_session(peer) ||
+		    (relayed && peers_floods_to(&site->peers, peer)))
 			continue;
 		if (last)
 			to_peer(site, last, o, false);
