@@ -40,7 +40,9 @@ empty()
 root=$work/root
 umask 077
 demand 'make install' make -s install DESTDIR="$root" PREFIX=/opt/x
-demand 'the daemon is in sbin' test -x "$root/opt/x/sbin/lanspan-bridge"
+for daemon in lanspan-bridge lanspan-relay; do
+	demand "$daemon is in sbin" test -x "$root/opt/x/sbin/$daemon"
+done
 demand 'the CLI is in bin' test -x "$root/opt/x/bin/lanspan"
 for page in man/*.[1-9]; do
 	installed=$root/opt/x/share/man/man${page##*.}/${page##*/}
@@ -55,6 +57,24 @@ for unit in etc/systemd/*.service; do
 	installed=$root/opt/x/lib/systemd/system/${unit##*/}
 	demand "$unit starts the installed program" grep -q '^ExecStart=/opt/x/sbin/lanspan-' "$installed"
 	demand "$unit names no other prefix" no_word '@[A-Z]*DIR@\|/usr/local' "$installed"
+done
+# understood UNIT: systemd has nothing to say about it, with what it starts there
+understood()
+{
+	unit=${1##*/}
+	sed "s,/opt/x,$root/opt/x,g" "$1" >"$work/${unit%@.service}@hub.service"
+	systemd-analyze verify --man=no "$work/${unit%@.service}@hub.service" >"$work/verify" 2>&1
+	! grep -F "${unit%@.service}" "$work/verify"
+}
+if systemd-analyze --version >/dev/null 2>&1; then
+	for unit in etc/systemd/*.service; do
+		demand "$unit is understood" understood "$root/opt/x/lib/systemd/system/${unit##*/}"
+	done
+else
+	echo "no systemd-analyze: it does not check the units"
+fi
+for word in DynamicUser=yes CapabilityBoundingSet= LoadCredential=%i.key:/etc/lanspan/%i.key; do
+	demand "the relay's unit has $word" grep -qx "$word" etc/systemd/lanspan-relay@.service
 done
 demand 'nothing outside the prefix' test "$(ls -A "$root")" = opt -a "$(ls -A "$root/opt")" = x
 
