@@ -305,8 +305,11 @@ static void admit(struct relay *r, const struct relay_place *from, const uint8_t
 	} else if (crowded(m, now)) {
 		reason = guard_source(r, from, packet, now);
 	}
-	if (reason == RELAY_DROP_COUNT)
+	if (reason == RELAY_DROP_COUNT) {
+		if (relay_key_next(m)) /* which was never confirmed */
+			relay_count_drop(r, net, m, RELAY_HANDSHAKE);
 		reason = answer(r, m, call, from, now);
+	}
 	if (reason != RELAY_DROP_COUNT)
 		relay_count_drop(r, net, m, reason);
 	if (!m->number)
