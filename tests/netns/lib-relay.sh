@@ -42,6 +42,11 @@ relay_conf() {
 	cat >"$W/etc/$1/$1.conf"
 }
 
+# relay_open NAME: a configuration that takes any site of any network
+relay_open() {
+	printf '[relay]\nkey_file = %s.key\naccess = open\n' "$1" | relay_conf "$1"
+}
+
 # relay_run NAME [COMMAND-PREFIX...]: starts it, without waiting
 relay_run() {
 	local r=$1
@@ -86,4 +91,24 @@ relay_kill() {
 relay_drops() {
 	"$BIN/lanspan" -i "$1" show drops --json | jq --arg r "${2:-}" '[.drops[] |
 		select(.where == "relay" and ($r == "" or .reason == $r)) | .count] | add // 0'
+}
+
+# relay_of SITE RELAY [KEY VALUE]...: adds it to the site's configuration as
+# conf_write wrote it
+relay_of() {
+	local s=$1 r=$2 address
+	shift 2
+	address=$(ip -n "r-$r" -o -4 addr show dev w0 | awk '{ sub("/.*", "", $4); print $4 }')
+	printf '[relay %s]\npublic_key = %s\naddress = %s\n' "$r" "${RELAY_KEY[$r]}" "$address" \
+		>>"$W/etc/$s.conf"
+	while [ $# -ge 2 ]; do
+		echo "$1 = $2" >>"$W/etc/$s.conf"
+		shift 2
+	done
+}
+
+# member RELAY SITE FIELD: what the relay shows of it
+member() {
+	"$BIN/lanspan" -i "$1" show members --json |
+		jq -er --arg s "$2" ".members[] | select(.name == \$s) | $3" 2>/dev/null
 }
