@@ -4,6 +4,7 @@
 #define APP_NODE_STATE_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -91,6 +92,7 @@ struct node {
 	pthread_mutex_t site_lock; /* around site, port and what is next to it */
 	pthread_rwlock_t gate;	   /* workers but number 0 hold it while they work */
 	unsigned pauses;	   /* the gate is closed, so often */
+	atomic_bool awaited;	   /* somebody waits at the gate */
 	struct loop_source wake_source;
 	int stop_fd;
 	struct instant awake_at; /* when number 0 looks at the site next */

@@ -42,6 +42,9 @@ void worker_send(struct worker *w, struct run **runs, size_t n);
 /* Asks number 0 to mend the TAP. */
 void worker_ask_mend(struct worker *w);
 
+/* The main thread waits for all workers: the rest is for the next turn of the loop. */
+bool worker_is_awaited(const struct worker *w);
+
 /* --- the main thread --- */
 
 /* No other worker does anything until worker_resume; may be nested.  Not between

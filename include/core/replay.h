@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Anti-replay window of 8192 counters, RFC 6479 (a ring of words, so that
+ * Anti-replay window of 32768 counters, RFC 6479 (a ring of words, so that
  * moving the window costs words and not bits).  Looked at before a packet is
- * authenticated, committed after.
+ * authenticated, committed after.  It is that large because workers take packets
+ * of one key side by side, and one of them may have to wait for a core.
  */
 #ifndef CORE_REPLAY_H
 #define CORE_REPLAY_H
@@ -11,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define REPLAY_WINDOW 8192 /* counters behind the newest that may still come */
+#define REPLAY_WINDOW 32768 /* counters behind the newest that may still come */
 #define REPLAY_WORDS (REPLAY_WINDOW / 64 + 1)
 
 struct replay {

@@ -74,7 +74,7 @@ int node_io_read_several(struct worker *w, struct instant now)
 	unsigned frames = 0;
 	int more = 1;
 
-	while (more > 0 && frames < NODE_IO_READS) {
+	while (more > 0 && frames < NODE_IO_READS && !worker_is_awaited(w)) {
 		more = burst_read(w->burst, w->tap);
 		w->tap_reads += w->burst->calls;
 		frames += w->burst->n + w->burst->oversize;
@@ -104,12 +104,15 @@ static void bring_datagrams(struct node_socket *s, const struct udp_received *go
 void node_io_receive_several(struct node_socket *s, struct instant now)
 {
 	struct udp_received got[UDP_BATCH];
+	struct worker *w = s->worker;
 	int n = UDP_BATCH;
 
 	for (unsigned round = 0; round < NODE_IO_ROUNDS && n == UDP_BATCH; round++) {
-		n = udp_receive(&s->udp, s->worker->inbox[0], got);
+		if (worker_is_awaited(w))
+			break;
+		n = udp_receive(&s->udp, w->inbox[0], got);
 		if (n > 0)
 			bring_datagrams(s, got, n, now);
 	}
-	worker_come_back(s->worker);
+	worker_come_back(w);
 }

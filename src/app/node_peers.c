@@ -264,7 +264,7 @@ static void relay_event(struct node *node, struct peer *peer, enum peer_event ev
 				 link_count(peer->link));
 		break;
 	case PEER_REFUSED:
-		if (log_limit_pass(&node->peers[peer->number].refused, node->loop.now, &held))
+		if (log_limit_pass(&node->peers[peer->number].refused, node->site.now, &held))
 			log_warn("relay %s: its answer is not authentic: is secret_file the one that "
 				 "it has for this network?", peer->name);
 		break;

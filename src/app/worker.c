@@ -171,11 +171,18 @@ static void gate_leave(struct loop *loop)
 	pthread_rwlock_unlock(&container_of(loop, struct worker, own_loop)->node->gate);
 }
 
+bool worker_is_awaited(const struct worker *w)
+{
+	return atomic_load_explicit(&w->node->awaited, memory_order_relaxed);
+}
+
 void worker_pause(struct node *node)
 {
 	if (is_alone(node) || node->pauses++)
 		return;
+	atomic_store_explicit(&node->awaited, true, memory_order_relaxed);
 	pthread_rwlock_wrlock(&node->gate);
+	atomic_store_explicit(&node->awaited, false, memory_order_relaxed);
 	node->at_site = &node->workers[0];
 	node->site.outbox.lane = 0;
 }

@@ -68,9 +68,13 @@ out_of_order() {
 		jq -r '[.end.streams[].udp.out_of_order] | add'
 }
 
-# busy SITE FIELD: how many of its workers did something of that kind
+counts() {
+	show "$1" "[.workers[].$2] | join(\" \")"
+}
+
+# busy SITE FIELD COUNTS: how many of its workers did something of that kind since
 busy() {
-	show "$1" "[.workers[] | select(.$2 > 50)] | length"
+	echo "$3 $(counts "$1" "$2")" | awk '{ for (i = 1; i <= NF / 2; i++) n += $(i + NF / 2) > $i + 50; print n }'
 }
 
 step "each as it was told"
@@ -93,13 +97,24 @@ at_least "a to b, Mb/s" "$(iperf hb ha 5201 -t "$T" -P 8 | megabits)" 20
 at_least "b to a, Mb/s" "$(iperf hb ha 5202 -t "$T" -P 8 -R | megabits)" 20
 at_least "a to c, Mb/s" "$(IPERF_TO=192.168.77.3 iperf hc ha 5203 -t "$T" -P 8 | megabits)" 20
 
-step "they share the work"
+step "20 streams are shared, though all come from one peer"
+declare -A before=()
 for s in a b; do
 	for kind in tap_reads tap_writes receives sends; do
-		at_least "workers of $s with $kind" "$(busy $s $kind)" 2
+		before[$s$kind]=$(counts $s $kind)
+	done
+done
+at_least "a to b and back, Mb/s" "$(iperf hb ha 5204 -t "$T" -P 20 --bidir | megabits)" 20
+for s in a b; do
+	for kind in tap_reads tap_writes receives sends; do
+		at_least "workers of $s with $kind" "$(busy $s $kind "${before[$s$kind]}")" 2
 	done
 done
 equal "all together" "$(show a '([.workers[].tap_writes] | add) == .system_calls.tap_writes')" true
+
+for s in a b; do
+	equal "too late at $s" "$(show $s '[.drops[] | select(.reason == "old") | .count] | add // 0')" 0
+done
 
 step "UDP in its order, $T s each"
 equal "a to b" "$(out_of_order ha hb 192.168.77.1 5211)" 0

@@ -29,6 +29,7 @@ static struct node node;
 static struct toil toils[WORKERS];
 static uint64_t shared; /* changed at the site only */
 static unsigned inside;
+static atomic_bool busy; /* each turn goes on until it is asked to end */
 
 static void no_send(void *ctx, struct run **runs, size_t n)
 {
@@ -79,6 +80,8 @@ static void toil(struct loop_source *source, uint32_t events, struct instant now
 
 	(void)events;
 	t->own++;
+	while (busy && !worker_is_awaited(t->worker))
+		usleep(10);
 	worker_enter(t->worker, now);
 	assert_int_equal(inside++, 0);
 	assert_ptr_equal(node.at_site, t->worker);
@@ -154,6 +157,23 @@ static void test_turns_and_pauses(void **state)
 	for (unsigned i = 1; i < WORKERS; i++)
 		assert_true(toils[i].own > 0); /* none was kept out */
 	assert_int_equal(shared, all_own());
+	finish();
+}
+
+/* Who has much to do makes room when the main thread waits. */
+static void test_busy_workers_make_room(void **state)
+{
+	(void)state;
+	begin(WORKERS);
+	busy = true;
+	start_toil();
+	for (unsigned i = 0; i < 20; i++) {
+		usleep(500);
+		worker_pause(&node);
+		assert_false(worker_is_awaited(&node.workers[1]));
+		worker_resume(&node);
+	}
+	busy = false;
 	finish();
 }
 
@@ -267,9 +287,13 @@ static void test_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_default),	       cmocka_unit_test(test_turns_and_pauses),
-		cmocka_unit_test(test_wake),	       cmocka_unit_test(test_time_does_not_go_back),
-		cmocka_unit_test(test_runs_come_back), cmocka_unit_test(test_alone),
+		cmocka_unit_test(test_default),
+		cmocka_unit_test(test_turns_and_pauses),
+		cmocka_unit_test(test_busy_workers_make_room),
+		cmocka_unit_test(test_wake),
+		cmocka_unit_test(test_time_does_not_go_back),
+		cmocka_unit_test(test_runs_come_back),
+		cmocka_unit_test(test_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
