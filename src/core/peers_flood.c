@@ -362,15 +362,22 @@ static void release(struct peers *p, struct flood_held *held)
 	}
 	peer->unpacking = o.key;
 	unpack_datagram(&peer->unpack, o.key, o.counter, o.plain, o.len);
-	unpack_flush(&peer->unpack); /* its memory may be another's soon */
+	if (unpack_pending(&peer->unpack) && list_empty(&peer->to_flush))
+		list_append(&p->to_flush, &peer->to_flush);
 }
 
 void peers_flood_release(struct peers *p)
 {
+	bool any = false;
+
 	for (unsigned i = 0; i < p->hold.n;) {
-		if (p->hold.held[i]->ready)
+		if (p->hold.held[i]->ready) {
 			release(p, flood_hold_remove(&p->hold, i));
-		else
+			any = true;
+		} else {
 			i++;
+		}
 	}
+	if (any)
+		peers_flush(p); /* the memory may be another packet's soon */
 }

@@ -11,6 +11,9 @@
 
 #define PORT 7741
 
+static const char *const names[NAT_SITES] = { "zero", "one",   "two",	"three", "four", "five",
+					      "six",  "seven", "eight", "nine",	 "ten" };
+
 static struct addr public_addr(unsigned last)
 {
 	return (struct addr){ .family = ADDR_IPV4,
@@ -229,8 +232,6 @@ static void site_start(struct nat_site *s, unsigned number)
 		.n_sockets = 1,
 	};
 	const struct site_events events = { take_runs, note_event, route_mtu, &s->host };
-	static const char *const names[] = { "zero", "one", "two", "three" };
-
 	setup.name = names[number];
 	setup.rand = rand_source_seeded(&s->rand, 500 + number);
 	memset(setup.private_key, (int)(0x51 + number), KEX_KEY);
@@ -242,8 +243,6 @@ static void site_start(struct nat_site *s, unsigned number)
 
 static void introduce(struct nat_world *w, unsigned a, unsigned b)
 {
-	static const char *const names[] = { "zero", "one", "two", "three" };
-
 	w->s[a].peer[b] =
 		peers_add(&w->s[a].site.peers, names[b], w->s[b].site.self.public_key, w->now);
 	assert_non_null(w->s[a].peer[b]);

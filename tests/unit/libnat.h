@@ -14,7 +14,7 @@
 #include "core/relay.h"
 #include "core/site.h"
 
-#define NAT_SITES 4
+#define NAT_SITES 11
 #define NAT_RELAYS 2
 #define NAT_BOXES 4
 #define NAT_MAPPINGS 64
