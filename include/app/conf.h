@@ -67,6 +67,7 @@ struct conf {
 	bool learning;	      /* learning = yes */
 	bool offload;	      /* offload = auto */
 	unsigned mss_clamp;   /* CONF_MSS_OFF, CONF_MSS_PATH, or bytes */
+	unsigned broadcast;   /* auto, relay, direct, from 1: 1 + enum flood_mode */
 	unsigned ageing;      /* seconds, 10 .. 1000000, default 300 */
 	unsigned macs;	      /* addresses in the FDB, 256 .. 1048576, default 16384 */
 	unsigned mac_quota;   /* most addresses per port, default macs / 2 */

@@ -50,6 +50,8 @@ static const struct conf_key keys[] = {
 	  .standard = "auto", .words = { "auto", "off" } },
 	{ CONF_BRIDGE, CONF_KIND_MSS, KEY("bridge", "mss_clamp"), IN_CONF(mss_clamp),
 	  .standard = "no", .min = 500, .max = 8960, .unit = "bytes", .live = true },
+	{ CONF_BRIDGE, CONF_KIND_WORD, KEY("bridge", "broadcast"), IN_CONF(broadcast),
+	  .standard = "auto", .words = { "auto", "relay", "direct" }, .live = true },
 	{ CONF_BRIDGE, CONF_KIND_NUMBER, KEY("bridge", "ageing"), IN_CONF(ageing),
 	  .standard = "300", .min = 10, .max = 1000000, .unit = "seconds", .live = true },
 	{ CONF_BRIDGE, CONF_KIND_NUMBER, KEY("bridge", "macs"), IN_CONF(macs), .standard = "16384",

@@ -140,6 +140,7 @@ static bool start_site(struct node *node)
 				    .reserved_pass = conf->reserved_pass,
 				    .hub = !conf->learning,
 				    .mss_clamp = (uint16_t)conf->mss_clamp,
+				    .broadcast = (enum flood_mode)(conf->broadcast - 1),
 				    .n_sockets = node->n_sockets,
 				    .workers = node->n_workers };
 	struct site_events events = { node_io_send, node_peers_event, route_mtu, node };

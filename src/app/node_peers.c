@@ -182,6 +182,7 @@ static void apply_rest(struct node *node, const struct conf *conf)
 	node->site.switching.reserved_pass = conf->reserved_pass;
 	node->site.switching.hub = !conf->learning;
 	node->site.mss_clamp = (uint16_t)conf->mss_clamp;
+	peers_set_broadcast(peers, (enum flood_mode)(conf->broadcast - 1), node->loop.now);
 	node->site.switching.fdb.ageing = SECONDS(conf->ageing);
 	peers->keepalive = SECONDS(conf->keepalive);
 	for (unsigned i = 0; i < peers->top; i++) {

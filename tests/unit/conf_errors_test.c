@@ -204,10 +204,11 @@ static void test_values(void **state)
 		{ GOOD "mtu = 0x5dc\nageing = 5m\n",
 		  "8: [bridge] mtu: \"0x5dc\" is not a number: must be 576 to 9000 bytes\n"
 		  "9: [bridge] ageing: \"5m\" is not a number: must be 10 to 1000000 seconds\n" },
-		{ GOOD "create = maybe\nreserved = yes\noffload = on\n",
+		{ GOOD "create = maybe\nreserved = yes\noffload = on\nbroadcast = off\n",
 		  "8: [bridge] create: \"maybe\": must be yes or no\n"
 		  "9: [bridge] reserved: \"yes\": must be pass or drop\n"
-		  "10: [bridge] offload: \"on\": must be auto or off\n" },
+		  "10: [bridge] offload: \"on\": must be auto or off\n"
+		  "11: [bridge] broadcast: \"off\": must be auto, relay or direct\n" },
 		{ NETWORK SITE "log = loud\nkeepalive = 301\n" BRIDGE,
 		  "6: [site] log: \"loud\" is not a level: must be error, warn, info or debug\n"
 		  "7: [site] keepalive: 301 is out of range: must be 1 to 300 seconds\n" },

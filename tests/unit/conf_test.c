@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/flood.h"
 #include "libconf.h"
 
 /* --- good files --- */
@@ -35,6 +36,7 @@ static void test_defaults(void **state)
 	assert_false(c->reserved_pass);
 	assert_true(c->learning);
 	assert_int_equal(c->mss_clamp, CONF_MSS_OFF);
+	assert_int_equal(c->broadcast - 1, FLOOD_AUTO);
 	assert_true(c->offload);
 	assert_int_equal(c->ageing, 300);
 	assert_int_equal(c->macs, 16384);
@@ -55,6 +57,7 @@ static void test_every_key(void **state)
 		"log = debug\nkeepalive = 300\nengine = openssl\nworkers = 16\n"
 		"[bridge]\ntap = a23456789012345\nbridge = br0\ncreate = yes\n"
 		"mtu = 9000\nreserved = pass\nlearning = no\nmss_clamp = 1300\noffload = off\nageing = 10\n"
+		"broadcast = relay\n"
 		"macs = 256\nmac_quota = 256\n"
 		"[peer paris]\npublic_key = @1\n"
 		"address = 203.0.113.7 , vpn.example.net:1,[fe80::1%2]\n"
@@ -81,6 +84,7 @@ static void test_every_key(void **state)
 	assert_true(c->reserved_pass);
 	assert_false(c->learning);
 	assert_int_equal(c->mss_clamp, 1300);
+	assert_int_equal(c->broadcast - 1, FLOOD_RELAY);
 	assert_false(c->offload);
 	assert_int_equal(c->ageing, 10);
 	assert_int_equal(c->macs, 256);
@@ -206,6 +210,7 @@ static void test_fixed_difference(void **state)
 		{ GOOD, NULL },
 		{ NETWORK SITE "log = debug\nkeepalive = 3\n" BRIDGE
 			       "ageing = 20\nreserved = pass\nlearning = no\nmss_clamp = yes\n"
+			       "broadcast = direct\n"
 			       "[peer x]\npublic_key = @1\naddress = x\n",
 		  NULL },
 		{ NETWORK SITE "listen = [::], 0.0.0.0\n" BRIDGE, "[site] listen" },
