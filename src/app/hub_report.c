@@ -76,25 +76,21 @@ static void put_traffic(json_t *object, const struct relay_traffic *t)
 	answer_count(object, "copies", t->copies);
 }
 
-/* Counts are 64 bits wide for the relay and for networks, 32 for members. */
-struct counts {
-	const uint64_t *wide;
-	const uint32_t *narrow;
-};
-
-static uint64_t count_of(const struct counts *counts, unsigned reason)
+/* A member's counts, as wide as those of networks and of the relay. */
+static const uint64_t *widen(uint64_t out[RELAY_DROP_COUNT], const uint32_t *counts)
 {
-	return counts->wide ? counts->wide[reason] : counts->narrow[reason];
+	for (unsigned i = 0; i < RELAY_DROP_COUNT; i++)
+		out[i] = counts[i];
+	return out;
 }
 
-static json_t *drops_object(const struct counts *counts)
+static json_t *drops_object(const uint64_t *counts)
 {
 	json_t *object = json_object();
 
 	for (unsigned i = 0; i < RELAY_DROP_COUNT; i++)
-		if (count_of(counts, i))
-			answer_count(object, relay_drop_name((enum relay_drop)i),
-				     count_of(counts, i));
+		if (counts[i])
+			answer_count(object, relay_drop_name((enum relay_drop)i), counts[i]);
 	return object;
 }
 
@@ -102,7 +98,6 @@ static json_t *drops_object(const struct counts *counts)
 
 static json_t *network_object(const struct relay_network_view *n)
 {
-	struct counts counts = { .wide = n->drops };
 	json_t *object = json_object();
 
 	answer_text(object, "name", n->name);
@@ -114,7 +109,7 @@ static json_t *network_object(const struct relay_network_view *n)
 	put_traffic(object, &n->traffic);
 	answer_count(object, "limited",
 		     n->drops[RELAY_FRAMES] + n->drops[RELAY_BYTES] + n->drops[RELAY_FULL]);
-	answer_put(object, "drops", drops_object(&counts));
+	answer_put(object, "drops", drops_object(n->drops));
 	return object;
 }
 
@@ -134,7 +129,7 @@ static json_t *networks_array(struct hub *hub)
 static json_t *member_object(const struct hub *hub, const char *network,
 			     const struct relay_member_view *m)
 {
-	struct counts counts = { .narrow = m->drops };
+	uint64_t counts[RELAY_DROP_COUNT];
 	json_t *object = json_object();
 	char text[ADDR_TEXT];
 
@@ -147,7 +142,7 @@ static json_t *member_object(const struct hub *hub, const char *network,
 	answer_age(object, "age_s", m->since, hub->loop.now);
 	answer_age(object, "last_heard_s", m->heard, hub->loop.now);
 	put_traffic(object, &m->traffic);
-	answer_put(object, "drops", drops_object(&counts));
+	answer_put(object, "drops", drops_object(widen(counts, m->drops)));
 	return object;
 }
 
@@ -169,19 +164,19 @@ static json_t *members_array(struct hub *hub)
 /* --- drops --- */
 
 static void append_drops(json_t *array, const char *kind, const char *network, const char *member,
-			 const struct counts *counts)
+			 const uint64_t *counts)
 {
 	json_t *object;
 
 	for (unsigned i = 0; i < RELAY_DROP_COUNT; i++) {
-		if (!count_of(counts, i))
+		if (!counts[i])
 			continue;
 		object = json_object();
 		answer_text(object, "where", kind);
 		answer_text(object, "network", network);
 		answer_text(object, "member", member);
 		answer_text(object, "reason", relay_drop_name((enum relay_drop)i));
-		answer_count(object, "count", count_of(counts, i));
+		answer_count(object, "count", counts[i]);
 		answer_text(object, "text", relay_drop_text((enum relay_drop)i));
 		json_array_append_new(array, object);
 	}
@@ -190,25 +185,23 @@ static void append_drops(json_t *array, const char *kind, const char *network, c
 static void append_network_drops(struct hub *hub, json_t *array,
 				 const struct relay_network_view *network)
 {
-	struct counts counts = { .wide = network->drops };
+	uint64_t counts[RELAY_DROP_COUNT];
 	struct relay_member_view member;
 	size_t in = 0;
 
-	append_drops(array, "network", network->name, NULL, &counts);
-	while (relay_next_member(hub->relay, network->name, &in, &member)) {
-		counts = (struct counts){ .narrow = member.drops };
-		append_drops(array, "member", network->name, member.name, &counts);
-	}
+	append_drops(array, "network", network->name, NULL, network->drops);
+	while (relay_next_member(hub->relay, network->name, &in, &member))
+		append_drops(array, "member", network->name, member.name,
+			     widen(counts, member.drops));
 }
 
 static json_t *drops_array(struct hub *hub)
 {
-	struct counts counts = { .wide = relay_drops(hub->relay) };
 	struct relay_network_view network;
 	json_t *array = json_array();
 	size_t at = 0;
 
-	append_drops(array, "relay", NULL, NULL, &counts);
+	append_drops(array, "relay", NULL, NULL, relay_drops(hub->relay));
 	while (relay_next_network(hub->relay, &at, &network))
 		append_network_drops(hub, array, &network);
 	return array;
