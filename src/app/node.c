@@ -316,8 +316,9 @@ static void tell_start(const struct node *node)
 	char hex[IDENTITY_ID_TEXT];
 
 	bytes_to_hex(hex, node->site.self.id, IDENTITY_ID);
-	log_info("site %s (%s) of network %s: %u peer%s, tap %s", conf->site, hex, conf->network,
-		 conf->n_peers, conf->n_peers == 1 ? "" : "s", conf->tap);
+	log_info("site %s (%s) of network %s: %u peer%s, %u relay%s, tap %s", conf->site, hex,
+		 conf->network, conf->n_peers, conf->n_peers == 1 ? "" : "s", conf->n_relays,
+		 conf->n_relays == 1 ? "" : "s", conf->tap);
 	if (node->n_workers > 1)
 		log_info("%u workers", node->n_workers);
 }
@@ -395,8 +396,7 @@ void node_stop(struct node *node)
 {
 	proc_notify("STOPPING=1");
 	worker_stop(node);
-	if (node->site.peers.n_peer)
-		site_goodbye(&node->site, node->loop.now);
+	site_goodbye(&node->site, node->loop.now);
 	if (node->resolve)
 		resolve_free(node->resolve);
 	if (node->ctlsock)
