@@ -131,6 +131,7 @@ struct peer {
 	uint64_t frames_before; /* tx.frames at the last PMTU look */
 	struct instant last_handshake;
 	uint64_t handshakes, rekeys, roamed;
+	uint64_t path_changes; /* from a direct path to a relayed one, or back */
 	struct peer_traffic rx, tx;
 	struct drops drops;
 

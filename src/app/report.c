@@ -148,6 +148,7 @@ static json_t *peer_object(struct node *node, const struct peer *peer)
 	put_count(object, "handshakes", peer->handshakes);
 	put_count(object, "rekeys", peer->rekeys);
 	put_count(object, "roamed", peer->roamed);
+	put_count(object, "path_changes", peer->path_changes);
 	put(object, "drops", drops_object(&peer->drops));
 	return object;
 }

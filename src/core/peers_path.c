@@ -40,8 +40,10 @@ void peers_move(struct peers *p, struct peer *peer, const struct addr *addr, uin
 	if (peer_is_relayed(addr) && !p->link[addr->port])
 		return;
 	peer_set_endpoint(peer, &where, now);
-	if (known && was != peer_is_relayed(addr) && peer->up)
+	if (known && was != peer_is_relayed(addr) && peer->up) {
+		peer->path_changes++;
 		p->events.event(p->events.ctx, peer, PEER_PATH);
+	}
 	if (peer_is_relayed(addr))
 		peer->offer = instant_min(peer->offer, now);
 	peers_note_due(p, peer);

@@ -123,8 +123,8 @@ static void print_relay(const json_t *relay)
 
 static void print_peer(const json_t *peer)
 {
-	char *n[3] = { text_member(peer, "handshakes"), text_member(peer, "rekeys"),
-		       text_member(peer, "roamed") };
+	char *n[4] = { text_member(peer, "handshakes"), text_member(peer, "rekeys"),
+		       text_member(peer, "roamed"), text_member(peer, "path_changes") };
 
 	putchar('\n');
 	head("peer", peer);
@@ -139,10 +139,11 @@ static void print_peer(const json_t *peer)
 	line_if_any("path mtu", text_member(peer, "pmtu"));
 	print_ago("latest handshake", peer, "handshake_age_s");
 	print_ago("last heard", peer, "last_heard_s");
-	printf("  handshakes: %s, rekeys: %s, roamed: %s\n", n[0], n[1], n[2]);
+	printf("  handshakes: %s, rekeys: %s, roamed: %s, path changes: %s\n", n[0], n[1], n[2],
+	       n[3]);
 	print_transfer(peer, "datagrams");
 	line_if_any("dropped", show_counts(json_object_get(peer, "drops")));
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		free(n[i]);
 }
 

@@ -354,12 +354,12 @@ cat >answer <<'END'
   "path":"direct","rtt_ms":0.456,"pmtu":1500,"handshake_age_s":63,"last_heard_s":0.25,
   "rx":{"bytes":1288490189,"frames":900,"datagrams":800},
   "tx":{"bytes":1023,"frames":7,"datagrams":6},
-  "handshakes":3,"rekeys":2,"roamed":1,"drops":{"replayed":12,"auth":3}},
+  "handshakes":3,"rekeys":2,"roamed":1,"path_changes":4,"drops":{"replayed":12,"auth":3}},
  {"name":"a-site-with-a-long-name","site_id":"cccc","public_key":"CCCC","state":"connecting",
   "state_text":"connecting","port":3,"endpoint":null,"addresses":[],"path":null,"rtt_ms":null,
   "pmtu":null,"handshake_age_s":null,"last_heard_s":null,
   "rx":{"bytes":0,"frames":0,"datagrams":0},"tx":{"bytes":0,"frames":0,"datagrams":0},
-  "handshakes":0,"rekeys":0,"roamed":0,"drops":{}}],
+  "handshakes":0,"rekeys":0,"roamed":0,"path_changes":0,"drops":{}}],
 "ports":[{"name":"span0","kind":"tap","state":"up","note":"bridge port has no GRO","cut":0,"bridge":"br0","bridge_state":"joined",
  "mtu":1500,"offloads":["csum","tso4"],"offload_note":"uso: not in this kernel",
  "rx":{"bytes":1048576,"frames":10,"calls":4},"tx":{"bytes":2048,"frames":20,"calls":5},
@@ -412,7 +412,7 @@ peer: paris
   path mtu: 1500
   latest handshake: 1m03s ago
   last heard: 0.2s ago
-  handshakes: 3, rekeys: 2, roamed: 1
+  handshakes: 3, rekeys: 2, roamed: 1, path changes: 4
   received: 1.2 GiB in 900 frames, 800 datagrams
   sent: 1023 B in 7 frames, 6 datagrams
   dropped: 12 replayed, 3 auth
@@ -421,7 +421,7 @@ peer: a-site-with-a-long-name
   state: connecting
   site id: cccc
   public key: CCCC
-  handshakes: 0, rekeys: 0, roamed: 0
+  handshakes: 0, rekeys: 0, roamed: 0, path changes: 0
   received: 0 B in 0 frames, 0 datagrams
   sent: 0 B in 0 frames, 0 datagrams'
 

@@ -144,6 +144,7 @@ static void test_change_over(void **state)
 	print_message("direct path back: gap of %d ms\n", (int)(gap / 1000));
 	assert_true(gap < MS(100));
 	assert_true(nat_is(w, 0, 1, false));
+	assert_int_equal(w->s[0].peer[1]->path_changes, 3); /* the first: from relayed */
 	assert_int_equal(w->s[0].events[PEER_DOWN], 0);
 	assert_int_equal(w->s[0].events[PEER_UP], 1);
 	nat_free(w);
