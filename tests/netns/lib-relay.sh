@@ -30,6 +30,8 @@ relay() {
 	cable "r-$1" wan wan0 "r-$1"
 	ip -n "r-$1" addr add "10.99.0.$n/24" dev w0
 	ip -n "r-$1" addr add "fd99::$n/64" dev w0 nodad
+	ip -n "r-$1" route add default via 10.99.0.254
+	ip -n "r-$1" route add default via fd99::fe
 	mkdir "$W/etc/$1" "$W/run/$1"
 	chown $NOBODY "$W/run/$1"
 	# shellcheck disable=SC2034 # for stories

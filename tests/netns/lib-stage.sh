@@ -210,6 +210,16 @@ both_up() {
 	is_up "$1" "$2" && is_up "$2" "$1"
 }
 
+# path SITE PEER: direct, relayed, or nothing
+path() {
+	peer_get "$1" "$2" .path
+}
+
+# both_are direct|relayed SITE PEER
+both_are() {
+	[ "$(path "$2" "$3")" = "$1" ] && [ "$(path "$3" "$2")" = "$1" ]
+}
+
 # drops SITE: all that this site dropped and counted, wherever
 drops() {
 	show "$1" '[.drops[].count] | add // 0'
@@ -232,6 +242,24 @@ pings() {
 	local from=$1 to=$2
 	shift 2
 	on "$from" ping -q -c 1 -W 1 "$@" "$to" >/dev/null 2>&1
+}
+
+# gap FILE [FROM [TO]]: of ping -D's output: the longest time in seconds between one
+# answer and the next, of answers between those moments
+gap() {
+	sed -n 's/^\[\([0-9.]*\)\] .*bytes from.*/\1/p' "$1" |
+		awk -v from="${2:-0}" -v to="${3:-1e12}" '
+			$1 < from { last = $1; next }
+			$1 > to { exit }
+			last && $1 - last > most { most = $1 - last }
+			{ last = $1 }
+			END { if (last) printf "%.2f\n", most }'
+}
+
+# answered_since FILE THEN: the time of ping -D's first answer after THEN
+answered_since() {
+	sed -n 's/^\[\([0-9.]*\)\] .*bytes from.*/\1/p' "$1" |
+		awk -v t="$2" '$1 > t { print $1; found = 1; exit } END { exit !found }'
 }
 
 listens() {

@@ -195,6 +195,7 @@ finish() {
 		for s in "${!PID[@]}"; do
 			echo "--- site $s shows" >&2
 			"$BIN/lanspan" -i "$s" show >&2
+			[ -z "${RELAY_PID[*]:-}" ] || "$BIN/lanspan" -i "$s" show paths >&2
 		done
 	fi
 	for ((p = ${#CHILDREN[@]} - 1; p >= 0; p--)); do
@@ -211,8 +212,9 @@ finish() {
 		status=1 troubled=yes
 	fi
 	if [ -n "$troubled" ]; then
-		for log in "$W"/log/?.log; do
-			[ -s "$log" ] && echo "--- what site $(basename "$log" .log) said" && tail -n 60 "$log"
+		for s in "$W"/etc/*.conf "$W"/etc/*/*.conf; do # sites and relays
+			log=$W/log/$(basename "$s" .conf).log
+			[ -s "$log" ] && echo "--- what $(basename "$s" .conf) said" && tail -n 60 "$log"
 		done >&2
 		[ -z "$FAILURE" ] || echo "FAIL $STORY: $FAILURE" >&2
 	fi
