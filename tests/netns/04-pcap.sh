@@ -19,6 +19,7 @@ two_sites
 for s in a b; do
 	conf $s bridge bridge -
 	conf $s bridge reserved pass
+	conf $s site workers 1	   # several keep the order of each flow, not of all
 	conf $s bridge learning no # both ends of a conversation are on one side here
 done
 connect
