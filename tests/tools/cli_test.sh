@@ -222,7 +222,8 @@ if [ -e "$example" ]; then
 	run check example/berlin.conf
 	is 'the example is good' [ $status -eq 0 ]
 	# Also when everything that is commented out is put to use.
-	sed 's/^;\([a-z_]* *=\)/\1/' "$example" >example/full.conf
+	cp lab.secret example/lab-access.secret
+	sed 's/^;\([a-z_]* *=\|\[\)/\1/' "$example" >example/full.conf
 	run check example/full.conf
 	is 'the whole example is good' [ $status -eq 0 ]
 	is 'the example knows the defaults' [ "$(grep -c '^;[a-z_]* *=' "$example")" -ge 10 ]
@@ -366,11 +367,11 @@ cat >answer <<'END'
  "drops":{"runt":1}}],
 "macs":[{"mac":"02:00:00:00:00:01","vlan":0,"port":"span0","age_s":192,"moves":0},
  {"mac":"02:00:00:00:00:02","vlan":100,"port":"paris\u001b]0;evil\u0007\u009b","age_s":100000,"moves":12}],
-"paths":[{"peer":"paris","local":"192.0.2.1:7741","remote":"203.0.113.7:7741","state":"in use",
+"paths":[{"peer":"paris","path":"direct","relay":null,"local":"192.0.2.1:7741","remote":"203.0.113.7:7741","state":"in use",
  "pmtu":1500,"pmtu_state":"confirmed","rtt_ms":0.456,"gso":true,"gso_note":null},
- {"peer":"oslo","local":"192.0.2.1:7741","remote":"203.0.113.8:7741","state":"in use",
+ {"peer":"oslo","path":"relayed","relay":"hub","local":"192.0.2.1:7741","remote":"relay hub, member 3","state":"in use",
  "pmtu":1500,"pmtu_state":"confirmed","rtt_ms":0.456,"gso":false,"gso_note":"off: refused"},
- {"peer":"rome","local":"192.0.2.1:7741","remote":"203.0.113.9:7741","state":"in use",
+ {"peer":"rome","path":"direct","relay":null,"local":"192.0.2.1:7741","remote":"203.0.113.9:7741","state":"in use",
  "pmtu":1500,"pmtu_state":"confirmed","rtt_ms":0.456,"gso":false,"gso_note":"off: refused"}],
 "workers":[
  {"worker":0,"tap_queue":true,"turns":9,"tap_reads":10,"tap_writes":300,"receives":5,"sends":6},
@@ -445,10 +446,10 @@ table macs \
 02:00:00:00:00:01     0  span0                         3m12s      0
 02:00:00:00:00:02   100  paris\x1b]0;evil\x07\xc2\x9b  1d03h     12'
 table paths \
-'PEER   LOCAL           REMOTE            STATE   PMTU  PROBING        RTT  GSO
-paris  192.0.2.1:7741  203.0.113.7:7741  in use  1500  confirmed  0.46 ms  yes
-oslo   192.0.2.1:7741  203.0.113.8:7741  in use  1500  confirmed  0.46 ms  no
-rome   192.0.2.1:7741  203.0.113.9:7741  in use  1500  confirmed  0.46 ms  no
+'PEER   PATH     LOCAL           REMOTE               STATE   PMTU  PROBING        RTT  GSO
+paris  direct   192.0.2.1:7741  203.0.113.7:7741     in use  1500  confirmed  0.46 ms  yes
+oslo   relayed  192.0.2.1:7741  relay hub, member 3  in use  1500  confirmed  0.46 ms  no
+rome   direct   192.0.2.1:7741  203.0.113.9:7741     in use  1500  confirmed  0.46 ms  no
 192.0.2.1:7741: off: refused'
 table workers \
 'WORKER  TAP QUEUE  TURNS  TAP READS  TAP WRITES  RECEIVES  SENDS
