@@ -13,6 +13,7 @@
 
 #include "app/offloads.h"
 #include "base/clock.h"
+#include "host/brnf.h"
 #include "host/netlink.h"
 #include "host/tap.h"
 
@@ -28,6 +29,7 @@ struct attach_setup {
 	bool create;
 	unsigned mtu;
 	bool offload;
+	bool netfilter_off; /* bridged frames pass by the packet filters */
 	unsigned queues; /* wanted, at most ATTACH_QUEUES */
 };
 
@@ -43,6 +45,7 @@ struct attach {
 	bool up;		  /* the TAP is there and administratively up */
 	enum attach_bridge bridge;
 	bool joined;		  /* by us, not by somebody before */
+	struct brnf netfilter;	  /* what it was before */
 	int made_bridge;	  /* index of the bridge that we made, or 0 */
 	struct offloads offloads; /* of the TAP */
 	char note[ATTACH_NOTE];	  /* what is amiss, for people; "" when nothing */

@@ -66,6 +66,7 @@ struct conf {
 	bool reserved_pass;   /* reserved = pass */
 	bool learning;	      /* learning = yes */
 	bool offload;	      /* offload = auto */
+	bool netfilter_off;   /* netfilter = off */
 	unsigned mss_clamp;   /* CONF_MSS_OFF, CONF_MSS_PATH, or bytes */
 	unsigned broadcast;   /* auto, relay, direct, from 1: 1 + enum flood_mode */
 	unsigned ageing;      /* seconds, 10 .. 1000000, default 300 */

@@ -168,6 +168,7 @@ static bool start_attachment(struct node *node)
 				      .create = conf->create,
 				      .mtu = conf->mtu,
 				      .offload = conf->offload,
+				      .netfilter_off = conf->netfilter_off,
 				      .queues = node->n_workers };
 
 	if (attach_open(&node->attach, &setup, node->loop.now))

@@ -38,6 +38,16 @@ OUT=${OUT:-$TOP/build/bench}
 # shellcheck source=table.sh
 . "$HERE/table.sh"
 
+# The bridges of all peers alike: frames do not pass the packet filters, as
+# lanspan's netfilter = off has it.
+netfilter_off() {
+	local setting
+	for setting in iptables ip6tables arptables; do
+		on "$1" sh -c "echo 0 >/proc/sys/net/bridge/bridge-nf-call-$setting" 2>/dev/null
+	done
+	true
+}
+
 stage() {
 	local n
 	WAN_MTU=${WAN_MTU:-1500}
@@ -45,6 +55,7 @@ stage() {
 		netns $n
 		bridge_add $n br0
 		quiet $n br0
+		netfilter_off $n
 	done
 	ip link add w0 mtu "$WAN_MTU" netns sa type veth peer name w0 mtu "$WAN_MTU" netns sb
 	for n in a b; do

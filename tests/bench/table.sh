@@ -113,6 +113,7 @@ table() {
 	echo "CPU in percent of one core: of the whole machine, load and both ends, or of the tunnel's own"
 	echo "processes, both ends, by the scheduler's account; r: hb to ha; 4: four streams."
 	echo "Hosts' MTU: 1500, but VXLAN $((WAN_MTU - 50)), n2n 1400, VXLAN over WireGuard $((WAN_MTU - 130))."
+	echo "Bridge netfilter (bridge-nf-call-*) is off for all."
 	echo
 	printf '| | %s\n' "$HEAD"
 	printf '|---%s\n' "$LINE"
