@@ -120,7 +120,7 @@ void flood_in_expire(struct flood_in *in, struct instant now);
 /* Verifies a FLOOD packet and decrypts it in place.  DROP_COUNT, and the number of its
  * key; or why not: DROP_FLOOD when the key is not there. */
 enum drop flood_in_open(struct flood_in *in, uint8_t *packet, size_t len, struct instant now,
-			unsigned *key);
+			unsigned *number);
 
 /* What a site and one peer know of each other's keys. */
 struct flood_peer {
