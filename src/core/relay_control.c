@@ -65,7 +65,7 @@ static void take_pong(const struct control *c, const uint8_t *body)
 {
 	struct relay_member *m = c->m;
 
-	if (m->asked.addr.family != ADDR_NONE && relay_place_equal(&m->asked, c->from) &&
+	if (relay_place_equal(&m->asked, c->from) &&
 	    bytes_equal_secret(m->question, body, RELAY_QUESTION))
 		relay_session_move(c->r, m, c->from);
 }

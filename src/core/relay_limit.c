@@ -11,7 +11,7 @@ static void fill(struct relay_bucket *b, int64_t rate, struct instant now)
 
 	if (elapsed <= 0)
 		return;
-	if (b->filled.us == 0 || elapsed > (full - b->micro) / rate)
+	if (elapsed > (full - b->micro) / rate)
 		b->micro = full;
 	else
 		b->micro += elapsed * rate;

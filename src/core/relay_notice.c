@@ -80,8 +80,6 @@ static void begin_rounds(struct relay *r, struct instant now)
 	       instant_reached(now, first_network(&r->waiting)->tell_at)) {
 		struct relay_network *net = first_network(&r->waiting);
 
-		if (list_empty(&r->telling))
-			r->tell_next = now;
 		net->tell_at = now;
 		list_remove(&net->waiting);
 		list_append(&r->telling, &net->waiting);

@@ -301,7 +301,6 @@ static void admit(struct relay *r, const struct relay_place *from, const uint8_t
 			relay_count_drop(r, net, NULL, RELAY_FULL);
 			return;
 		}
-		m->since = now;
 	} else if (crowded(m, now)) {
 		reason = guard_source(r, from, packet, now);
 	}

@@ -277,6 +277,13 @@ static struct crowd_session *session_of(struct crowd_site *s, uint32_t index)
 	return s->before.up && s->before.local == index ? &s->before : NULL;
 }
 
+/* No counter is used twice, by DATA and HOP together. */
+static void assert_new(struct crowd_session *session, const uint8_t *packet)
+{
+	assert_true(replay_ring_commit(&session->next, session->seen, REPLAY_WORDS_FOR(256),
+				       be64_get(packet + 8)));
+}
+
 static void take_data(struct crowd_site *s, uint8_t *packet, size_t len)
 {
 	struct crowd_session *session = session_of(s, be32_get(packet + 4));
@@ -290,6 +297,7 @@ static void take_data(struct crowd_site *s, uint8_t *packet, size_t len)
 		s->bad++;
 		return;
 	}
+	assert_new(session, packet);
 	s->longest = MAX(s->longest, len);
 	r = rd_make(packet + 16, len - 32);
 	assert_int_equal(rd_u16(&r), 0);
@@ -316,6 +324,7 @@ static void take_hop(struct crowd_site *s, const uint8_t *packet, size_t len)
 		s->bad++;
 		return;
 	}
+	assert_new(session, packet);
 	s->n_hops++;
 	*got = (struct crowd_hop){ hop.source, hop.destination, hop.inner_len, { 0 } };
 	memcpy(got->inner, hop.inner, MIN(hop.inner_len, sizeof(got->inner)));

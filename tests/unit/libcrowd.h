@@ -15,6 +15,7 @@
 #include "core/cookie.h"
 #include "core/noise.h"
 #include "core/relay.h"
+#include "core/replay.h"
 
 #define CROWD_WIRE 65536
 #define CROWD_HOPS 64
@@ -28,6 +29,7 @@ struct crowd_session {
 	struct aead seal, open;
 	bool made; /* the contexts are */
 	uint64_t counter;
+	uint64_t next, seen[REPLAY_WORDS_FOR(256)]; /* of what came: none comes twice */
 };
 
 struct crowd_hop {

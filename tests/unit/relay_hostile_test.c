@@ -294,6 +294,25 @@ static void test_under_load(void **state)
 	crowd_free(c);
 }
 
+/* Cookies are asked for until a second with fewer calls has passed. */
+static void test_load_ends(void **state)
+{
+	struct crowd *c = crowd_new(NULL, 1010);
+
+	(void)state;
+	for (unsigned i = 0; i < 1003; i++)
+		crowd_register(&c->sites[i]);
+	crowd_forget(c);
+	assert_int_equal(c->kinds[WIRE_COOKIE], 3);
+	for (unsigned i = 0; i < 3; i++) {
+		crowd_run(c, SECONDS(1));
+		crowd_register(&c->sites[1003 + i]);
+		crowd_forget(c);
+		assert_int_equal(c->kinds[WIRE_COOKIE], 4);
+	}
+	crowd_free(c);
+}
+
 static void test_rate_of_an_address(void **state)
 {
 	const unsigned n = 4000;
@@ -447,6 +466,7 @@ static void test_records(void **state)
 		{ "nothing", 0, 0, 2, { 0, 0 } },
 		{ "padding", 0, 0, 6, { 0, 0, 0, 9, 9, 9 } },
 		{ "cut", 1, 0, 3, { 0, 1, 4 } },
+		{ "continued", 1, 0, 12, { 0, 1, 4, 0, 7, 3 } },
 		{ "a frame", 1, 0, 19, { 0, 0, 1, 0, 14 } },
 		{ "a segment", 1, 0, 6, { 0, 0, 3, 0, 1, 0 } },
 		{ "unknown record", 1, 0, 6, { 0, 0, 77, 0, 1, 0 } },
@@ -519,6 +539,7 @@ static void test_close_and_more(void **state)
 		     crowd_seal(&c->sites[0], plain, sizeof(plain), packet));
 	assert_int_equal(relay_members(c->relay), 0);
 	assert_int_equal(c->sent, 0);
+	assert_only(c, RELAY_RECORD, 0);
 	crowd_free(c);
 }
 
@@ -528,8 +549,9 @@ static void test_late_close(void **state)
 	static const uint8_t plain[] = { 0, 0, 4, 0, 1, 5 };
 	struct crowd *c = fresh(1, 1);
 	struct crowd_site *s = &c->sites[0];
-	uint8_t packet[200];
+	uint8_t packet[200], other[200];
 	size_t len = crowd_seal(s, plain, sizeof(plain), packet);
+	size_t other_len = crowd_hop_make(s, 0, 2, 100, other);
 
 	(void)state;
 	crowd_run(c, SECONDS(10));
@@ -537,6 +559,8 @@ static void test_late_close(void **state)
 	crowd_run(c, 0);
 	crowd_inject(c, &s->addr, packet, len);
 	assert_int_equal(relay_members(c->relay), 1);
+	crowd_inject(c, &s->addr, other, other_len); /* but its own */
+	assert_only(c, RELAY_INDEX, 1);
 	crowd_ping(s);
 	crowd_run(c, 0);
 	assert_int_equal(s->pongs, 3);
@@ -626,6 +650,80 @@ static void test_stolen_packets(void **state)
 	crowd_free(c);
 }
 
+/* The answer has to come from the place that was asked, and counts once. */
+static void test_answers_from_elsewhere(void **state)
+{
+	struct crowd *c = fresh(1, 1);
+	struct crowd_site *s = &c->sites[0];
+	static const uint8_t nothing[12];
+
+	(void)state;
+	crowd_run(c, SECONDS(2));
+	s->addr.port = 4000;
+	crowd_control(s, WIRE_PONG, nothing, 12);
+	s->addr.port = 5000;
+	c->wire[c->at].to.port = 5000; /* it hears the question, and answers by another way */
+	crowd_run(c, 0);
+	assert_int_equal(s->pings, 1);
+	assert_at(s, 7741);
+	crowd_run(c, SECONDS(1));
+	crowd_ping(s);
+	crowd_run(c, 0);
+	assert_at(s, 5000);
+	s->addr.port = 4000;
+	crowd_run(c, SECONDS(1));
+	crowd_ping(s);
+	crowd_run(c, 0);
+	assert_at(s, 4000);
+	/* A question that was answered is not one any more. */
+	s->addr.port = 5000;
+	crowd_register(s);
+	crowd_run(c, 0);
+	s->addr.port = 4000;
+	crowd_control(s, WIRE_PONG, nothing, 12);
+	assert_at(s, 5000);
+	crowd_free(c);
+}
+
+/* Copies to a member that moves within a turn go each to where it was then. */
+static void test_move_within_a_turn(void **state)
+{
+	struct crowd *c = fresh(2, 2);
+	struct crowd_site *s = &c->sites[0];
+	uint8_t hops[2][200], pong[200], plain[18] = { 0, 0, 4, 0, 13, 2 };
+	size_t len = 0;
+
+	(void)state;
+	crowd_run(c, SECONDS(2));
+	for (unsigned i = 0; i < 2; i++)
+		len = crowd_hop_make(&c->sites[1], 0, 1, 100, hops[i]);
+	s->dumb = true;
+	s->addr.port = 4000;
+	crowd_ping(s);
+	/* The PING is the only one on its way there: it is opened by hand. */
+	for (; c->wire[c->at].to.port != 4000; c->at++)
+		free(c->wire[c->at].data);
+	memcpy(pong, c->wire[c->at].data, c->wire[c->at].len);
+	assert_int_equal(c->wire[c->at].len, 50);
+	{
+		uint8_t aad[32], *body = pong + 16;
+
+		memcpy(aad, s->context_in, 16);
+		memcpy(aad + 16, pong, 16);
+		assert_true(aead_open(&s->now.open, be64_get(pong + 8), aad, 32, body, 34, body));
+		memcpy(plain + 6, body + 6, 12);
+	}
+	crowd_forget(c);
+	relay_datagrams(c->relay, 3, &c->sites[1].addr, hops[0], len, len, c->now);
+	relay_datagrams(c->relay, 3, &s->addr, pong, crowd_seal(s, plain, 18, pong), 50, c->now);
+	relay_datagrams(c->relay, 3, &c->sites[1].addr, hops[1], len, len, c->now);
+	relay_close(c->relay);
+	assert_int_equal(c->n_wire - c->at, 2);
+	assert_int_equal(c->wire[c->at].to.port, 7741);
+	assert_int_equal(c->wire[c->at + 1].to.port, 4000);
+	crowd_free(c);
+}
+
 /* Late packets from where it was do not ask it back. */
 static void test_old_packets_ask_nothing(void **state)
 {
@@ -709,6 +807,7 @@ int main(void)
 		cmocka_unit_test(test_ancient_register),
 		cmocka_unit_test(test_answers_are_not_pushed_out),
 		cmocka_unit_test(test_under_load),
+		cmocka_unit_test(test_load_ends),
 		cmocka_unit_test(test_rate_of_an_address),
 		cmocka_unit_test(test_forged_packets),
 		cmocka_unit_test(test_replay),
@@ -720,6 +819,8 @@ int main(void)
 		cmocka_unit_test(test_answers_are_limited),
 		cmocka_unit_test(test_roaming),
 		cmocka_unit_test(test_stolen_packets),
+		cmocka_unit_test(test_answers_from_elsewhere),
+		cmocka_unit_test(test_move_within_a_turn),
 		cmocka_unit_test(test_old_packets_ask_nothing),
 		cmocka_unit_test(test_confirmed_from_elsewhere),
 		cmocka_unit_test(test_silent_place),

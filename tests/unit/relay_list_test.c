@@ -242,6 +242,58 @@ static void test_numbers(void **state)
 	crowd_free(c);
 }
 
+/* What one answer says, byte by byte. */
+static void test_bytes(void **state)
+{
+	static const uint8_t zero[KEX_KEY];
+	struct relay_networks ns;
+	struct relay_members ms;
+	struct rand_seeded rand;
+	struct relay_network *net;
+	struct relay_member *m[3];
+	uint8_t key[KEX_KEY] = { 0 }, id[8] = { 0 }, list[WIRE_RELAY_DATAGRAM];
+	uint32_t revision;
+
+	(void)state;
+	assert_true(aead_start());
+	assert_true(relay_networks_init(&ns, rand_source_seeded(&rand, 4)));
+	assert_true(relay_members_init(&ms, 5, ns.rand));
+	net = relay_network_new(&ns, "bytes");
+	revision = net->revision;
+	for (uint32_t i = 0; i < 3; i++) {
+		key[9] = (uint8_t)(i + 1);
+		m[i] = relay_member_new(&ms, net, net->id, key, id);
+		snprintf(m[i]->name, sizeof(m[i]->name), "m%u", i);
+		relay_network_join(net, &ms, m[i]);
+	}
+	relay_network_leave(net, m[1]);
+	/* From nothing: the members alone, and all is said. */
+	assert_int_equal(relay_network_list(net, 0, 0, list, 500), 10 + 2 * (38 + 2));
+	assert_int_equal(be32_get(list), revision + 4);
+	assert_int_equal(be32_get(list + 4), revision + 4);
+	assert_int_equal(list[8], WIRE_MEMBERS_RESET);
+	assert_int_equal(list[9], 2);
+	assert_int_equal(be32_get(list + 10), 1);
+	assert_int_equal(list[14], 0);
+	assert_memory_equal(list + 15, m[0]->public_key, KEX_KEY);
+	assert_memory_equal(list + 47, "\2m0", 3);
+	assert_int_equal(be32_get(list + 50), 3);
+	/* From the second on: the third, and that the second went. */
+	assert_int_equal(relay_network_list(net, revision + 2, 0, list, 500), 10 + 40 + 38);
+	assert_int_equal(list[8], 0);
+	assert_int_equal(be32_get(list + 10), 3);
+	assert_int_equal(be32_get(list + 50), 2);
+	assert_int_equal(list[54], WIRE_MEMBER_GONE);
+	assert_memory_equal(list + 55, zero, KEX_KEY);
+	assert_int_equal(list[87], 0);
+	/* Nothing new; and room for one entry only. */
+	assert_int_equal(relay_network_list(net, revision + 4, 0, list, 500), 10);
+	assert_int_equal(relay_network_list(net, 0, 0, list, 10 + 38 + 63), 10 + 40);
+	assert_int_equal(be32_get(list + 4), revision + 1);
+	relay_members_free(&ms);
+	relay_networks_free(&ns);
+}
+
 /* In a network of as many members as may be, numbers of those that went are given again
  * when there are no others; who asks for changes since then begins anew. */
 static void test_a_full_network(void **state)
@@ -348,6 +400,29 @@ static void test_notices_are_spread(void **state)
 	crowd_free(c);
 }
 
+/* What changes while members are told of a change is told by and by as well. */
+static void test_change_in_a_round(void **state)
+{
+	struct crowd *c = crowd_new(NULL, 203);
+
+	(void)state;
+	crowd_join(c, 0, 200);
+	crowd_run(c, SECONDS(2));
+	for (unsigned i = 0; i < 203; i++)
+		c->sites[i].notices = 0;
+	crowd_join(c, 200, 1);
+	crowd_run(c, MS(205)); /* 64 of them know */
+	crowd_join(c, 201, 1);
+	crowd_run(c, MS(20));
+	crowd_join(c, 202, 1);
+	crowd_run(c, SECONDS(1));
+	for (unsigned i = 0; i < 203; i++) {
+		assert_int_equal(c->sites[i].revision, c->sites[202].revision);
+		assert_in_range(c->sites[i].notices, 1, 2);
+	}
+	crowd_free(c);
+}
+
 /* A member's own PING brings it what is new, and it is not told twice. */
 static void test_told_with_the_pong(void **state)
 {
@@ -376,9 +451,11 @@ int main(void)
 		cmocka_unit_test(test_revision_from_elsewhere),
 		cmocka_unit_test(test_revisions_begin_at_random),
 		cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_a_full_network),
 		cmocka_unit_test(test_notices_gather),
 		cmocka_unit_test(test_notices_are_spread),
+		cmocka_unit_test(test_change_in_a_round),
 		cmocka_unit_test(test_told_with_the_pong),
 	};
 

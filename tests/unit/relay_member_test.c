@@ -71,6 +71,28 @@ static void test_find(void **state)
 	relay_members_free(&ms);
 }
 
+/* Also when both stand in one chain. */
+static void test_one_key_in_two_networks(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 0; seed < 100; seed++) {
+		struct relay_members ms;
+		struct relay_member *a, *b;
+
+		assert_true(aead_start());
+		assert_true(relay_members_init(&ms, 2, rand_source_seeded(&rand_state, seed)));
+		a = add(&ms, &net, 0);
+		b = add(&ms, &other, 0);
+		assert_ptr_equal(relay_member_find(&ms, net.id, a->public_key), a);
+		assert_ptr_equal(relay_member_find(&ms, other.id, a->public_key), b);
+		assert_ptr_equal(relay_member_numbered(&ms, net.id, 1), a);
+		assert_ptr_equal(relay_member_numbered(&ms, other.id, 1), b);
+		relay_member_forget(&ms, b);
+		assert_null(relay_member_find(&ms, other.id, a->public_key));
+		relay_members_free(&ms);
+	}
+}
+
 static unsigned longest_chain(const struct relay_members *ms, const uint32_t *table, bool by_key)
 {
 	unsigned longest = 0;
@@ -201,6 +223,12 @@ static void test_contexts(void **state)
 		}
 		for (uint32_t i = 0; i < 600; i++)
 			relay_member_forget(&ms, &ms.pool[i]);
+		for (uint32_t i = 0; i < RELAY_CONTEXTS; i++) {
+			assert_null(ms.seal.places[i].at);
+			assert_null(ms.open.places[i].at);
+			assert_false(ms.seal.places[i].aead.keyed);
+			assert_false(ms.open.places[i].aead.keyed);
+		}
 	}
 	relay_members_free(&ms);
 }
@@ -208,9 +236,9 @@ static void test_contexts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_find),	 cmocka_unit_test(test_short_chains),
-		cmocka_unit_test(test_keys),	 cmocka_unit_test(test_ends_of_keys),
-		cmocka_unit_test(test_contexts),
+		cmocka_unit_test(test_find),	     cmocka_unit_test(test_one_key_in_two_networks),
+		cmocka_unit_test(test_short_chains), cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_ends_of_keys), cmocka_unit_test(test_contexts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,6 +140,14 @@ static void test_secret(void **state)
 	relay_close(c->relay);
 	crowd_run(c, 0);
 	assert_true(c->sites[0].closed);
+	/* Nor does one keep who came while there was none. */
+	setup.access = RELAY_OPEN;
+	assert_true(relay_network_set(c->relay, &setup, c->now));
+	memset(c->sites[1].psk, 0, KEX_KEY);
+	crowd_join(c, 1, 1);
+	setup.access = RELAY_SECRET;
+	assert_true(relay_network_set(c->relay, &setup, c->now));
+	assert_int_equal(relay_members(c->relay), 0);
 	crowd_free(c);
 }
 
@@ -360,16 +368,18 @@ static void test_timeout(void **state)
 
 	(void)state;
 	crowd_join(c, 0, 3);
-	crowd_run(c, SECONDS(30));
+	crowd_run(c, MS(900));
+	crowd_ping(&c->sites[0]);
+	crowd_run(c, MS(29100));
 	crowd_ping(&c->sites[1]);
-	crowd_run(c, MS(29999));
+	crowd_run(c, MS(30899));
 	assert_int_equal(relay_members(c->relay), 3);
-	crowd_run(c, MS(1001)); /* within a second of its time */
+	crowd_run(c, MS(101)); /* within a second of its time */
 	assert_int_equal(relay_members(c->relay), 1);
 	assert_true(crowd_view(&c->sites[1], &(struct relay_member_view){ 0 }));
-	crowd_run(c, MS(28999));
+	crowd_run(c, MS(29000));
 	assert_int_equal(relay_members(c->relay), 1);
-	crowd_run(c, MS(1001));
+	crowd_run(c, MS(1000));
 	assert_int_equal(relay_members(c->relay), 0);
 	crowd_join(c, 0, 3);
 	crowd_free(c);
@@ -396,7 +406,9 @@ static void test_full(void **state)
 {
 	struct relay_setup setup = crowd_setup();
 	struct relay_network_setup net = { .name = "lab", .limits = { .members = 2 } };
+	struct relay_network_view view;
 	struct crowd *c;
+	size_t at = 0;
 
 	(void)state;
 	setup.max_members = 4;
@@ -428,6 +440,11 @@ static void test_full(void **state)
 	crowd_run(c, SECONDS(2));
 	crowd_register(&c->sites[6]); /* members do not give way */
 	assert_int_equal(crowd_drops(c, RELAY_FULL), 4);
+	memcpy(c->sites[7].network, "c", 2); /* and what was made for one that does not come goes */
+	crowd_register(&c->sites[7]);
+	assert_int_equal(crowd_drops(c, RELAY_FULL), 5);
+	while (relay_next_network(c->relay, &at, &view))
+		assert_string_not_equal(view.name, "c");
 	crowd_control(&c->sites[5], WIRE_CLOSE, NULL, 0);
 	crowd_join(c, 6, 1);
 	crowd_free(c);
@@ -554,17 +571,17 @@ static void test_runs(void **state)
 	relay_datagrams(c->relay, 3, &c->sites[0].addr, batch, 4 * 640 + 110, 640, c->now);
 	relay_close(c->relay);
 	assert_int_equal(c->runs, 1);
-	/* Nothing goes behind the shorter one. */
-	c->sites[1].n_hops = 0;
-	for (size_t i = 0; i < 3; i++) {
-		size_t len = crowd_hop_make(&c->sites[0], 0, 2, i == 1 ? 50 : 60, packet);
+	/* Nothing goes behind the shorter one, nor a longer one behind any. */
+	for (size_t i = 0; i < 4; i++) {
+		static const size_t lens[] = { 60, 50, 60, 70 };
+		size_t len = crowd_hop_make(&c->sites[0], 0, 2, lens[i], packet);
 
 		relay_datagrams(c->relay, 3, &c->sites[0].addr, packet, len, len, c->now);
 	}
 	relay_close(c->relay);
-	assert_int_equal(c->runs, 3);
+	assert_int_equal(c->runs, 4);
 	crowd_run(c, 0);
-	assert_int_equal(c->sites[1].n_hops, 8);
+	assert_int_equal(c->sites[1].n_hops, 9);
 	assert_int_equal(c->sites[1].bad, 0);
 	crowd_free(c);
 }
@@ -644,6 +661,9 @@ static void test_sending_fails(void **state)
 	crowd_control(&c->sites[0], WIRE_CLOSE, NULL, 0);
 	crowd_register(&c->sites[0]);
 	assert_int_equal(crowd_drops(c, RELAY_SEND), 3);
+	assert_true(relay_network_remove(c->relay, "lab", c->now)); /* with a CLOSE to the other */
+	relay_close(c->relay);
+	assert_int_equal(crowd_drops(c, RELAY_SEND), 4);
 	crowd_free(c);
 }
 
