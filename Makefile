@@ -171,11 +171,20 @@ $(BUILD)/bench/lanspan-bridge: $(BUILD)/obj/src/lanspan-bridge.o $(BUILD)/obj/te
 	@echo "LD $@"
 	@$(CC) $(flags_obj) $(link_obj) -Wl,--wrap=aead_seal,--wrap=aead_open $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
+# Sites around a relay, for its benchmark.
+crowd = crowd caller load
+$(BUILD)/bench/crowd: $(call to_obj,obj,$(crowd:%=tests/bench/%.c)) \
+		$(BUILD)/obj/liblanspan.a
+	@mkdir -p $(@D)
+	@echo "LD $@"
+	@$(CC) $(flags_obj) $(link_obj) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+-include $(wildcard $(BUILD)/obj/tests/bench/*.d)
+
 # ---- targets for people ------------------------------------------------------
 
 .PHONY: FORCE all deps deps-build deps-test deps-demo deps-fuzz demo test test-programs \
 	test-unit test-assume test-sim test-fuzz test-netns test-man test-tools test-checks \
-	fuzz soak bench layers size lint install uninstall clean help
+	fuzz soak bench bench-relay layers size lint install uninstall clean help
 
 all: ## build the programs into build/ (the default)
 all: $(programs:%=$(bin)/%)
@@ -251,6 +260,11 @@ bench: ## one table of speeds, beside other tunnels
 bench: all $(BUILD)/bench/lanspan-bridge
 	@tools/deps.sh bench
 	@BIN=$(bin) tests/bench/bench.sh
+
+bench-relay: ## a relay: throughput beside others, copies, many sites
+bench-relay: all $(BUILD)/bench/crowd
+	@tools/deps.sh bench
+	@BIN=$(bin) tests/bench/relay.sh
 
 layers: ## includes point down, no cycle, every wall stands
 	@tools/layers.sh

@@ -70,15 +70,6 @@ stage() {
 	conf_write b
 }
 
-# hosts MTU: of the hosts and their ports
-hosts() {
-	local n
-	for n in a b; do
-		ip -n h$n link set e0 mtu "$1"
-		ip -n s$n link set p-$n mtu "$1"
-	done
-}
-
 # choose: of PEERS those that can run into RUN, the others into MISSING
 choose() {
 	local p program

@@ -38,6 +38,15 @@ join() {
 	done
 }
 
+# hosts MTU: of the hosts and their ports
+hosts() {
+	local n
+	for n in a b; do
+		ip -n h$n link set e0 mtu "$1"
+		ip -n s$n link set p-$n mtu "$1"
+	done
+}
+
 # ---- the tunnels ----------------------------------------------------------
 
 vxlan_pair() { # SUBNET MTU
