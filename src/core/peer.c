@@ -200,6 +200,8 @@ void peer_control(struct peer *peer, uint8_t type, const uint8_t *body, size_t l
 	case WIRE_PING:
 		if (len == PING_BODY) {
 			peer_send_control(peer, WIRE_PONG, body, len);
+			if (peer->link) /* it saw us elsewhere; its answer tells where */
+				peer_send_ping(peer, now);
 			return;
 		}
 		break;

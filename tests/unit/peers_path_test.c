@@ -150,6 +150,24 @@ static void test_change_over(void **state)
 	nat_free(w);
 }
 
+/* A NAT forgets all and gives another port: direct again soon. */
+static void test_other_port(void **state)
+{
+	struct nat_world *w = two(NAT_RESTRICTED, NAT_RESTRICTED, 1);
+	int64_t gap;
+
+	(void)state;
+	assert_true(nat_until(w, 0, 1, false, SECONDS(2)));
+	nat_run(w, SECONDS(3));
+	memset(w->box[0].mapping, 0, sizeof(w->box[0].mapping));
+	w->box[0].n = 0;
+	gap = longest_gap(w, SECONDS(2));
+	print_message("another port: gap of %d ms\n", (int)(gap / 1000));
+	assert_true(nat_is(w, 0, 1, false));
+	assert_int_equal(w->s[0].events[PEER_UP], 1);
+	nat_free(w);
+}
+
 static bool one_way(struct nat_world *w, const struct nat_packet *p)
 {
 	return to_relays(p) || p->at == &w->s[0].host;
@@ -252,6 +270,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_pair),	cmocka_unit_test(test_same_nat),
 		cmocka_unit_test(test_nat_in_nat),	cmocka_unit_test(test_change_over),
+		cmocka_unit_test(test_other_port),
 		cmocka_unit_test(test_one_way_death),	cmocka_unit_test(test_relay_killed_direct),
 		cmocka_unit_test(test_relay_restarted), cmocka_unit_test(test_second_relay),
 		cmocka_unit_test(test_short_mappings),
