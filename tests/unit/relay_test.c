@@ -131,6 +131,11 @@ static void test_secret(void **state)
 	crowd_run(c, SECONDS(6));
 	assert_int_equal(relay_members(c->relay), 1);
 	assert_int_equal(crowd_network_drops(c, "lab", RELAY_HANDSHAKE), 1);
+	for (unsigned i = 0; i < 5; i++) { /* also while it calls again and again */
+		crowd_register(&c->sites[1]);
+		crowd_run(c, SECONDS(1));
+	}
+	assert_int_equal(crowd_network_drops(c, "lab", RELAY_HANDSHAKE), 5);
 	/* The same secret keeps who is in, another does not. */
 	assert_true(relay_network_set(c->relay, &setup, c->now));
 	assert_int_equal(relay_members(c->relay), 1);
