@@ -200,7 +200,7 @@ deps-demo: | deps-build
 deps-fuzz: | deps-test
 	@tools/deps.sh fuzz
 
-demo: ## two sites on this machine, in network namespaces
+demo: ## three sites and a relay on this machine, in network namespaces
 demo: all | deps-demo
 	@BIN=$(bin) tests/netns/demo.sh
 

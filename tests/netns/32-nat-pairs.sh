@@ -23,6 +23,7 @@
 . "$TOP/tests/netns/lib-relay.sh"
 need ping
 story "every pair of translators"
+relay_by_anybody
 relay_program
 nat_need
 WATCH=20

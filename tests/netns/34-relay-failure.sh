@@ -17,6 +17,7 @@
 . "$TOP/tests/netns/lib-relay.sh"
 need ping iperf3
 story "relays that die and move"
+relay_by_anybody
 relay_program
 nat_need
 

@@ -17,6 +17,7 @@
 . "$TOP/tests/netns/lib-relay.sh"
 need ping
 story "three networks on one relay, the same addresses in each"
+relay_by_anybody
 relay_program
 nat_need
 NO_IPV6=yes

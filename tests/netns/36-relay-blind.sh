@@ -21,6 +21,7 @@ need ping perl tcpreplay
 [ -z "${LONG:-}" ] || FRAMES=${FRAMES:-1000000}
 FRAMES=${FRAMES:-20000}
 story "$FRAMES frames, and a relay that sees none"
+relay_by_anybody
 relay_program
 nat_need
 NO_IPV6=yes

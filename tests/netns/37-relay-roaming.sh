@@ -16,6 +16,7 @@
 . "$TOP/tests/netns/lib-relay.sh"
 need ping
 story "a site that moves from network to network"
+relay_by_anybody
 relay_program
 nat_need
 
