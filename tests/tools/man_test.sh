@@ -134,6 +134,20 @@ $(keys src/app/conf_keys.c | sed 's/^/site|/')
 $(keys src/app/relay_conf.c | sed 's/^/relay|/')
 EOF
 
+# controls FILE: the types of CONTROL records, a line each: number name
+controls()
+{
+	sed -n '/^enum wire_[a-z_]*control {/,/^}/s/^\tWIRE_\([A-Z_]*\) = \([0-9]*\),.*/\2 \1/p' \
+		"include/core/$1"
+}
+while read -r number name; do
+	knows lanspan-protocol.7 "CONTROL $number, $name" "^\.It (.* )?$number $name( |\$)"
+done <<EOF
+$(controls wire.h)
+$(controls wire_relay.h)
+EOF
+knows lanspan-protocol.7 'the flag PATH' '^One flag is defined, PATH, 1:'
+
 # The tables were read at all.
 [ $passed -ge 200 ] || {
 	failed=$((failed + 1))
