@@ -142,6 +142,8 @@ static double until_all(struct crowd *c, bool (*are)(const struct caller *caller
 		looked = now;
 		if (count(c, are) == c->n)
 			return (double)instant_between(since, now) / 1e6;
+		if (relay_memory() == 0)
+			die("the relay ended");
 		if (instant_between(since, now) > PATIENCE) {
 			fprintf(stderr, "crowd: %u of %u after %d s\n", count(c, are), c->n,
 				(int)(PATIENCE / SECONDS(1)));
