@@ -172,8 +172,8 @@ void peers_goodbye(struct peers *p, struct instant now);
 /* A run was sent, its error set. */
 void peers_sent(struct peers *p, const struct run *run);
 
-/* True when an IP packet that carries a DATA packet of a present session to a port where
- * a peer may be lies at ip (len bytes at hand): the tunnel carried in itself. */
+/* True when an IP packet that carries a DATA or HOP packet of a present session, to a port
+ * where a peer or relay may be, lies at ip (len bytes at hand): the tunnel carried in itself. */
 bool peers_is_tunnel(const struct peers *p, const uint8_t *ip, size_t len);
 
 #endif

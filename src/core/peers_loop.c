@@ -57,9 +57,10 @@ bool peers_is_tunnel(const struct peers *p, const uint8_t *ip, size_t len)
 	if (!udp || !(p->tunnel_ports[to.port / 8] & 1u << to.port % 8))
 		return false;
 	data = udp + 8;
-	if (len - (size_t)(data - ip) < WIRE_DATA_HEADER || data[0] != WIRE_DATA)
+	if (len - (size_t)(data - ip) < WIRE_DATA_HEADER ||
+	    (data[0] != WIRE_DATA && data[0] != WIRE_HOP))
 		return false;
-	for (unsigned i = 0; i < p->top; i++) {
+	for (unsigned i = 0; i < PEERS_MAX; i++) {
 		const struct peer *peer = p->peer[i];
 
 		if (peer && peer_has_session(peer) &&

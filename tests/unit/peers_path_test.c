@@ -265,15 +265,65 @@ static void test_short_mappings(void **state)
 	nat_free(w);
 }
 
+static uint8_t hop[2048];
+static struct addr hop_from, hop_to;
+static size_t hop_len;
+
+static bool note_hop(struct nat_world *w, const struct nat_packet *p)
+{
+	if (addr_equal(&p->to, &w->r[0].host.addr) && p->data[0] == WIRE_HOP &&
+	    p->len <= sizeof(hop)) {
+		hop_len = p->len;
+		memcpy(hop, p->data, p->len);
+		hop_from = p->from;
+		hop_to = p->to;
+	}
+	return true;
+}
+
+/* The site's own packets to a relay, in a frame that is to go through the tunnel. */
+static void test_loop_through_relay(void **state)
+{
+	struct nat_world *w = two(NAT_NONE, NAT_SYMMETRIC, 1);
+	uint8_t memory[SITE_HEADROOM + 42 + sizeof(hop)], *frame = memory + SITE_HEADROOM;
+	struct site *site = &w->s[0].site;
+	const uint64_t *dropped = &w->s[0].port.drops.count[DROP_SELF];
+	struct vnet plain = { 0 };
+	size_t len;
+
+	(void)state;
+	w->filter = note_hop;
+	nat_run(w, SECONDS(2));
+	assert_true(hop_len > 0);
+	len = 42 + hop_len;
+	memcpy(frame, (uint8_t[]){ 2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 8, 8, 0 }, 14);
+	memcpy(frame + 14, (uint8_t[20]){ 0x45, [8] = 64, 17 }, 20);
+	be16_put(frame + 16, (uint16_t)(len - 14));
+	memcpy(frame + 26, hop_from.ip, 4);
+	memcpy(frame + 30, hop_to.ip, 4);
+	be16_put(frame + 34, hop_from.port);
+	be16_put(frame + 36, hop_to.port);
+	be16_put(frame + 38, (uint16_t)(8 + hop_len));
+	be16_put(frame + 40, 0);
+	memcpy(frame + 42, hop, hop_len);
+	site_frame(site, 0, frame, len, &plain, w->now);
+	assert_int_equal(*dropped, 1);
+	frame[42 + 7] ^= 1; /* no session of this site */
+	site_frame(site, 0, frame, len, &plain, w->now);
+	assert_int_equal(*dropped, 1);
+	site_close(site);
+	nat_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_every_pair),	cmocka_unit_test(test_same_nat),
-		cmocka_unit_test(test_nat_in_nat),	cmocka_unit_test(test_change_over),
-		cmocka_unit_test(test_other_port),
-		cmocka_unit_test(test_one_way_death),	cmocka_unit_test(test_relay_killed_direct),
-		cmocka_unit_test(test_relay_restarted), cmocka_unit_test(test_second_relay),
-		cmocka_unit_test(test_short_mappings),
+		cmocka_unit_test(test_every_pair),	    cmocka_unit_test(test_same_nat),
+		cmocka_unit_test(test_nat_in_nat),	    cmocka_unit_test(test_change_over),
+		cmocka_unit_test(test_other_port),	    cmocka_unit_test(test_one_way_death),
+		cmocka_unit_test(test_relay_killed_direct), cmocka_unit_test(test_relay_restarted),
+		cmocka_unit_test(test_second_relay),	    cmocka_unit_test(test_short_mappings),
+		cmocka_unit_test(test_loop_through_relay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
