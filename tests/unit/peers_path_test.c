@@ -315,6 +315,71 @@ static void test_loop_through_relay(void **state)
 	nat_free(w);
 }
 
+#define CHALLENGE_LEN (WIRE_DATA_OVERHEAD + 14)
+#define CHALLENGED_LEN (CHALLENGE_LEN + 7)
+
+static unsigned answers;
+
+static bool count_answers(struct nat_world *w, const struct nat_packet *p)
+{
+	answers += addr_equal(&p->to, &w->r[0].host.addr) && p->data[0] == WIRE_DATA &&
+		   p->data[1] == WIRE_FLAG_PATH && p->len == CHALLENGED_LEN;
+	return true;
+}
+
+/* A packet with PATH from site 0 to site 1, as if it came from the relay's address. */
+static void send_path(struct nat_world *w, const uint8_t *plain, size_t len)
+{
+	uint8_t packet[WIRE_DATA_OVERHEAD + 64];
+
+	keys_seal_flags(&w->s[0].peer[1]->keys, WIRE_FLAG_PATH, plain, len, packet);
+	site_datagrams(&w->s[1].site, 0, &w->r[0].host.addr, packet, len + WIRE_DATA_OVERHEAD,
+		       len + WIRE_DATA_OVERHEAD, w->now);
+	nat_run(w, MS(20));
+}
+
+/* They are answered where they came from, move nothing, and hold nothing else. */
+static void test_path_packets(void **state)
+{
+	static const uint8_t good[14] = { 0, 0, WIRE_CONTROL, 0, 9, WIRE_CHALLENGE, 1, 2 };
+	static const struct {
+		size_t len;
+		uint8_t plain[20];
+	} bad[] = {
+		{ 14, { 0, 0, WIRE_CONTROL, 0, 9, WIRE_PING } },
+		{ 14, { 0, 0, WIRE_CONTROL, 0, 9, WIRE_CLOSE } },
+		{ 14, { 0, 0, WIRE_FRAME, 0, 9, WIRE_CHALLENGE } },
+		{ 14, { 0, 1, WIRE_CONTROL, 0, 9, WIRE_CHALLENGE } },
+		{ 14, { 0, 0, WIRE_CONTROL, 0, 8, WIRE_CHALLENGE } },
+		{ 13, { 0, 0, WIRE_CONTROL, 0, 8, WIRE_CHALLENGE } },
+		{ 15, { 0, 0, WIRE_CONTROL, 0, 9, WIRE_CHALLENGE } }, /* PAD behind it */
+		{ 2, { 0 } },
+	};
+	struct nat_world *w = two(NAT_NONE, NAT_NONE, 1);
+	struct peer *peer;
+	struct addr before;
+	uint64_t dropped;
+
+	(void)state;
+	assert_true(nat_until(w, 0, 1, false, SECONDS(2)));
+	nat_run(w, SECONDS(3));
+	peer = w->s[1].peer[0];
+	before = peer->endpoint.addr;
+	w->filter = count_answers;
+	answers = 0;
+	send_path(w, good, sizeof(good));
+	assert_int_equal(answers, 1);
+	dropped = peer->drops.count[DROP_RECORD];
+	for (size_t i = 0; i < COUNT_OF(bad); i++) {
+		send_path(w, bad[i].plain, bad[i].len);
+		assert_int_equal(peer->drops.count[DROP_RECORD], ++dropped);
+	}
+	assert_int_equal(answers, 1);
+	assert_true(addr_equal(&peer->endpoint.addr, &before));
+	assert_int_equal(w->s[1].events[PEER_ROAMED] + w->s[1].events[PEER_DOWN], 0);
+	nat_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -323,7 +388,7 @@ int main(void)
 		cmocka_unit_test(test_other_port),	    cmocka_unit_test(test_one_way_death),
 		cmocka_unit_test(test_relay_killed_direct), cmocka_unit_test(test_relay_restarted),
 		cmocka_unit_test(test_second_relay),	    cmocka_unit_test(test_short_mappings),
-		cmocka_unit_test(test_loop_through_relay),
+		cmocka_unit_test(test_loop_through_relay),  cmocka_unit_test(test_path_packets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
