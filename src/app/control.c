@@ -15,8 +15,8 @@ static json_t *run_show(void *ctx, json_t *request)
 	json_t *report = report_make(ctx, what ? what : "all");
 
 	if (!report)
-		return answer_refusal(
-			2, "show: no such part: all, peers, macs, ports, workers, drops or paths");
+		return answer_refusal(2, "show: a site has no such part: it has peers, macs, "
+					 "ports, paths, relays, workers and drops");
 	json_object_set_new(report, "ok", json_true());
 	return report;
 }
