@@ -32,6 +32,13 @@ static void use_answers(struct node *node, unsigned number)
 			    node->loop.now);
 }
 
+static bool number_is_relay(const struct node *node, unsigned number)
+{
+	const struct peer *peer = node->site.peers.peer[number];
+
+	return peer && peer->link;
+}
+
 void node_peers_resolved(void *ctx, uint64_t tag, const struct addr *answers, size_t n,
 		   const char *error)
 {
@@ -46,7 +53,8 @@ void node_peers_resolved(void *ctx, uint64_t tag, const struct addr *answers, si
 		return;
 	if (n == 0) {
 		if (!np->failure[address][0])
-			log_warn("peer %s: address %s: %s", np->conf.name,
+			log_warn("%s %s: address %s: %s",
+				 number_is_relay(node, number) ? "relay" : "peer", np->conf.name,
 				 np->conf.address[address], error);
 		snprintf(np->failure[address], NODE_FAILURE, "%s", error);
 		return;
@@ -261,8 +269,8 @@ static void relay_event(struct node *node, struct peer *peer, enum peer_event ev
 		break;
 	case PEER_LISTED:
 		if (may_tell(node, peer, event))
-			log_info("relay %s: lists %u other sites", peer->name,
-				 link_count(peer->link));
+			log_info("relay %s: lists %u other site%s", peer->name,
+				 link_count(peer->link), link_count(peer->link) == 1 ? "" : "s");
 		break;
 	case PEER_REFUSED:
 		if (log_limit_pass(&node->peers[peer->number].refused, node->site.now, &held))
