@@ -86,8 +86,7 @@ static const char *peer_state(const struct peer *peer)
 	return peer->disconnected ? "disconnected" : peer->up ? "up" : "connecting";
 }
 
-/* Why there is nowhere to call, when addresses are configured. */
-static const char *no_candidate_text(const struct node_peer *np)
+const char *report_no_candidate_text(const struct node_peer *np)
 {
 	for (unsigned i = 0; i < np->conf.n_address; i++) {
 		if (np->n_answers[i])
@@ -110,7 +109,7 @@ static const char *peer_state_text(const struct node_peer *np, const struct peer
 		return "answers, but not authentically: same network secret on both sides?";
 	if (peer->n_candidates || peer->endpoint.addr.family != ADDR_NONE)
 		return "calling, no answer yet";
-	return np->conf.n_address ? no_candidate_text(np) : "no address: waiting to be called";
+	return np->conf.n_address ? report_no_candidate_text(np) : "no address: waiting to be called";
 }
 
 static json_t *traffic_object(const struct peer_traffic *t)

@@ -9,6 +9,9 @@
 json_t *report_paths(struct node *node);
 json_t *report_relays(struct node *node);
 
+/* Why there is nowhere to call, when addresses are configured. */
+const char *report_no_candidate_text(const struct node_peer *np);
+
 /* "path": direct, relayed or null; "relay": its name or null. */
 void report_put_path(json_t *object, const struct node *node, const struct peer *peer);
 

@@ -167,6 +167,19 @@ json_t *report_paths(struct node *node)
 	return array;
 }
 
+/* Why the relay is not reached.  A relay does not answer who has a wrong key for it,
+ * or comes to a network that it does not have, or is not on its list. */
+static const char *calling_text(const struct node_peer *np, const struct peer *peer)
+{
+	if (peer->refused)
+		return "answers, but not authentically: is secret_file the one that it has for "
+		       "this network?";
+	if (!peer->n_candidates && peer->endpoint.addr.family == ADDR_NONE)
+		return report_no_candidate_text(np);
+	return "no answer yet: does it run at this address and port, is public_key its key, does "
+	       "it serve this network and this site?";
+}
+
 static json_t *relay_object(struct node *node, const struct link *link)
 {
 	const struct peer *peer = link->peer;
@@ -177,12 +190,7 @@ static json_t *relay_object(struct node *node, const struct link *link)
 	answer_text(object, "name", peer->name);
 	answer_key(object, peer->public_key);
 	answer_text(object, "state", peer->up ? "registered" : "calling");
-	answer_text(object, "state_text",
-		    peer->up ? NULL
-		    : peer->refused
-			    ? "answers, but not authentically: is secret_file the one that it "
-			      "has for this network?"
-			    : "no answer yet");
+	answer_text(object, "state_text", peer->up ? NULL : calling_text(np, peer));
 	report_put_place(object, "endpoint", node, &peer->endpoint.addr);
 	for (unsigned i = 0; i < np->conf.n_address; i++)
 		json_array_append_new(addresses, json_string(np->conf.address[i]));

@@ -171,6 +171,7 @@ void show_relays(const json_t *answer)
 		table_add(t, TEXT_PLAIN, show_age(row, "last_heard_s"));
 	}
 	table_finish(t, "no relays");
+	print_notes(json_object_get(answer, "relays"), "name", "state_text");
 }
 
 /* "peer paris"; of a relay "network lab", "member lab paris". */

@@ -47,6 +47,7 @@ for s in a b c d; do
 done
 relay_of a hub
 relay_of b hub
+printf '[relay gone]\npublic_key = %s\naddress = gone.invalid\n' "${KEY[c]}" >>"$W/etc/b.conf"
 relay_of c hub secret_file access.secret
 relay_of d hub secret_file other.secret
 bridge_start a b c d
@@ -67,6 +68,23 @@ refused() {
 wait_for 10 "b is a stranger" refused stranger
 wait_for 10 "d has the wrong secret" refused handshake
 holds 2 "they stay outside" are "lab a, shut c"
+
+step "what a site says of a relay that it is not registered at"
+# why SITE RELAY WORDS: below the table, and in all that is shown
+why() {
+	lanspan "$1" show relays | grep -q "^$2: $3" &&
+		lanspan "$1" show | grep -q "^  state: calling ($3"
+}
+check "b hears nothing" why b hub "no answer yet: .*public_key.*this network"
+wait_for 10 "there is no such name" why b gone ".*name"
+check "the log says whose name" grep -q "relay gone: address gone.invalid: " "$W/log/b.log"
+check "d has the wrong secret" why d hub "answers, but not authentically: is secret_file"
+check "a is there: nothing to say" sh -c "! '$BIN/lanspan' -i a show relays | grep -q :\ "
+"$BIN/lanspan" -i a show networks 2>"$W/err"
+equal "a site has no networks" $? 2
+check "what it has" grep -q "it has .*relays" "$W/err"
+
+step "who may come, counted"
 equal "counted for the network" "$(show hub '.networks[] | select(.name == "lab").drops |
 	keys | join(" ")')" stranger
 
