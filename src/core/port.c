@@ -105,6 +105,8 @@ static void put_cut(struct port *port, size_t len, const struct vnet *vnet,
 	superframe_cut_begin(&cut, port->scratch, len, vnet, layout, !(port->can & VNET_CAN_CSUM));
 	while ((n = superframe_cut_next(&cut, segment, WIRE_FRAME_MAX, &facts)) > 0)
 		put_flat(port, segment, n, &facts);
+	if (cut.offset < len - layout->payload) /* no frame takes such a segment */
+		port->drops.count[DROP_OVERSIZE]++;
 	port->cut++;
 }
 

@@ -195,6 +195,31 @@ static void test_facts_that_do_not_fit(void **state)
 	port_free(&d.port);
 }
 
+/* A super-frame whose segments are longer than frames may be is lost, and counted. */
+static void test_segments_too_long(void **state)
+{
+	static struct device d;
+	static uint8_t frame[54 + 20000] = { [12] = 8, [14] = 0x45, [23] = 6, [46] = 0x50 };
+	const struct vnet vnet = { .flags = VNET_F_NEEDS_CSUM,
+				   .gso_type = VNET_GSO_TCPV4,
+				   .gso_size = WIRE_FRAME_MAX - 54,
+				   .csum_start = 34,
+				   .csum_offset = 16 };
+	struct vnet longer = vnet;
+
+	(void)state;
+	longer.gso_size++;
+	be16_put(frame + 16, sizeof(frame) - 14);
+	begin(&d, 0);
+	deliver(&d, frame, sizeof(frame), 54, &longer);
+	assert_int_equal(d.frames, 0);
+	assert_int_equal(d.port.drops.count[DROP_OVERSIZE], 1);
+	deliver(&d, frame, sizeof(frame), 54, &vnet);
+	assert_int_equal(d.frames, 3);
+	assert_int_equal(d.port.drops.count[DROP_OVERSIZE], 1);
+	port_free(&d.port);
+}
+
 static void test_what_a_device_answers(void **state)
 {
 	static const struct {
@@ -379,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_super_frames_are_cut),
 		cmocka_unit_test(test_partial_sums),
 		cmocka_unit_test(test_facts_that_do_not_fit),
+		cmocka_unit_test(test_segments_too_long),
 		cmocka_unit_test(test_what_a_device_answers),
 		cmocka_unit_test(test_refused_super_frames_heal),
 		cmocka_unit_test(test_a_bad_super_frame_heals_nothing),
