@@ -203,6 +203,8 @@ static void take(struct relay *r, const struct relay_place *from, uint8_t *data,
 {
 	enum relay_drop reason = plausible(data, len);
 
+	if (reason == RELAY_DROP_COUNT && data[0] != WIRE_HOP)
+		relay_forward_floods(r, now);
 	if (reason != RELAY_DROP_COUNT)
 		relay_count_drop(r, NULL, NULL, reason);
 	else if (data[0] == WIRE_HOP)
@@ -221,8 +223,9 @@ void relay_datagrams(struct relay *r, uint8_t socket, const struct addr *from, u
 	for (size_t at = 0; at < len || len == 0; at += segment) {
 		take(r, &place, data + at, MIN(segment, len - at), now);
 		if (len == 0 || segment == 0)
-			return;
+			break;
 	}
+	relay_forward_floods(r, now);
 }
 
 /* ---- time ---- */

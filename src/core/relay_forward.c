@@ -7,7 +7,9 @@
  * or when too many members have one.
  *
  * A flood is copied to all other members, and is the one place where a packet that
- * comes in makes much work.  Its copies count against the bytes of the sender and of
+ * comes in makes much work.  The floods of one sender in one message are gathered, and
+ * then copied member by member, so that each member's copies make one run however many
+ * members there are.  Its copies count against the bytes of the sender and of
  * the network, and in a single turn a network has RELAY_TURN_BYTES of them, whatever
  * its limits: so others wait some milliseconds for it at most.
  */
@@ -111,15 +113,22 @@ static struct relay_key *reachable(const struct copying *c, struct relay_member 
 	return relay_member_current(m, c->now);
 }
 
-static void account(const struct copying *c, uint64_t copies)
+/* Bytes that go out count against the limits of the sender and of the network. */
+static void charge(const struct copying *c, uint64_t copies)
 {
 	struct relay_network *net = c->from->network;
 	uint64_t bytes = copies * (c->hop->inner_len + WIRE_HOP_OVERHEAD);
 
-	net->traffic.out_packets += copies;
-	net->traffic.out_bytes += bytes;
 	relay_bucket_charge(&c->from->bytes, net->limits.site_bytes, bytes);
 	relay_bucket_charge(&net->bytes, net->limits.network_bytes, bytes);
+}
+
+static void count_out(const struct copying *c)
+{
+	struct relay_network *net = c->from->network;
+
+	net->traffic.out_packets++;
+	net->traffic.out_bytes += c->hop->inner_len + WIRE_HOP_OVERHEAD;
 }
 
 static void unicast(const struct copying *c)
@@ -129,45 +138,82 @@ static void unicast(const struct copying *c)
 		relay_member_numbered(&c->r->members, net->id, c->hop->destination);
 	struct relay_key *key = m ? reachable(c, m) : NULL;
 
-	if (!key)
+	if (!key) {
 		drop(c, RELAY_MEMBER);
-	else if (copy_to(c, m, key))
-		account(c, 1);
-	else
+		return;
+	}
+	if (!copy_to(c, m, key)) {
 		drop(c, RELAY_SEND);
+		return;
+	}
+	charge(c, 1);
+	count_out(c);
+}
+
+/* All floods that wait, to one member; how many were lost. */
+static unsigned flood_to(struct copying *c, struct relay_member *m, struct relay_key *key)
+{
+	struct relay_network *net = c->from->network;
+	struct hop hop = { .destination = WIRE_HOP_FLOOD };
+	unsigned lost = 0;
+
+	c->hop = &hop;
+	for (unsigned i = 0; i < c->r->n_floods; i++) {
+		hop.inner = c->r->floods[i].inner;
+		hop.inner_len = c->r->floods[i].len;
+		if (!copy_to(c, m, key)) {
+			lost++;
+			continue;
+		}
+		count_out(c);
+		net->traffic.copies++;
+		c->from->traffic.copies++;
+	}
+	return lost;
+}
+
+void relay_forward_floods(struct relay *r, struct instant now)
+{
+	struct copying c = { .r = r, .from = r->flooder, .now = now };
+	unsigned lost = 0;
+
+	if (!r->flooder)
+		return;
+	list_for_each(pos, &c.from->network->changed)
+	{
+		struct relay_member *m = container_of(pos, struct relay_member, changed_in);
+		struct relay_key *key = reachable(&c, m);
+
+		if (key)
+			lost += flood_to(&c, m, key);
+	}
+	if (lost)
+		drop(&c, RELAY_SEND);
+	r->flooder = NULL;
+	r->n_floods = 0;
 }
 
 static void flood(const struct copying *c)
 {
 	struct relay_network *net = c->from->network;
-	uint64_t copies = 0, lost = 0;
+	struct relay *r = c->r;
 
-	if (net->turn != c->r->turn) {
-		net->turn = c->r->turn;
+	if (net->turn != r->turn) {
+		net->turn = r->turn;
 		net->turn_bytes = 0;
 	}
 	if (net->turn_bytes >= RELAY_TURN_BYTES) {
 		drop(c, RELAY_BYTES);
 		return;
 	}
-	list_for_each(pos, &net->changed)
-	{
-		struct relay_member *m = container_of(pos, struct relay_member, changed_in);
-		struct relay_key *key = reachable(c, m);
-
-		if (key && copy_to(c, m, key))
-			copies++;
-		else if (key)
-			lost++;
-	}
-	net->turn_bytes += copies * (c->hop->inner_len + WIRE_HOP_OVERHEAD);
-	account(c, copies);
+	if (r->flooder != c->from || r->n_floods == COUNT_OF(r->floods))
+		relay_forward_floods(r, c->now);
+	r->flooder = c->from;
+	r->floods[r->n_floods++] = (struct relay_flood){ c->hop->inner, c->hop->inner_len };
+	net->turn_bytes += (uint64_t)(net->members - 1) * (c->hop->inner_len + WIRE_HOP_OVERHEAD);
+	charge(c, net->members - 1);
 	c->from->traffic.floods++;
-	c->from->traffic.copies += copies;
 	net->traffic.floods++;
-	net->traffic.copies += copies;
-	if (lost)
-		drop(c, RELAY_SEND);
 }
 
 /* Takes a packet from the limits on what comes in, and looks whether those on what
@@ -213,6 +259,8 @@ void relay_take_hop(struct relay *r, const struct relay_place *from, const uint8
 	struct relay_key *key;
 	struct hop hop;
 
+	if (r->flooder && be32_get(packet + 20) != WIRE_HOP_FLOOD)
+		relay_forward_floods(r, now); /* before anything else happens */
 	if (!hop_parse(&hop, packet, len)) {
 		relay_count_drop(r, NULL, NULL, RELAY_HEADER);
 		return;

@@ -35,6 +35,12 @@
 
 _Static_assert(RELAY_OPEN_RUNS < OUTBOX_RUNS, "there is a run for everything else");
 
+/* A FLOOD in the message that is being taken, not copied yet. */
+struct relay_flood {
+	const uint8_t *inner;
+	size_t len;
+};
+
 struct relay {
 	uint8_t private_key[KEX_KEY], public_key[KEX_KEY];
 	uint8_t id[IDENTITY_ID];
@@ -53,6 +59,9 @@ struct relay {
 	struct instant tell_next;
 	struct relay_member *open[RELAY_OPEN_RUNS]; /* members with an open run */
 	unsigned n_open;
+	struct relay_flood floods[RUN_SEGMENTS]; /* of the flooder, who is NULL without any */
+	unsigned n_floods;
+	struct relay_member *flooder;
 	uint64_t turn;
 
 	struct cookie_guard guard;
@@ -131,6 +140,10 @@ struct instant relay_notice_due(const struct relay *r);
 
 void relay_take_hop(struct relay *r, const struct relay_place *from, const uint8_t *packet,
 		    size_t len, struct instant now);
+
+/* Copies the floods that wait; their memory is about to go, or something else is to
+ * be done with their sender. */
+void relay_forward_floods(struct relay *r, struct instant now);
 
 /* The member's open run is complete. */
 void relay_forward_close(struct relay *r, struct relay_member *m);

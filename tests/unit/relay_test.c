@@ -621,6 +621,38 @@ static void test_flood(void **state)
 	crowd_free(c);
 }
 
+/* The floods of one message: a run for each member, however many there are. */
+static void test_flood_runs(void **state)
+{
+	static uint8_t batch[16 * 200];
+	struct crowd *c = crowd_new(NULL, 100);
+
+	(void)state;
+	crowd_join(c, 0, 100);
+	crowd_run(c, SECONDS(2));
+	c->runs = c->sent = 0;
+	for (size_t i = 0, at = 0; i < 16; i++)
+		at += crowd_hop_make(&c->sites[5], 0, WIRE_HOP_FLOOD, 100, batch + at);
+	relay_datagrams(c->relay, 3, &c->sites[5].addr, batch, 16 * 140, 140, c->now);
+	relay_close(c->relay);
+	assert_int_equal(c->sent, 16 * 99);
+	assert_int_equal(c->runs, 99);
+	/* A packet to one of them keeps its place among the floods. */
+	c->runs = 0;
+	for (size_t i = 0, at = 0; i < 3; i++)
+		at += crowd_hop_make(&c->sites[5], 0, i == 1 ? 1 : WIRE_HOP_FLOOD, 100, batch + at);
+	relay_datagrams(c->relay, 3, &c->sites[5].addr, batch, 3 * 140, 140, c->now);
+	relay_close(c->relay);
+	crowd_run(c, 0);
+	assert_int_equal(c->sites[0].n_hops, 19);
+	assert_int_equal(c->sites[0].hops[16].destination, WIRE_HOP_FLOOD);
+	assert_int_equal(c->sites[0].hops[17].destination, 1);
+	assert_int_equal(c->sites[0].hops[18].destination, WIRE_HOP_FLOOD);
+	assert_int_equal(c->sites[1].n_hops, 18);
+	assert_int_equal(c->sites[0].bad, 0);
+	crowd_free(c);
+}
+
 /* Floods of one network in a turn are bounded; the next turn is free again, and
  * others lose nothing. */
 static void test_floods_of_a_turn(void **state)
@@ -789,6 +821,7 @@ int main(void)
 		cmocka_unit_test(test_networks_are_apart),
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_flood_runs),
 		cmocka_unit_test(test_floods_of_a_turn),
 		cmocka_unit_test(test_sending_fails),
 		cmocka_unit_test(test_packets_of_a_site),
