@@ -68,6 +68,7 @@ struct node_peer {
 	unsigned n_answers[CONF_ADDRESSES];
 	char failure[CONF_ADDRESSES][NODE_FAILURE]; /* "" when the last look-up went well */
 	struct log_limit told, moves, refused; /* of lines about it */
+	bool silent; /* a relay: that it does not answer was told */
 };
 
 struct node {

@@ -9,6 +9,7 @@
 #include "host/netlink.h"
 
 #define RESOLVE_EVERY 20 /* seconds between look-ups of a relay that does not answer */
+#define PATIENCE 4	 /* calls without an answer before that is told */
 #define LOCAL_EVERY 5	 /* seconds between looks at the own addresses */
 
 _Static_assert(CONF_RELAYS <= LINKS_MAX, "each configured relay has a link");
@@ -150,6 +151,22 @@ static void forget_dynamic(struct node *node)
 	}
 }
 
+/* Says once that a relay does not answer. */
+static void tell_silence(struct node *node, const struct peer *peer)
+{
+	struct node_peer *np = &node->peers[peer->number];
+
+	if (peer->up || peer->timers.attempts < PATIENCE) {
+		np->silent = np->silent && !peer->up;
+		return;
+	}
+	if (!np->silent)
+		log_warn("relay %s: no answer after %u calls: is its address right, its public_key, "
+			 "and does it know this network and this site?",
+			 peer->name, peer->timers.attempts);
+	np->silent = true;
+}
+
 void node_relays_second(struct node *node)
 {
 	unsigned relays = 0;
@@ -158,6 +175,8 @@ void node_relays_second(struct node *node)
 		const struct link *link = node->site.peers.link[i];
 
 		relays += link != NULL;
+		if (link)
+			tell_silence(node, link->peer);
 		if (link && !link->peer->up && node->resolve_round % RESOLVE_EVERY == i)
 			node_peers_resolve(node, link->peer->number);
 	}
