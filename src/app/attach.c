@@ -289,13 +289,13 @@ int attach_open(struct attach *a, const struct attach_setup *setup, struct insta
 	offloads_reset(&a->offloads, a->tap_name);
 	a->queues = setup->queues;
 	a->opening = true;
-	set_netfilter(a, setup->netfilter_off);
 	error = netlink_open(&a->netlink);
 	if (error) {
 		note(a, "rtnetlink: %s", strerror(-error));
 		tell_start(a, error);
 		return error;
 	}
+	set_netfilter(a, setup->netfilter_off);
 	error = attach_all(a, now);
 	if (error == -ENODEV && a->tap.fd >= 0)
 		error = 0;
