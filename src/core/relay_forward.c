@@ -151,23 +151,24 @@ static void unicast(const struct copying *c)
 }
 
 /* All floods that wait, to one member; how many were lost. */
-static unsigned flood_to(struct copying *c, struct relay_member *m, struct relay_key *key)
+static unsigned flood_to(const struct copying *all, struct relay_member *m, struct relay_key *key)
 {
-	struct relay_network *net = c->from->network;
 	struct hop hop = { .destination = WIRE_HOP_FLOOD };
+	struct copying c = *all;
+	struct relay_network *net = c.from->network;
 	unsigned lost = 0;
 
-	c->hop = &hop;
-	for (unsigned i = 0; i < c->r->n_floods; i++) {
-		hop.inner = c->r->floods[i].inner;
-		hop.inner_len = c->r->floods[i].len;
-		if (!copy_to(c, m, key)) {
+	c.hop = &hop;
+	for (unsigned i = 0; i < c.r->n_floods; i++) {
+		hop.inner = c.r->floods[i].inner;
+		hop.inner_len = c.r->floods[i].len;
+		if (!copy_to(&c, m, key)) {
 			lost++;
 			continue;
 		}
-		count_out(c);
+		count_out(&c);
 		net->traffic.copies++;
-		c->from->traffic.copies++;
+		c.from->traffic.copies++;
 	}
 	return lost;
 }
