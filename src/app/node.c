@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "app/listen.h"
 #include "app/node_io.h"
 #include "app/node_peers.h"
 #include "app/worker.h"
@@ -18,20 +19,6 @@
 
 _Static_assert(CONF_LISTEN <= PEERS_SOCKETS, "each listen address has a socket");
 _Static_assert(CONF_PEERS <= PEERS_MAX, "each configured peer has a number");
-
-static const char *listen_hint(int error)
-{
-	switch (error) {
-	case -EADDRINUSE:
-		return ": another process has this port: choose another, or stop that process";
-	case -EADDRNOTAVAIL:
-		return ": must be an address of this host, like 0.0.0.0 for all";
-	case -EACCES:
-		return ": a port below 1024 needs CAP_NET_BIND_SERVICE";
-	default:
-		return "";
-	}
-}
 
 /* A worker's socket at the listen address of that number. */
 static bool watch_socket(struct worker *w, unsigned number)
@@ -74,46 +61,22 @@ static bool share_socket(struct node *node, unsigned number)
 	return true;
 }
 
-static bool start_socket(struct node *node, const struct addr *listen)
-{
-	unsigned number = node->n_sockets;
-	struct udp *udp = &node->workers[0].sockets[number].udp;
-	int error = udp_open(udp, listen);
-	char text[ADDR_TEXT];
-
-	addr_format(listen, text);
-	if (error == -EAFNOSUPPORT) {
-		log_warn("listen %s: this host has no %s, left out", text,
-			 listen->family == ADDR_IPV6 ? "IPv6" : "IPv4");
-		return true;
-	}
-	if (error) {
-		log_error("%s: [site] listen %s: %s%s", node->conf->file, text, strerror(-error),
-			  listen_hint(error));
-		return false;
-	}
-	node->n_sockets++;
-	offloads_test_socket(udp);
-	if (!watch_socket(&node->workers[0], number) || !share_socket(node, number))
-		return false;
-	log_info("listening on %s", addr_format(&udp->local, text));
-	return true;
-}
-
 static bool start_sockets(struct node *node)
 {
 	const struct conf *conf = node->conf;
+	struct udp udps[CONF_LISTEN];
 
 	for (unsigned i = 0; i < node->n_workers; i++) {
 		for (unsigned k = 0; k < CONF_LISTEN; k++)
 			node->workers[i].sockets[k].udp.fd = -1;
 	}
-	for (unsigned i = 0; i < conf->n_listen; i++) {
-		if (!start_socket(node, &conf->listen[i]))
+	node->n_sockets = listen_open(udps, conf->listen, conf->n_listen, conf->file, "site");
+	for (unsigned i = 0; i < node->n_sockets; i++)
+		node->workers[0].sockets[i].udp = udps[i];
+	for (unsigned i = 0; i < node->n_sockets; i++) {
+		if (!watch_socket(&node->workers[0], i) || !share_socket(node, i))
 			return false;
 	}
-	if (node->n_sockets == 0)
-		log_error("%s: [site] listen: no address could be used", conf->file);
 	return node->n_sockets > 0;
 }
 
