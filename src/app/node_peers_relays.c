@@ -156,14 +156,13 @@ static void tell_silence(struct node *node, const struct peer *peer)
 {
 	struct node_peer *np = &node->peers[peer->number];
 
-	if (peer->up || peer->timers.attempts < PATIENCE) {
-		np->silent = np->silent && !peer->up;
+	if (peer->up)
+		np->silent = false;
+	if (peer->up || np->silent || peer->timers.attempts < PATIENCE)
 		return;
-	}
-	if (!np->silent)
-		log_warn("relay %s: no answer after %u calls: is its address right, its public_key, "
-			 "and does it know this network and this site?",
-			 peer->name, peer->timers.attempts);
+	log_warn("relay %s: no answer after %u calls: is its address right, its public_key, "
+		 "and does it know this network and this site?",
+		 peer->name, peer->timers.attempts);
 	np->silent = true;
 }
 

@@ -283,10 +283,12 @@ void peers_path_gone(struct peers *p, struct peer *peer, const struct addr *addr
 		return;
 	peers_path_rescue(p, peer, now);
 	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		struct addr other;
+
 		if (!peer->member[i] || !peer_has_session(p->link[i]->peer))
 			continue;
-		peer->doubt_at = link_addr(p->link[i], peer->member[i]);
-		peers_move(p, peer, &peer->doubt_at, 0, now);
+		other = link_addr(p->link[i], peer->member[i]);
+		peers_move(p, peer, &other, 0, now);
 		return;
 	}
 	/* The session stays: the member may be back under another number soon. */
