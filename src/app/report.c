@@ -56,6 +56,20 @@ static void put_key(json_t *object, const uint8_t key[KEX_KEY], const uint8_t id
 	put_text(object, "site_id", hex);
 }
 
+/* What left once for several peers. */
+static void put_site_floods(json_t *site, const struct flood *flood, struct instant now)
+{
+	static const char *const modes[] = { [FLOOD_AUTO] = "auto",
+					     [FLOOD_RELAY] = "relay",
+					     [FLOOD_DIRECT] = "direct" };
+	struct instant made = flood->now.id ? flood->made : (struct instant){ 0 };
+
+	put_text(site, "broadcast", modes[flood->mode]);
+	put_count(site, "floods_sent", flood->sent);
+	put_count(site, "copies_saved", flood->saved);
+	put(site, "flood_key_age_s", age(made, now));
+}
+
 static json_t *site_object(struct node *node)
 {
 	const struct conf *conf = node->conf;
@@ -78,6 +92,7 @@ static json_t *site_object(struct node *node)
 		json_array_append_new(listen,
 				      json_string(addr_format(&node->workers[0].sockets[i].udp.local, text)));
 	put(site, "listen", listen);
+	put_site_floods(site, &node->site.peers.flood, node->loop.now);
 	return site;
 }
 
@@ -148,6 +163,8 @@ static json_t *peer_object(struct node *node, const struct peer *peer)
 	put_count(object, "rekeys", peer->rekeys);
 	put_count(object, "roamed", peer->roamed);
 	put_count(object, "path_changes", peer->path_changes);
+	put_count(object, "flooded_frames", peer->flood.frames);
+	put(object, "has_flood_key", json_boolean(peer->flood.holds));
 	put(object, "drops", drops_object(&peer->drops));
 	return object;
 }

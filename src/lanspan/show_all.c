@@ -40,6 +40,21 @@ static void print_state(const json_t *object, const char *note_name)
 	free(note);
 }
 
+/* Nothing of a site that has no flood key and never had one. */
+static void print_floods(const json_t *site)
+{
+	char *mode = text_member(site, "broadcast"), *sent = text_member(site, "floods_sent");
+	char *saved = text_member(site, "copies_saved"), *age = show_age(site, "flood_key_age_s");
+
+	if (strcmp(age, "-") != 0 || (strcmp(sent, "-") != 0 && strcmp(sent, "0") != 0))
+		printf("  broadcast: %s, %s frames sent once by a relay, %s copies saved, "
+		       "key age %s\n", mode, sent, saved, age);
+	free(mode);
+	free(sent);
+	free(saved);
+	free(age);
+}
+
 static void print_site(const json_t *site)
 {
 	char *cipher = text_member(site, "cipher"), *engine = text_member(site, "engine");
@@ -54,6 +69,7 @@ static void print_site(const json_t *site)
 	show_line("listening", show_list(json_object_get(site, "listen"), ", "));
 	printf("  running: %s, version %s, pid %s\n", age, version, pid);
 	line_if_any("workers", text_member(site, "workers"));
+	print_floods(site);
 	free(cipher);
 	free(engine);
 	free(version);
@@ -121,6 +137,18 @@ static void print_relay(const json_t *relay)
 	print_ago("last heard", relay, "last_heard_s");
 }
 
+/* What came under the peer's flood key, and whether it can open ours. */
+static void print_flooded(const json_t *peer)
+{
+	bool has = json_is_true(json_object_get(peer, "has_flood_key"));
+	char *frames = text_member(peer, "flooded_frames");
+
+	if (has || (strcmp(frames, "-") != 0 && strcmp(frames, "0") != 0))
+		printf("  flooded: %s frames received, %s our flood key\n", frames,
+		       has ? "has" : "has not");
+	free(frames);
+}
+
 static void print_peer(const json_t *peer)
 {
 	char *n[4] = { text_member(peer, "handshakes"), text_member(peer, "rekeys"),
@@ -142,6 +170,7 @@ static void print_peer(const json_t *peer)
 	printf("  handshakes: %s, rekeys: %s, roamed: %s, path changes: %s\n", n[0], n[1], n[2],
 	       n[3]);
 	print_transfer(peer, "datagrams");
+	print_flooded(peer);
 	line_if_any("dropped", show_counts(json_object_get(peer, "drops")));
 	for (int i = 0; i < 4; i++)
 		free(n[i]);

@@ -65,6 +65,14 @@ broadcasts() {
 	done
 }
 
+# flooded SITE: what it knows of a's floods, and a of its own
+flooded() {
+	peer_get "$1" a .flooded_frames
+}
+have_key() { # SITE...: those who can open what a floods, and no others
+	[ "$(show a '[.peers[] | select(.has_flood_key).name] | sort | join(" ")')" = "$*" ]
+}
+
 lacking() { # floods at b whose key was not there
 	lanspan b show drops --json |
 		jq '[.drops[] | select(.reason == "flood").count] | add // 0'
@@ -72,11 +80,24 @@ lacking() { # floods at b whose key was not there
 
 step "auto: a reaches all others by the relay only"
 sleep 1 # keys are handed over within a moment
+wait_for 5 "all have a's flood key" have_key b c d
+between "its age in s" "$(show a .site.flood_key_age_s)" 0 15
 before=$(lacking)
+sent=$(show a .site.floods_sent) saved=$(show a .site.copies_saved)
+declare -A came=()
+for o in b c d; do
+	came[$o]=$(flooded $o)
+done
 broadcasts 11223344
 at_least "floods of a at the relay" "$(floods)" $COUNT
 at_least "copies of them" "$(copies)" $((3 * COUNT))
 equal "floods that lacked a key" "$(lacking)" "$before"
+sent=$(($(show a .site.floods_sent) - sent))
+between "a shows them" $sent $COUNT $((COUNT + 20)) # and some of the hosts' own
+equal "copies that it saved" $(($(show a .site.copies_saved) - saved)) $((2 * sent))
+for o in b c d; do
+	between "$o shows them" $(($(flooded $o) - came[$o])) $COUNT $((COUNT + 20))
+done
 
 step "frames that take several datagrams"
 broadcasts 22334455 1400
@@ -86,9 +107,11 @@ conf a bridge broadcast direct
 conf_write a
 relay_of a hub
 check "reload" lanspan a reload
-before=$(floods)
+before=$(floods) sent=$(show a .site.floods_sent)
+equal "shown" "$(show a .site.broadcast)" direct
 broadcasts 33445566
 between "floods of a since" $(($(floods) - before)) 0 0
+equal "and as a shows" "$(show a .site.floods_sent)" "$sent"
 
 step "relay: b does it as well, though it reaches c and d"
 conf b bridge broadcast relay
@@ -117,5 +140,6 @@ pid=$SPAWNED
 on ha ping -q -b -i 0.05 -W 1 -c $COUNT -p 55667788 192.168.77.255 >/dev/null 2>&1
 end "$pid"
 frames "$W/d.pcap" >"$W/frames"
+wait_for 5 "b and c have a's flood key, d has not" have_key b c
 equal "hd got of it" "$(grep -c 556677885566 "$W/frames")" 0
 at_least "floods of a went on, under another key" $(($(floods) - before)) $((COUNT / 2))

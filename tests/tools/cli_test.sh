@@ -348,19 +348,22 @@ cat >answer <<'END'
 {"ok":true,
 "site":{"name":"berlin","site_id":"00112233445566aa","public_key":"AAAA","network":"lab",
  "cipher":"aes-256-gcm","engine":"OpenSSL 3.0","version":"0.1.0","pid":4711,"uptime_s":7384,
- "listen":["0.0.0.0:7741","[::]:7741"],"tap":"span0","bridge":"br0","mtu":1500,"workers":2},
+ "listen":["0.0.0.0:7741","[::]:7741"],"tap":"span0","bridge":"br0","mtu":1500,"workers":2,
+ "broadcast":"auto","floods_sent":41,"copies_saved":123,"flood_key_age_s":192},
 "peers":[
  {"name":"paris","site_id":"bbbb","public_key":"BBBB","state":"up","state_text":"up for 3 minutes",
   "port":2,"endpoint":"203.0.113.7:7741","addresses":["203.0.113.7","vpn.example.net"],
   "path":"direct","rtt_ms":0.456,"pmtu":1500,"handshake_age_s":63,"last_heard_s":0.25,
   "rx":{"bytes":1288490189,"frames":900,"datagrams":800},
   "tx":{"bytes":1023,"frames":7,"datagrams":6},
-  "handshakes":3,"rekeys":2,"roamed":1,"path_changes":4,"drops":{"replayed":12,"auth":3}},
+  "handshakes":3,"rekeys":2,"roamed":1,"path_changes":4,
+  "flooded_frames":17,"has_flood_key":true,"drops":{"replayed":12,"auth":3}},
  {"name":"a-site-with-a-long-name","site_id":"cccc","public_key":"CCCC","state":"connecting",
   "state_text":"connecting","port":3,"endpoint":null,"addresses":[],"path":null,"rtt_ms":null,
   "pmtu":null,"handshake_age_s":null,"last_heard_s":null,
   "rx":{"bytes":0,"frames":0,"datagrams":0},"tx":{"bytes":0,"frames":0,"datagrams":0},
-  "handshakes":0,"rekeys":0,"roamed":0,"path_changes":0,"drops":{}}],
+  "handshakes":0,"rekeys":0,"roamed":0,"path_changes":0,
+  "flooded_frames":0,"has_flood_key":false,"drops":{}}],
 "ports":[{"name":"span0","kind":"tap","state":"up","note":"bridge port has no GRO","cut":0,"bridge":"br0","bridge_state":"joined",
  "mtu":1500,"offloads":["csum","tso4"],"offload_note":"uso: not in this kernel",
  "rx":{"bytes":1048576,"frames":10,"calls":4},"tx":{"bytes":2048,"frames":20,"calls":5},
@@ -390,6 +393,7 @@ is 'show: text' same out 'site: berlin
   listening: 0.0.0.0:7741, [::]:7741
   running: 2h03m, version 0.1.0, pid 4711
   workers: 2
+  broadcast: auto, 41 frames sent once by a relay, 123 copies saved, key age 3m12s
 
 port: span0
   kind: tap
@@ -416,6 +420,7 @@ peer: paris
   handshakes: 3, rekeys: 2, roamed: 1, path changes: 4
   received: 1.2 GiB in 900 frames, 800 datagrams
   sent: 1023 B in 7 frames, 6 datagrams
+  flooded: 17 frames received, has our flood key
   dropped: 12 replayed, 3 auth
 
 peer: a-site-with-a-long-name
@@ -425,6 +430,20 @@ peer: a-site-with-a-long-name
   handshakes: 0, rekeys: 0, roamed: 0, path changes: 0
   received: 0 B in 0 frames, 0 datagrams
   sent: 0 B in 0 frames, 0 datagrams'
+
+# Without relays there is nothing to say of floods; a key that went is told.
+cp answer full
+sed 's/"floods_sent":41/"floods_sent":0/; s/"flood_key_age_s":192/"flood_key_age_s":null/
+	s/"flooded_frames":17,"has_flood_key":true/"flooded_frames":0,"has_flood_key":false/' full >answer
+run -i berlin show
+is 'show without floods' not grep -q flood out
+is 'show without floods: nor broadcast' not grep -q broadcast out
+sed 's/"flood_key_age_s":192/"flood_key_age_s":null/; s/"has_flood_key":true/"has_flood_key":false/' \
+	full >answer
+run -i berlin show
+is 'show without a flood key' says out '41 frames sent once by a relay, 123 copies saved, key age -'
+is 'a peer without our flood key' says out '17 frames received, has not our flood key'
+cp full answer
 
 table()
 {
