@@ -6,7 +6,8 @@
 # if something is missing.  Needs no more than a Debian base system.
 set -eu
 
-build="gcc libc6-dev libssl-dev libmnl-dev libiniparser-dev libjansson-dev"
+build="gcc libc6-dev libssl-dev libmnl-dev libiniparser-dev libjansson-dev
+	libnatpmp-dev libminiupnpc-dev"
 # The second AEAD engine: the build does without it elsewhere.
 if [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ]; then
 	build="$build libipsec-mb-dev"
@@ -16,7 +17,7 @@ demo="$run jq tcpdump util-linux"
 bench="$run jq ethtool openssl openvpn tinc fastd n2n wireguard-go wireguard-tools"
 test="$run perl libcmocka-dev mandoc ethtool tcpdump tcpreplay socat jq
 	dnsmasq-base udhcpc openssl strace util-linux
-	nftables conntrack"
+	nftables conntrack miniupnpd-nftables"
 fuzz="clang"
 lint="clang clang-tidy cppcheck shellcheck mandoc libcmocka-dev"
 

@@ -10,8 +10,8 @@
 #   cycle    none between headers, none between rooms (x.c and x_part.c count
 #            with x.h)
 #   library  openssl: core/aead, core/kex; intel-ipsec-mb: core/aead_mb; pcap:
-#            host/capture; iniparser: app/conf; libmnl: host/netlink; jansson:
-#            app and programs
+#            host/capture; iniparser: app/conf; libmnl: host/netlink; natpmp,
+#            miniupnpc: host/portmap_*; jansson: app and programs
 #   core     pure: only the headers listed below, no system call, no clock, no
 #            randomness of its own, no log; heap only in functions named _init,
 #            _new, _start or _free, and in aead
@@ -192,6 +192,10 @@ function system_include(name,    stem) {
 		wall("library", "<" name "> is for src/app/conf* only")
 	if (name ~ /^libmnl\// && file != "src/host/netlink.c")
 		wall("library", "<" name "> is for src/host/netlink.c only")
+	if (name == "natpmp.h" && file != "src/host/portmap_natpmp.c")
+		wall("library", "<" name "> is for src/host/portmap_natpmp.c only")
+	if (name ~ /^miniupnpc\// && file != "src/host/portmap_upnp.c")
+		wall("library", "<" name "> is for src/host/portmap_upnp.c only")
 	if (name ~ /^jansson/ && layer != "app" && layer != "program")
 		wall("library", "<" name "> is for app and the programs only")
 	stem = name

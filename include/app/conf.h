@@ -58,6 +58,7 @@ struct conf {
 	unsigned keepalive; /* keepalive, seconds: of an idle session */
 	bool any_engine;    /* engine = auto */
 	unsigned workers;   /* CONF_WORKERS_AUTO, or how many */
+	bool port_mapping;  /* port_mapping = yes */
 	/* [bridge] */
 	char tap[IFNAMSIZ];
 	char bridge[IFNAMSIZ]; /* "" : the TAP joins no bridge */

@@ -44,6 +44,9 @@ void node_relays_apply(struct node *node, const struct conf *conf);
  * and peers that were there only because a relay listed them. */
 void node_relays_second(struct node *node);
 
+/* Tells peers of the addresses of this site's own sockets, mapped ones first. */
+void node_relays_tell_local(struct node *node);
+
 /* A place as people read it.  Returns out. */
 char *node_relays_place(const struct node *node, const struct addr *addr, char out[NODE_PLACE]);
 

@@ -15,6 +15,7 @@
 #include "core/site.h"
 #include "host/ctlsock.h"
 #include "host/loop.h"
+#include "host/portmap.h"
 #include "host/resolve.h"
 #include "host/udp.h"
 
@@ -71,6 +72,16 @@ struct node_peer {
 	bool silent; /* a relay: that it does not answer was told */
 };
 
+/* What the router in front maps, and why it is not asked. */
+struct node_portmap {
+	struct portmap *portmap; /* NULL until it is needed */
+	struct portmap_report report;
+	const char *idle;	     /* why not; NULL: it is asked */
+	struct addr seen[LINKS_MAX]; /* by each relay, a second ago */
+	bool looked;
+	struct log_limit told;
+};
+
 struct node {
 	struct conf *conf;
 	struct loop loop;
@@ -79,6 +90,7 @@ struct node {
 	struct attach attach;
 	unsigned n_sockets; /* of each worker */
 	struct resolve *resolve;
+	struct node_portmap portmap;
 	struct ctlsock *ctlsock;
 	ctlsock_handler control;
 	struct loop_source monitor_source, signal_source;

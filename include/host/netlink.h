@@ -53,6 +53,9 @@ int netlink_route_mtu(const struct addr *to, unsigned *mtu);
  * -ENETUNREACH when there is no route. */
 int netlink_route_source(const struct addr *to, struct addr *source);
 
+/* And the next router on the way, also without a port; ADDR_NONE when there is none. */
+int netlink_route_router(const struct addr *to, struct addr *source, struct addr *router);
+
 /* The descriptor that becomes readable when any link changes. */
 int netlink_monitor_fd(const struct netlink *nl);
 

@@ -34,6 +34,8 @@ static const struct conf_key keys[] = {
 	  .standard = "auto", .words = { "auto", "openssl" } },
 	{ CONF_SITE, CONF_KIND_WORKERS, KEY("site", "workers"), IN_CONF(workers),
 	  .standard = "auto", .min = 1, .max = 16, .unit = "threads" },
+	{ CONF_SITE, CONF_KIND_CHOICE, KEY("site", "port_mapping"), IN_CONF(port_mapping),
+	  .standard = "yes", .words = { "yes", "no" }, .live = true },
 
 	{ CONF_BRIDGE, CONF_KIND_INTERFACE, KEY("bridge", "tap"), IN_CONF(tap), .mandatory = true,
 	  .hint = "a name for the interface, like span0" },

@@ -5,6 +5,7 @@
 
 #include "app/answer.h"
 #include "app/node_peers.h"
+#include "app/node_portmap.h"
 #include "app/report.h"
 #include "base/bytes.h"
 #include "base/log.h"
@@ -27,6 +28,8 @@ static json_t *run_reload(void *ctx, json_t *request)
 	int status = node_peers_reload(ctx, &why);
 
 	(void)request;
+	if (!status)
+		node_portmap_again(ctx);
 	return status ? answer_errors(status, &why) : answer_done();
 }
 

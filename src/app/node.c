@@ -11,6 +11,7 @@
 #include "app/listen.h"
 #include "app/node_io.h"
 #include "app/node_peers.h"
+#include "app/node_portmap.h"
 #include "app/worker.h"
 #include "base/bytes.h"
 #include "base/log.h"
@@ -180,7 +181,8 @@ static void reload(struct node *node)
 	struct conf_errors why = { 0 };
 
 	worker_pause(node);
-	node_peers_reload(node, &why);
+	if (node_peers_reload(node, &why) == 0)
+		node_portmap_again(node);
 	worker_resume(node);
 	for (size_t i = 0; i < why.n; i++)
 		log_error("%s", why.lines[i]);
@@ -316,6 +318,7 @@ static void every_second(struct node *node, struct instant now)
 	offloads_lost(&node->attach.offloads, node->port.lost, now);
 	node_peers_resolve_again(node);
 	node_relays_second(node);
+	node_portmap_second(node);
 	if (instant_reached(now, node->attach.retry))
 		node_io_mend(node, now);
 	worker_resume(node);
@@ -361,6 +364,7 @@ void node_stop(struct node *node)
 	proc_notify("STOPPING=1");
 	worker_stop(node);
 	site_goodbye(&node->site, node->loop.now);
+	node_portmap_stop(node);
 	if (node->resolve)
 		resolve_free(node->resolve);
 	if (node->ctlsock)

@@ -107,17 +107,18 @@ static unsigned add_local(struct addr *list, unsigned n, const struct addr *to,
 	return n;
 }
 
-/* Addresses by which hosts around may reach the sockets: what the routing chooses
- * towards relays, and towards anywhere. */
-static void look_for_local(struct node *node)
+/* Where the router in front passes on to the sockets; and addresses by which hosts around
+ * may reach them: what the routing chooses towards relays, and towards anywhere. */
+void node_relays_tell_local(struct node *node)
 {
 	const struct addr anywhere[] = {
 		{ .family = ADDR_IPV4, .ip = { 192, 0, 2, 1 } },
 		{ .family = ADDR_IPV6, .ip = { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } },
 	};
 	struct addr list[PEERS_LOCALS];
-	unsigned n = 0;
+	unsigned n = node->portmap.report.n;
 
+	memcpy(list, node->portmap.report.external, n * sizeof(list[0]));
 	for (unsigned s = 0; s < node->n_sockets; s++) {
 		const struct udp *udp = &node->workers[0].sockets[s].udp;
 
@@ -183,7 +184,7 @@ void node_relays_second(struct node *node)
 		return;
 	forget_dynamic(node);
 	if (node->resolve_round % LOCAL_EVERY == 0 || !node->site.peers.n_local)
-		look_for_local(node);
+		node_relays_tell_local(node);
 }
 
 char *node_relays_place(const struct node *node, const struct addr *addr, char out[NODE_PLACE])

@@ -93,6 +93,7 @@ static json_t *site_object(struct node *node)
 				      json_string(addr_format(&node->workers[0].sockets[i].udp.local, text)));
 	put(site, "listen", listen);
 	put_site_floods(site, &node->site.peers.flood, node->loop.now);
+	put(site, "port_mapping", report_port_mapping(node));
 	return site;
 }
 

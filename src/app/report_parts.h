@@ -9,6 +9,8 @@
 json_t *report_paths(struct node *node);
 json_t *report_relays(struct node *node);
 
+json_t *report_port_mapping(struct node *node);
+
 /* Why there is nowhere to call, when addresses are configured. */
 const char *report_no_candidate_text(const struct node_peer *np);
 

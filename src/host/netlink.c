@@ -365,11 +365,21 @@ bool netlink_monitor_drain(struct netlink *nl)
 	return changed;
 }
 
-/* A route: the link it leaves by, and the address that it leaves with. */
+/* A route: the link it leaves by, the address that it leaves with, and who takes it on. */
 struct route {
 	int index;
-	struct addr source;
+	struct addr source, router;
 };
+
+static void read_address(const struct nlattr *attr, struct addr *out)
+{
+	uint16_t len = mnl_attr_get_payload_len(attr);
+
+	if (len != 4 && len != 16)
+		return;
+	out->family = len == 4 ? ADDR_IPV4 : ADDR_IPV6;
+	memcpy(out->ip, mnl_attr_get_payload(attr), len);
+}
 
 static int read_route(const struct nlmsghdr *nlh, void *ctx)
 {
@@ -381,14 +391,14 @@ static int read_route(const struct nlmsghdr *nlh, void *ctx)
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, nlh, sizeof(struct rtmsg))
 	{
-		uint16_t len = mnl_attr_get_payload_len(attr);
+		uint16_t type = mnl_attr_get_type(attr);
 
-		if (mnl_attr_get_type(attr) == RTA_OIF)
+		if (type == RTA_OIF)
 			route->index = (int)attr_u32(attr);
-		if (mnl_attr_get_type(attr) != RTA_PREFSRC || (len != 4 && len != 16))
-			continue;
-		route->source.family = len == 4 ? ADDR_IPV4 : ADDR_IPV6;
-		memcpy(route->source.ip, mnl_attr_get_payload(attr), len);
+		if (type == RTA_PREFSRC)
+			read_address(attr, &route->source);
+		if (type == RTA_GATEWAY)
+			read_address(attr, &route->router);
 	}
 	return MNL_CB_OK;
 }
@@ -414,6 +424,13 @@ static int find_route(struct mnl_socket *s, const struct addr *to, struct route 
 
 int netlink_route_source(const struct addr *to, struct addr *source)
 {
+	struct addr router;
+
+	return netlink_route_router(to, source, &router);
+}
+
+int netlink_route_router(const struct addr *to, struct addr *source, struct addr *router)
+{
 	struct mnl_socket *s = socket_open(0);
 	struct route route;
 	int error;
@@ -424,8 +441,10 @@ int netlink_route_source(const struct addr *to, struct addr *source)
 	mnl_socket_close(s);
 	if (!error && route.source.family != to->family)
 		error = -EADDRNOTAVAIL;
-	if (!error)
+	if (!error) {
 		*source = route.source;
+		*router = route.router;
+	}
 	return error;
 }
 

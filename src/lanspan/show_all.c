@@ -55,6 +55,27 @@ static void print_floods(const json_t *site)
 	free(age);
 }
 
+static void print_port_mapping(const json_t *mapping)
+{
+	char *by = text_member(mapping, "protocol"), *left = show_age(mapping, "lifetime_s");
+	char *state = text_member(mapping, "state"), *why = text_member(mapping, "state_text");
+	char *external = show_list(json_object_get(mapping, "external"), ", ");
+
+	fputs("  port mapping: ", stdout);
+	text_print(text_state_colour(state), state);
+	if (strcmp(by, "-") != 0)
+		printf(", %s by %s, for %s", external, by, left);
+	else if (strcmp(why, "-") != 0)
+		printf(" (%s)", why);
+	putchar('\n');
+	line_if_any("port mapping error", text_member(mapping, "error"));
+	free(by);
+	free(left);
+	free(state);
+	free(why);
+	free(external);
+}
+
 static void print_site(const json_t *site)
 {
 	char *cipher = text_member(site, "cipher"), *engine = text_member(site, "engine");
@@ -70,6 +91,8 @@ static void print_site(const json_t *site)
 	printf("  running: %s, version %s, pid %s\n", age, version, pid);
 	line_if_any("workers", text_member(site, "workers"));
 	print_floods(site);
+	if (json_object_get(site, "port_mapping"))
+		print_port_mapping(json_object_get(site, "port_mapping"));
 	free(cipher);
 	free(engine);
 	free(version);

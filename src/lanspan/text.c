@@ -110,7 +110,8 @@ enum text_colour text_state_colour(const char *state)
 		{ "absent", TEXT_RED },	      { "disconnected", TEXT_RED },
 		{ "failed", TEXT_RED },	      { "registered", TEXT_GREEN },
 		{ "calling", TEXT_YELLOW },   { "answered", TEXT_GREEN },
-			      { "missing", TEXT_RED },
+		{ "missing", TEXT_RED },      { "mapped", TEXT_GREEN },
+		{ "asking", TEXT_YELLOW },
 	};
 
 	for (size_t i = 0; i < COUNT_OF(table); i++)

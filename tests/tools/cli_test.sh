@@ -349,6 +349,8 @@ cat >answer <<'END'
 "site":{"name":"berlin","site_id":"00112233445566aa","public_key":"AAAA","network":"lab",
  "cipher":"aes-256-gcm","engine":"OpenSSL 3.0","version":"0.1.0","pid":4711,"uptime_s":7384,
  "listen":["0.0.0.0:7741","[::]:7741"],"tap":"span0","bridge":"br0","mtu":1500,"workers":2,
+ "port_mapping":{"state":"mapped","state_text":null,"protocol":"upnp",
+  "external":["203.0.113.9:7741"],"lifetime_s":3540,"next_s":1740,"error":"refused"},
  "broadcast":"auto","floods_sent":41,"copies_saved":123,"flood_key_age_s":192},
 "peers":[
  {"name":"paris","site_id":"bbbb","public_key":"BBBB","state":"up","state_text":"up for 3 minutes",
@@ -394,6 +396,8 @@ is 'show: text' same out 'site: berlin
   running: 2h03m, version 0.1.0, pid 4711
   workers: 2
   broadcast: auto, 41 frames sent once by a relay, 123 copies saved, key age 3m12s
+  port mapping: mapped, 203.0.113.9:7741 by upnp, for 59m00s
+  port mapping error: refused
 
 port: span0
   kind: tap

@@ -118,6 +118,8 @@ for file in src/base/zz.c src/core/zz.c src/host/zz.c src/app/zz.c src/lanspan-z
 	echo '#include <intel-ipsec-mb.h>' | breaks $file 1 library intel-ipsec-mb.h
 	echo '# include <iniparser/iniparser.h>' | breaks $file 1 library iniparser
 	echo '#include <libmnl/libmnl.h>' | breaks $file 1 library libmnl/libmnl.h
+	echo '#include <natpmp.h>' | breaks $file 1 library natpmp.h
+	echo '#include <miniupnpc/miniupnpc.h>' | breaks $file 1 library miniupnpc/miniupnpc.h
 done
 for file in src/base/zz.c src/core/zz.c src/host/zz.c; do
 	echo '#include <jansson.h>' | breaks $file 1 library jansson.h
@@ -188,6 +190,8 @@ printf '#include <openssl/evp.h>\nvoid aead_x(void)\n{\n\tfree(0);\n}\n' | stand
 printf '#include <pcap/pcap.h>\n' | stands src/host/capture.c
 printf '#include <iniparser/iniparser.h>\n' | stands src/app/conf_zz.c
 printf '#include <libmnl/libmnl.h>\n' | stands src/host/netlink.c
+printf '#include <natpmp.h>\n' | stands src/host/portmap_natpmp.c
+printf '#include <miniupnpc/upnpcommands.h>\n' | stands src/host/portmap_upnp.c
 printf 'bool zz_init(struct z *z)\n{\n\tz->a = malloc(1);\n}\n' | stands src/core/zz.c
 printf 'void zz_free(struct z *z)\n{\n\tfree(z->a);\n}\n' | stands src/core/zz.c
 printf '/* time(0), free(x)\n strcpy(a, b) */\n// atoi(c)\nchar *a = "malloc(1) \\" free(2)";\n' |

@@ -212,6 +212,8 @@ static void test_values(void **state)
 		{ NETWORK SITE "log = loud\nkeepalive = 301\n" BRIDGE,
 		  "6: [site] log: \"loud\" is not a level: must be error, warn, info or debug\n"
 		  "7: [site] keepalive: 301 is out of range: must be 1 to 300 seconds\n" },
+		{ NETWORK SITE "port_mapping = maybe\n" BRIDGE,
+		  "6: [site] port_mapping: \"maybe\": must be yes or no\n" },
 		{ NETWORK SITE "workers = 0\n" BRIDGE,
 		  "6: [site] workers: 0 is out of range: must be 1 to 16 threads\n" },
 		{ NETWORK SITE "workers = 17\n" BRIDGE,
