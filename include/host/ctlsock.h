@@ -28,6 +28,10 @@ struct ctlsock;
  */
 typedef char *(*ctlsock_handler)(void *ctx, const char *request, bool privileged, size_t *len);
 
+/* Inside the handler: the descriptor of the client, non-blocking, is the caller's from now
+ * on, as after an answer of no bytes; the handler's own answer is not sent. */
+int ctlsock_take(struct ctlsock *c);
+
 /*
  * Listens at path.  A stale socket that nobody answers is replaced; a live one
  * is -EADDRINUSE, a file of another kind -ENOTSOCK.  The folder is made (0755)
@@ -48,6 +52,10 @@ void ctlsock_close(struct ctlsock *c);
  * most `seconds` for progress (-ETIMEDOUT).
  */
 int ctlsock_ask(const char *path, const char *request, int seconds, char **answer, size_t *len);
+
+/* The same, but the answer is the caller's to read: the descriptor, or -errno.  Calls on it
+ * fail with EAGAIN after that many seconds. */
+int ctlsock_ask_open(const char *path, const char *request, int seconds);
 
 /* Whether the socket at path is what a process that was killed left behind. */
 bool ctlsock_stale(const char *path);

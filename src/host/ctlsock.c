@@ -14,18 +14,16 @@
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/list.h"
-#include "host/ctlsock.h"
+#include "ctlsock_parts.h"
 
 #define BACKLOG 64
 #define LOCK_TRIES 50
 #define LOCK_WAIT_US 20000
-#define ANSWER_FIRST 4096 /* bytes that ctlsock_ask starts with */
 
 struct client {
 	struct loop_source source; /* fd < 0: a free place */
@@ -46,6 +44,7 @@ struct ctlsock {
 	struct sockaddr_un name;
 	dev_t dev; /* of the socket in the file system, to remove no other's */
 	ino_t ino;
+	struct client *asking; /* whose request the handler answers now */
 	struct client clients[CTLSOCK_CLIENTS];
 };
 
@@ -90,7 +89,14 @@ static void client_answer(struct client *client, struct instant now)
 {
 	struct ctlsock *c = client->owner;
 
+	c->asking = client;
 	client->answer = c->handler(c->ctx, client->request, client->privileged, &client->len);
+	c->asking = NULL;
+	if (client->source.fd < 0) { /* taken */
+		free(client->answer);
+		client->answer = NULL;
+		return;
+	}
 	if (!client->answer || client->len == 0) {
 		client_close(client);
 		return;
@@ -99,6 +105,17 @@ static void client_answer(struct client *client, struct instant now)
 	client->since = now;
 	set_events(c, &client->source, LOOP_WRITE);
 	client_write(client, now);
+}
+
+int ctlsock_take(struct ctlsock *c)
+{
+	struct client *client = c->asking;
+	int fd = client->source.fd;
+
+	loop_remove(c->loop, &client->source);
+	client->source.fd = -1;
+	set_events(c, &c->listener, LOOP_READ);
+	return fd;
 }
 
 static void client_read(struct client *client, struct instant now)
@@ -203,17 +220,6 @@ void ctlsock_tick(struct ctlsock *c, struct instant now)
 }
 
 /* ---- listening --------------------------------------------------------- */
-
-static bool fill_name(struct sockaddr_un *name, const char *path)
-{
-	size_t len = strlen(path);
-
-	*name = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	if (len == 0 || len >= sizeof(name->sun_path))
-		return false;
-	memcpy(name->sun_path, path, len);
-	return true;
-}
 
 /* The folder of the path, made when it is missing. -errno, or a descriptor. */
 static int folder_open(const char *path)
@@ -337,7 +343,7 @@ int ctlsock_open(struct ctlsock **out, struct loop *loop, const char *path, ctls
 		c->clients[i].source.fd = -1;
 		c->clients[i].owner = c;
 	}
-	if (fill_name(&c->name, path))
+	if (ctlsock_name(&c->name, path))
 		error = start(c);
 	if (error)
 		free(c);
@@ -358,142 +364,4 @@ void ctlsock_close(struct ctlsock *c)
 	remove_name(c);
 	close(c->listener.fd);
 	free(c);
-}
-
-/* ---- asking ------------------------------------------------------------ */
-
-static int asking_socket(const struct sockaddr_un *name, int seconds)
-{
-	struct timeval patience = { .tv_sec = seconds };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), error;
-
-	if (fd < 0)
-		return -errno;
-	/* The first one holds for connect as well, when the queue is full. */
-	if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0 &&
-	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0 &&
-	    connect(fd, (const struct sockaddr *)name, sizeof(*name)) == 0)
-		return fd;
-	error = errno == EAGAIN ? -ETIMEDOUT : -errno;
-	close(fd);
-	return error;
-}
-
-static int send_request(int fd, const char *request)
-{
-	char line[CTLSOCK_REQUEST + 1];
-	size_t len = strlen(request), sent = 0;
-
-	if (len >= CTLSOCK_REQUEST || strchr(request, '\n'))
-		return -EINVAL;
-	len = (size_t)snprintf(line, sizeof(line), "%s\n", request);
-	while (sent < len) {
-		ssize_t n = send(fd, line + sent, len - sent, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		sent += (size_t)n;
-	}
-	return 0;
-}
-
-static int receive_answer(int fd, char **text, size_t *used)
-{
-	size_t room = 0;
-
-	for (;;) {
-		ssize_t n;
-
-		if (*used + 1 >= room) {
-			char *more = realloc(*text, room ? room * 2 : ANSWER_FIRST);
-
-			if (!more)
-				return -ENOMEM;
-			*text = more;
-			room = room ? room * 2 : ANSWER_FIRST;
-		}
-		n = recv(fd, *text + *used, room - 1 - *used, 0);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		(*text)[*used + (size_t)n] = '\0';
-		if (n == 0)
-			return 0;
-		*used += (size_t)n;
-	}
-}
-
-bool ctlsock_stale(const char *path)
-{
-	struct sockaddr_un name;
-	int fd = fill_name(&name, path) ? asking_socket(&name, 1) : -ENAMETOOLONG;
-
-	if (fd >= 0)
-		close(fd);
-	return fd == -ECONNREFUSED;
-}
-
-int ctlsock_ask(const char *path, const char *request, int seconds, char **answer, size_t *len)
-{
-	struct sockaddr_un name;
-	char *text = NULL;
-	size_t used = 0;
-	int fd, error;
-
-	if (!fill_name(&name, path))
-		return -ENAMETOOLONG;
-	fd = asking_socket(&name, seconds);
-	if (fd < 0)
-		return fd;
-	error = send_request(fd, request);
-	if (!error)
-		error = receive_answer(fd, &text, &used);
-	close(fd);
-	if (error) {
-		free(text);
-		return error;
-	}
-	*answer = text;
-	*len = used;
-	return 0;
-}
-
-/* ---- where ------------------------------------------------------------- */
-
-static bool can_use(const char *folder, const char *parent)
-{
-	if (access(folder, F_OK) == 0)
-		return eaccess(folder, W_OK | X_OK) == 0;
-	return eaccess(parent, W_OK | X_OK) == 0;
-}
-
-bool ctlsock_folder(char *out, size_t room)
-{
-	const char *given = secure_getenv("LANSPAN_RUNDIR");
-	const char *own = secure_getenv("XDG_RUNTIME_DIR");
-	int n;
-
-	if (given && *given)
-		n = snprintf(out, room, "%s", given);
-	else if (own && *own && !can_use("/run/lanspan", "/run"))
-		n = snprintf(out, room, "%s/lanspan", own);
-	else
-		n = snprintf(out, room, "/run/lanspan");
-	return n > 0 && (size_t)n < room;
-}
-
-bool ctlsock_path(char *out, size_t room, const char *name)
-{
-	struct sockaddr_un longest;
-	size_t used;
-	int n;
-
-	if (!*name || *name == '.' || strchr(name, '/') || !ctlsock_folder(out, room))
-		return false;
-	used = strlen(out);
-	n = snprintf(out + used, room - used, "/%s.sock", name);
-	return n > 0 && (size_t)n < room - used && fill_name(&longest, out);
 }

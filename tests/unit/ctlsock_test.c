@@ -31,8 +31,9 @@ static struct ctlsock *ctl;
 static char last_request[CTLSOCK_REQUEST];
 static bool last_privileged;
 static int n_requests;
+static int taken; /* descriptor of the client that asked for that */
 
-/* "big": 5 MB; "nothing": NULL; "empty": no bytes; all else comes back. */
+/* "big": 5 MB; "nothing": NULL; "take": the client is taken; "empty": no bytes; all else comes back. */
 static char *handle(void *ctx, const char *request, bool privileged, size_t *len)
 {
 	char *answer;
@@ -41,6 +42,8 @@ static char *handle(void *ctx, const char *request, bool privileged, size_t *len
 	n_requests++;
 	snprintf(last_request, sizeof(last_request), "%s", request);
 	last_privileged = privileged;
+	if (strcmp(request, "take") == 0)
+		taken = ctlsock_take(ctl);
 	if (strcmp(request, "nothing") == 0)
 		return NULL;
 	*len = strcmp(request, "big") == 0 ? BIG : strlen(request);
@@ -418,6 +421,27 @@ static void test_mode_and_folder(void **state)
 	assert_int_equal(ctlsock_open(&other, &loop, deeper, handle, folder), -ENAMETOOLONG);
 }
 
+/* The place is free for others then, and no patience ends. */
+static void test_taken(void **state)
+{
+	char text[8] = "";
+	int fd = client();
+
+	(void)state;
+	say(fd, "take\n");
+	turn(5);
+	assert_true(taken >= 0);
+	ctlsock_tick(ctl, instant_add(loop.now, 2 * CTLSOCK_PATIENCE));
+	assert_int_equal(recv(fd, text, sizeof(text), 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	say(taken, "hello");
+	assert_int_equal(recv(fd, text, sizeof(text), 0), 5);
+	assert_string_equal(text, "hello");
+	close(taken);
+	assert_true(is_closed(fd));
+	close(fd);
+}
+
 static void test_live_stale_and_foreign(void **state)
 {
 	struct ctlsock *other;
@@ -532,6 +556,7 @@ int main(void)
 		WITH_SOCKET(test_flood_neither_spins_nor_starves),
 		WITH_SOCKET(test_out_of_descriptors),
 		WITH_SOCKET(test_mode_and_folder),
+		WITH_SOCKET(test_taken),
 		WITH_SOCKET(test_live_stale_and_foreign),
 		WITH_SOCKET(test_other_user_is_not_privileged),
 		cmocka_unit_test(test_path),
