@@ -5,7 +5,8 @@
  * equal places compare equal.
  *
  * ADDR_RELAY is a place that is reached through a relay: the port is the number of the
- * relay, the first 4 bytes of ip the number of the member there.
+ * relay, the first 4 bytes of ip the number of the member there.  ADDR_STREAM is the far
+ * end of a stream, whose number is in the first 4 bytes of ip.
  */
 #ifndef BASE_ADDR_H
 #define BASE_ADDR_H
@@ -16,7 +17,13 @@
 
 #define ADDR_TEXT 80 /* bytes for the longest text form, with its NUL */
 
-enum addr_family { ADDR_NONE = 0, ADDR_RELAY = 1, ADDR_IPV4 = 4, ADDR_IPV6 = 6 };
+enum addr_family {
+	ADDR_NONE = 0,
+	ADDR_RELAY = 1,
+	ADDR_STREAM = 2,
+	ADDR_IPV4 = 4,
+	ADDR_IPV6 = 6
+};
 
 struct addr {
 	uint8_t ip[16]; /* network order; IPv4 in the first 4, the rest zero */
@@ -31,7 +38,8 @@ struct addr {
  * False when the text is anything else; *out is then untouched. */
 bool addr_parse(struct addr *out, const char *text, uint16_t default_port);
 
-/* The text form into out; "none" for an empty address, "member 5 at relay 0".  Returns out. */
+/* The text form into out; "none" for an empty address, "member 5 at relay 0", "stream 7".
+ * Returns out. */
 char *addr_format(const struct addr *a, char out[ADDR_TEXT]);
 
 bool addr_equal(const struct addr *a, const struct addr *b);
@@ -42,6 +50,10 @@ bool addr_equal_host(const struct addr *a, const struct addr *b);
 /* The address that limits are kept for: the port zeroed, and of IPv6 the
  * first 64 bits only. */
 struct addr addr_group(const struct addr *a);
+
+/* The far end of that stream, and its number. */
+struct addr addr_stream(uint32_t number);
+uint32_t addr_stream_number(const struct addr *a);
 
 uint64_t addr_hash(const struct addr *a, uint64_t seed);
 

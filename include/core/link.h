@@ -36,7 +36,10 @@ struct link {
 	struct identity self;
 	struct peer *peer;    /* the session */
 	uint32_t own;	      /* our number there, 0 when not told yet */
-	struct addr observed; /* where the relay sees us; ADDR_NONE when not told yet */
+	struct addr observed; /* where the relay sees us; ADDR_NONE when not told, or by a stream */
+	struct addr stream;   /* its far end, when there is one; ADDR_NONE */
+	struct instant try_udp; /* while packets go by the stream: when UDP is tried next */
+	uint8_t mark[WIRE_STREAM_MARK]; /* of the relay's streams, as it said last */
 	uint32_t revision;    /* of the list in hand */
 	uint32_t base;	      /* of the list that it began with */
 	uint32_t head;	      /* that the relay told of last */
@@ -61,9 +64,14 @@ uint32_t link_member_of(const struct addr *addr);
 /* A new session: the whole list is asked for. */
 void link_begin(struct link *link, struct instant now);
 
-/* Takes NOTICE; false when it makes no sense.  *moved: the observed address
- * changed. */
-bool link_notice(struct link *link, const uint8_t *body, size_t len, bool *moved,
+/* What NOTICE brought. */
+struct link_news {
+	bool moved;  /* the observed address changed */
+	bool marked; /* link->mark was told */
+};
+
+/* Takes NOTICE; false when it makes no sense. */
+bool link_notice(struct link *link, const uint8_t *body, size_t len, struct link_news *news,
 		 struct instant now);
 
 /*

@@ -53,6 +53,7 @@ enum peer_event {
 	PEER_MTU_DIFFERS, /* its bridge has another MTU */
 	PEER_PATH,	/* goes on by another path: direct, or through a relay */
 	PEER_LISTED,	/* of a relay: its list of members is complete */
+	PEER_MARKED,	/* of a relay that is reached by a stream: it told its link's mark */
 	PEER_EVENTS	/* how many there are */
 };
 

@@ -108,6 +108,15 @@ struct link *peers_add_link(struct peers *p, const char *name, const uint8_t pub
 			    const uint8_t psk[KEX_KEY], struct instant now);
 void peers_remove_link(struct peers *p, struct link *link, struct instant now);
 
+/*
+ * A stream leads to the relay, or NULL: none does any more.  It is a way besides its
+ * addresses: calls go by both until one is answered, and as long as packets go by the
+ * stream the addresses are tried from time to time.  What comes by a stream is
+ * handed to peers_datagrams as from that place.
+ */
+void peers_set_stream(struct peers *p, struct link *link, const struct addr *stream,
+		      struct instant now);
+
 /* Addresses and ports of this site's own sockets, as the hosts around may reach them:
  * peers that a relay lists as well are told of them and of what relays observe. */
 void peers_set_local(struct peers *p, const struct addr *addrs, unsigned n, struct instant now);

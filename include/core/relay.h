@@ -40,6 +40,7 @@ struct relay_setup {
 	bool open;		/* networks that were not added are made at the first call */
 	struct relay_limits limits; /* of those */
 	int64_t timeout;	/* microseconds of silence after which a member is gone */
+	uint8_t stream_mark[WIRE_STREAM_MARK]; /* what who comes by a stream is told of it */
 };
 
 /* What `show` tells; filled by the calls below, nothing to be freed. */

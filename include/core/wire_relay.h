@@ -44,7 +44,8 @@
 enum wire_relay_control {
 	/* relay to site, with each PONG and when something changed:
 	 * revision u32 of the member list | own number u32 | observed: port u16 | family u8
-	 * (4 or 6) | address 16, of IPv4 the first 4 and then zero */
+	 * (4 or 6) | address 16, of IPv4 the first 4 and then zero.  To a site that is reached
+	 * by a stream: port and family 0, and the mark of the relay's streams, 16 bytes. */
 	WIRE_NOTICE = 16,
 	/* site to relay: revision u32 that it has reached, 0 for none | base u32: what the
 	 * last answer with WIRE_MEMBERS_RESET said the revision was, 0 for none */
@@ -58,6 +59,7 @@ enum wire_relay_control {
 	WIRE_MEMBERS = 18,
 };
 #define WIRE_NOTICE_LEN (4 + 4 + 2 + 1 + 16)
+#define WIRE_STREAM_MARK 16 /* of SHA-256 over the key in the streams' certificate */
 #define WIRE_MEMBERS_ASK_LEN (4 + 4)
 #define WIRE_MEMBERS_HEAD (4 + 4 + 1 + 1)
 #define WIRE_MEMBER_LEN (4 + 1 + KEX_KEY + 1) /* without the name */

@@ -319,6 +319,7 @@ void node_peers_event(void *ctx, struct peer *peer, enum peer_event event)
 			log_info("peer %s: goes on by %s", peer->name, text);
 		break;
 	case PEER_LISTED:
+	case PEER_MARKED:
 	case PEER_EVENTS:
 		break;
 	case PEER_MTU_DIFFERS:

@@ -103,6 +103,9 @@ char *addr_format(const struct addr *a, char out[ADDR_TEXT])
 	case ADDR_RELAY:
 		snprintf(out, ADDR_TEXT, "member %u at relay %u", be32_get(a->ip), a->port);
 		return out;
+	case ADDR_STREAM:
+		snprintf(out, ADDR_TEXT, "stream %u", addr_stream_number(a));
+		return out;
 	case ADDR_NONE:
 		break;
 	}
@@ -129,6 +132,19 @@ struct addr addr_group(const struct addr *a)
 	if (a->family == ADDR_IPV6)
 		memset(group.ip + 8, 0, 8);
 	return group;
+}
+
+struct addr addr_stream(uint32_t number)
+{
+	struct addr a = { .family = ADDR_STREAM };
+
+	be32_put(a.ip, number);
+	return a;
+}
+
+uint32_t addr_stream_number(const struct addr *a)
+{
+	return be32_get(a->ip);
 }
 
 uint64_t addr_hash(const struct addr *a, uint64_t seed)

@@ -22,7 +22,7 @@ struct link *link_new(uint8_t number, const struct identity *self, const uint8_t
 	if (!link)
 		return NULL;
 	link->number = number;
-	link->ask = INSTANT_NEVER;
+	link->ask = link->try_udp = INSTANT_NEVER;
 	if (identity_init_hop(&link->self, self->private_key, psk, self->network, self->name,
 			      self->rand))
 		return link;
@@ -56,22 +56,37 @@ void link_begin(struct link *link, struct instant now)
 	link->ask = instant_add(now, LINK_ASK_AGAIN); /* the NOTICE that comes is sooner */
 }
 
-bool link_notice(struct link *link, const uint8_t *body, size_t len, bool *moved,
-		 struct instant now)
+/* Where the relay sees us, or what it says of its streams; false when it is neither. */
+static bool read_place(struct link *link, struct rd *r, struct link_news *news)
 {
 	struct addr observed = { .family = ADDR_NONE };
+	const uint8_t *place;
+
+	observed.port = rd_u16(r);
+	observed.family = rd_u8(r);
+	place = rd_bytes(r, sizeof(observed.ip));
+	if (!rd_ok(r) || r->left)
+		return false;
+	news->marked = observed.family == ADDR_NONE && observed.port == 0;
+	if (news->marked)
+		memcpy(link->mark, place, WIRE_STREAM_MARK);
+	else if (observed.family == ADDR_IPV4 || observed.family == ADDR_IPV6)
+		memcpy(observed.ip, place, observed.family == ADDR_IPV4 ? 4 : 16);
+	else
+		return false;
+	news->moved = !addr_equal(&link->observed, &observed);
+	link->observed = observed;
+	return true;
+}
+
+bool link_notice(struct link *link, const uint8_t *body, size_t len, struct link_news *news,
+		 struct instant now)
+{
 	struct rd r = rd_make(body, len);
 	uint32_t head = rd_u32(&r), own = rd_u32(&r);
 
-	observed.port = rd_u16(&r);
-	observed.family = rd_u8(&r);
-	if (len != WIRE_NOTICE_LEN ||
-	    (observed.family != ADDR_IPV4 && observed.family != ADDR_IPV6) || own == 0 ||
-	    own > WIRE_MEMBERS_MAX)
+	if (own == 0 || own > WIRE_MEMBERS_MAX || !read_place(link, &r, news))
 		return false;
-	memcpy(observed.ip, body + 11, observed.family == ADDR_IPV4 ? 4 : 16);
-	*moved = !addr_equal(&link->observed, &observed);
-	link->observed = observed;
 	link->own = own;
 	link->head = head;
 	if (!link->whole || link->revision != head)

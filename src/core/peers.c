@@ -7,6 +7,8 @@
 #include "base/bytes.h"
 #include "core/handshake.h"
 
+#define STREAM_MTU 1500 /* what sites that are reached by UDP can do at least */
+
 _Static_assert(PEERS_MAX << KEYS_SLOT_BITS <= 4096, "an index has 12 bits for peer and slot");
 _Static_assert(PEERS_PACKING < OUTBOX_RUNS, "an open run for each packing peer, and one to spare");
 
@@ -35,6 +37,8 @@ static unsigned owner_route_mtu(void *ctx, const struct addr *to)
 
 	if (to->family == ADDR_RELAY)
 		to = &p->link[to->port]->peer->endpoint.addr;
+	if (to->family == ADDR_STREAM)
+		return STREAM_MTU;
 	return p->events.route_mtu(p->events.ctx, to);
 }
 
@@ -286,6 +290,8 @@ static bool choose_candidate(struct peer *peer)
 /* Relays where the peer is listed and that can be used now, each in turn. */
 static bool choose_relay(const struct peers *p, const struct peer *peer, struct addr *out)
 {
+	if (peer->link)
+		return peers_stream_call(peer, out);
 	for (unsigned i = 0; i < LINKS_MAX; i++) {
 		unsigned at = (peer->timers.attempts + i) % LINKS_MAX;
 
@@ -358,10 +364,12 @@ static void tick_peer(struct peers *p, struct peer *peer, struct instant now)
 	if (action & TIMERS_HANDSHAKE)
 		call(p, peer, now);
 	peer_probe(peer, now);
-	if (peer->link)
+	if (peer->link) {
 		ask_members(peer->link, now);
-	else
+		peers_stream_tick(p, peer, now);
+	} else {
 		peers_path_tick(p, peer, now);
+	}
 	/* A call makes a new time: ask again. */
 	peer->timers.due = instant_min(peer->timers.due, peer->timers.greet);
 }
@@ -370,8 +378,9 @@ static struct instant due_of(const struct peer *peer)
 {
 	if (!peer->link)
 		return instant_min(peer_due(peer), peers_path_due(peer));
-	return peer_has_session(peer) ? instant_min(peer_due(peer), peer->link->ask)
-				      : peer_due(peer);
+	if (!peer_has_session(peer))
+		return peer_due(peer);
+	return instant_min(peer_due(peer), instant_min(peer->link->ask, peers_stream_due(peer)));
 }
 
 void peers_note_due(struct peers *p, const struct peer *peer)

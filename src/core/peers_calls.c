@@ -57,6 +57,8 @@ static enum drop guard_source(struct peers *p, const struct peers_from *from, co
 static enum drop guard_initiation(struct peers *p, const struct peers_from *from,
 				  const uint8_t *packet, struct instant now)
 {
+	if (peers_stream_refuses(from, NULL))
+		return DROP_KIND;
 	if (cookie_guard_check(&p->guard, packet, WIRE_INITIATION_LEN, &from->addr, now) ==
 	    COOKIE_BAD_MAC1)
 		return DROP_MAC1;
@@ -133,7 +135,7 @@ void peers_take_response(struct peers *p, const struct peers_from *from, const u
 		peers_drop(p, DROP_MAC1);
 		return;
 	}
-	if (!kp || peer->calling != kp) {
+	if (!kp || peer->calling != kp || peers_stream_refuses(from, peer)) {
 		peers_drop(p, DROP_REPEATED);
 		return;
 	}

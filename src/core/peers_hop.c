@@ -138,13 +138,15 @@ static bool take_notice(struct peers *p, struct link *link, const uint8_t *body,
 			struct instant now)
 {
 	struct addr before = link->observed;
-	bool moved;
+	struct link_news news;
 
-	if (!link_notice(link, body, len, &moved, now))
+	if (!link_notice(link, body, len, &news, now))
 		return false;
-	if (moved && addr_equal_host(&before, &link->observed))
+	if (news.moved && addr_equal_host(&before, &link->observed))
 		peers_path_forgotten(p, link->peer);
-	for (unsigned i = 0; moved && i < p->top; i++) {
+	if (news.marked)
+		p->events.event(p->events.ctx, link->peer, PEER_MARKED);
+	for (unsigned i = 0; news.moved && i < p->top; i++) {
 		struct peer *peer = p->peer[i];
 
 		if (peer && peer_has_session(peer)) {

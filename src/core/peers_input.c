@@ -141,7 +141,7 @@ static void take_data(struct peers *p, const struct peers_from *from, uint8_t *d
 	struct keypair *kp = peers_find_index(p, be32_get(data + 4), &peer);
 	enum drop reason;
 
-	if (!kp) {
+	if (!kp || peers_stream_refuses(from, peer)) {
 		peers_drop(p, DROP_INDEX);
 		return;
 	}

@@ -2,7 +2,8 @@
 /*
  * Between the files of the peers room: peers (who there is, time), peers_input
  * (datagrams), peers_calls (handshakes that come in), peers_hop (what comes
- * through relays), peers_path (which path a peer is reached by), peers_flood
+ * through relays), peers_stream (relays that are reached by a stream), peers_path
+ * (which path a peer is reached by), peers_offer (places that are told), peers_flood
  * (flood keys, floods that come in), peers_flood_way (which way broadcast goes).
  */
 #ifndef PEERS_PARTS_H
@@ -71,6 +72,27 @@ void peers_take_path(struct peers *p, struct peer *peer, const struct peers_from
 /* The newest authentic packet came from there, which is not the endpoint. */
 void peers_roam(struct peers *p, struct peer *peer, const struct peers_from *from,
 		struct instant now);
+
+static inline bool peer_is_streamed(const struct peer *peer)
+{
+	return peer->endpoint.addr.family == ADDR_STREAM;
+}
+
+/* Whether a call is to go by the relay's stream too, and where that is. */
+bool peers_stream_call(const struct peer *relay, struct addr *out);
+
+/* What a relay never sends is not taken from a stream. */
+bool peers_stream_refuses(const struct peers_from *from, const struct peer *peer);
+
+/* A session with the relay began. */
+void peers_stream_begin(struct peer *relay, struct instant now);
+
+/* Two PINGs to the relay had no answer: by the stream, if there is one. */
+void peers_stream_rescue(struct peers *p, struct peer *relay, struct instant now);
+
+/* What is due of trying addresses while packets go by the stream. */
+void peers_stream_tick(struct peers *p, struct peer *relay, struct instant now);
+struct instant peers_stream_due(const struct peer *relay);
 
 #define PLACE_MAX (1 + 2 + 16)
 

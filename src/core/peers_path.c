@@ -173,6 +173,8 @@ void peers_roam(struct peers *p, struct peer *peer, const struct peers_from *fro
 	int64_t silence = instant_between(peer->endpoint_heard, now);
 	bool relayed = peer_is_relayed(&from->addr);
 
+	if (from->addr.family == ADDR_STREAM)
+		return; /* only a call, or trouble, leads to a stream */
 	if (relayed && !peer_is_relayed(&peer->endpoint.addr) &&
 	    peer->endpoint.addr.family != ADDR_NONE) {
 		if (silence >= DOUBT_LEAST)
@@ -204,6 +206,7 @@ static void call_members(struct peers *p, const struct link *link, struct instan
 void peers_path_begin(struct peers *p, struct peer *peer, struct instant now)
 {
 	if (peer->link) {
+		peers_stream_begin(peer, now);
 		link_begin(peer->link, now);
 		call_members(p, peer->link, now);
 		return;
@@ -235,6 +238,8 @@ void peers_path_rescue(struct peers *p, struct peer *peer, struct instant now)
 {
 	bool idle = instant_between(peer->timers.frames, now) > FRESH;
 
+	if (peer->link)
+		peers_stream_rescue(p, peer, now);
 	if (peer->link || !peer_is_listed(peer))
 		return;
 	if (idle && peer->timers.unanswered == 2 && !peer_is_relayed(&peer->endpoint.addr))

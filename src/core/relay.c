@@ -58,6 +58,7 @@ struct relay *relay_new(const struct relay_setup *setup,
 	r->open_to_all = setup->open;
 	r->limits = setup->limits;
 	r->timeout = setup->timeout;
+	memcpy(r->stream_mark, setup->stream_mark, WIRE_STREAM_MARK);
 	r->turn = 1;
 	list_init(&r->heard);
 	list_init(&r->calling);

@@ -57,7 +57,7 @@ static void take_ping(const struct control *c, const uint8_t *body)
 		return;
 	wr_u16(&w, 0);
 	relay_write_control(&w, WIRE_PONG, body, PING_BODY);
-	relay_write_notice(&w, c->m, c->now);
+	relay_write_notice(c->r, &w, c->m, c->now);
 	answer(c, &w, plain);
 }
 

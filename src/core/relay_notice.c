@@ -20,7 +20,7 @@ static struct relay_member *first_member(struct relay_network *net)
 	return container_of(net->told.next, struct relay_member, told_in);
 }
 
-void relay_write_notice(struct wr *w, struct relay_member *m, struct instant now)
+void relay_write_notice(struct relay *r, struct wr *w, struct relay_member *m, struct instant now)
 {
 	const struct addr *a = &m->at.addr;
 	uint8_t body[WIRE_NOTICE_LEN];
@@ -28,9 +28,15 @@ void relay_write_notice(struct wr *w, struct relay_member *m, struct instant now
 
 	wr_u32(&b, m->network->revision);
 	wr_u32(&b, m->number);
-	wr_u16(&b, a->port);
-	wr_u8(&b, a->family);
-	wr_copy(&b, a->ip, sizeof(a->ip));
+	if (a->family == ADDR_STREAM) {
+		wr_u16(&b, 0);
+		wr_u8(&b, 0);
+		wr_copy(&b, r->stream_mark, WIRE_STREAM_MARK);
+	} else {
+		wr_u16(&b, a->port);
+		wr_u8(&b, a->family);
+		wr_copy(&b, a->ip, sizeof(a->ip));
+	}
 	relay_write_control(w, WIRE_NOTICE, body, sizeof(body));
 	m->told = m->network->revision;
 	m->told_at = now;
@@ -52,7 +58,7 @@ static void tell(struct relay *r, struct relay_member *m, struct instant now)
 	struct wr w = wr_make(plain, sizeof(plain));
 
 	wr_u16(&w, 0);
-	relay_write_notice(&w, m, now);
+	relay_write_notice(r, &w, m, now);
 	relay_session_send(r, m, &m->at, plain, w.used, now);
 }
 

@@ -49,6 +49,7 @@ struct relay {
 	bool open_to_all;
 	struct relay_limits limits;
 	int64_t timeout;
+	uint8_t stream_mark[WIRE_STREAM_MARK];
 
 	struct relay_members members;
 	struct relay_networks networks;
@@ -128,7 +129,7 @@ void relay_write_control(struct wr *w, uint8_t type, const void *body, size_t le
 /* ---- relay_notice.c ---- */
 
 /* Writes a NOTICE for the member, who is told with that. */
-void relay_write_notice(struct wr *w, struct relay_member *m, struct instant now);
+void relay_write_notice(struct relay *r, struct wr *w, struct relay_member *m, struct instant now);
 
 /* The network's list changed: its members are told, soon and in steps. */
 void relay_notice_changed(struct relay *r, struct relay_network *net, struct instant now);

@@ -139,12 +139,34 @@ static struct nat_host *route(struct nat_world *w, int level, struct addr *from,
 
 /* ---- the wire ---- */
 
+struct addr nat_stream(unsigned site, unsigned relay)
+{
+	return addr_stream(1 + site * NAT_RELAYS + relay);
+}
+
+/* Both ends call a stream by the same number. */
+static struct nat_host *stream_end(const struct nat_host *host, struct addr *from,
+				   const struct addr *to)
+{
+	unsigned number = addr_stream_number(to) - 1;
+	struct nat_world *w = host->world;
+	struct nat_host *site = &w->s[number / NAT_RELAYS].host;
+
+	*from = *to;
+	return host == site ? &w->r[number % NAT_RELAYS].host : site;
+}
+
 static void put_on_wire(struct nat_host *from, const uint8_t *data, size_t len, struct addr to)
 {
 	struct nat_world *w = from->world;
 	struct nat_packet p = { .len = len, .from = from->addr, .to = to };
 
-	p.at = from->dead ? NULL : route(w, from->behind, &p.from, &p.to);
+	if (from->dead)
+		p.at = NULL;
+	else if (to.family == ADDR_STREAM)
+		p.at = stream_end(from, &p.from, &to);
+	else
+		p.at = route(w, from->behind, &p.from, &p.to);
 	p.when = instant_add(w->now, NAT_DELAY);
 	p.data = malloc(len);
 	assert_non_null(p.data);
@@ -301,7 +323,8 @@ void nat_relay_start(struct nat_world *w, unsigned i)
 				     .max_members = 64,
 				     .open = true,
 				     .limits = { .members = 64 },
-				     .timeout = SECONDS(60) };
+				     .timeout = SECONDS(60),
+				     .stream_mark = NAT_MARK };
 
 	setup.rand = rand_source_seeded(&r->rand, 900 + (uint64_t)w->now.us + i);
 	memcpy(setup.private_key, r->private_key, KEX_KEY);

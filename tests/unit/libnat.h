@@ -111,6 +111,11 @@ void nat_relay_kill(struct nat_world *w, unsigned i);
 
 void nat_run(struct nat_world *w, int64_t us);
 
+/* A stream between a site and a relay, for peers_set_stream; packets to it pass as long as
+ * the filter lets them. */
+struct addr nat_stream(unsigned site, unsigned relay);
+#define NAT_MARK "a stream's mark!" /* of all relays */
+
 /* Runs until a and b have a session on that kind of path both ways, at most so long. */
 bool nat_until(struct nat_world *w, unsigned a, unsigned b, bool relayed, int64_t us);
 
