@@ -60,7 +60,7 @@ LDFLAGS_ALL = -pie -Wl,--as-needed $(LDFLAGS)
 # The second AEAD engine, where its library is installed; MB= builds without it.
 MB ?= $(wildcard /usr/include/intel-ipsec-mb.h)
 CPPFLAGS_ALL += $(if $(MB),-DHAVE_IPSEC_MB)
-LIBS = $(if $(MB),-lIPSec_MB) -lcrypto -lmnl -liniparser -ljansson \
+LIBS = $(if $(MB),-lIPSec_MB) -lssl -lcrypto -lmnl -liniparser -ljansson \
 	-lnatpmp -lminiupnpc -lpthread
 
 hardened = -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2

@@ -20,11 +20,15 @@
 #define STREAM_BACKLOG (256 * 1024)	  /* bytes that may wait to be sent */
 #define STREAM_PATIENCE SECONDS(10)	  /* for the handshake, and for bytes to leave */
 #define STREAM_PER_HOST 64		  /* streams that a server takes from one address (/64) ... */
-#define STREAM_HANDSHAKES 64		  /* and at once before their handshake is done */
-#define STREAM_RATE 200			  /* connections that a server takes in a second */
+#define STREAM_HANDSHAKES 64		  /* handshakes at once: the oldest makes way ... */
+#define STREAM_HANDSHAKES_PER_HOST 16	  /* and of one address */
+#define STREAM_RATE 200			  /* connections that a server takes in a second ... */
+#define STREAM_RATE_PER_HOST 40		  /* and from one address */
 
 struct stream;
 
+/* Called from the loop and from ticks.  Inside of them any stream may be sent on, flushed
+ * and closed, this one too. */
 struct stream_events {
 	/* The handshake is done. */
 	void (*ready)(void *ctx, struct stream *stream, struct instant now);
@@ -33,7 +37,8 @@ struct stream_events {
 		       struct instant now);
 	/* The packets so far are all for this time. */
 	void (*end)(void *ctx, struct stream *stream, struct instant now);
-	/* It is over, in words; it is freed after the call.  Not called by stream_close. */
+	/* It is over, in words; it is freed after the call.  Not called by stream_close, but
+	 * called if it never was ready: stream_is_ready tells still. */
 	void (*closed)(void *ctx, struct stream *stream, const char *why);
 	void *ctx;
 };
@@ -48,11 +53,12 @@ struct stream *stream_connect(struct loop *loop, struct tls *tls, const struct a
 			      const char *name, uint32_t number, const struct stream_events *events,
 			      struct instant now, int *error);
 
-/* Ends it.  Not from inside its events. */
+/* Ends it; none of its events is called any more, and it is not to be used again.  What waits
+ * to be sent is lost.  NULL is allowed. */
 void stream_close(struct stream *stream);
 
 uint32_t stream_number(const struct stream *stream);
-bool stream_is_ready(const struct stream *stream);
+bool stream_is_ready(const struct stream *stream); /* stays so to the end */
 struct addr stream_far(const struct stream *stream); /* of the TCP connection */
 bool stream_far_key(const struct stream *stream, uint8_t out[TLS_KEY]);
 struct stream_traffic stream_sent(const struct stream *stream);
@@ -60,14 +66,16 @@ struct stream_traffic stream_received(const struct stream *stream);
 uint64_t stream_dropped(const struct stream *stream); /* packets that found no room */
 
 /* len bytes cut into packets of `segment` bytes, the last may be shorter: copied, and sent by
- * stream_flush or when the loop finds that there is room.  Nothing goes out before it is
- * ready; what finds no room is dropped, whole packets always. */
+ * stream_flush; what that leaves behind, when the loop finds that there is room.  Nothing
+ * goes out before it is ready, and then after that event, so a stream that is closed there
+ * says nothing.  What finds no room is dropped, whole packets always. */
 void stream_send(struct stream *stream, const uint8_t *data, size_t len, size_t segment);
 
 /* Trouble is told by `closed`, from the loop. */
 void stream_flush(struct stream *stream);
 
-/* Ends it, with `closed`, if it had no patience; to be called about each second. */
+/* Ends it, with `closed`, when patience is over, and frees the memory of what is idle; to be
+ * called about each second. */
 void stream_tick(struct stream *stream, struct instant now);
 
 /* ---- a server ---- */
@@ -78,6 +86,8 @@ struct stream_server;
  * again after 2^32.  *error: -errno when NULL (EADDRINUSE, EACCES, ...). */
 struct stream_server *stream_listen(struct loop *loop, struct tls *tls, const struct addr *listen,
 				    unsigned max, const struct stream_events *events, int *error);
+
+/* Closes its streams too, without `closed`.  Not from inside events.  NULL is allowed. */
 void stream_server_close(struct stream_server *server);
 
 /* As bound: the port is known even if 0 was asked. */

@@ -2,7 +2,8 @@
 /*
  * TLS 1.3 over a connected socket (RFC 8446), by OpenSSL.  Certificates carry one
  * Ed25519 key and nothing that anybody would look at: who is at the far end is told by
- * that key, and whether it is the right one is the caller's to say.
+ * that key, and whether it is the right one is the caller's to say.  A far end that is
+ * gone raises no SIGPIPE.
  */
 #ifndef HOST_TLS_H
 #define HOST_TLS_H
@@ -38,6 +39,12 @@ void tls_session_free(struct tls_session *session);
 enum tls_result { TLS_DONE, TLS_WANT_READ, TLS_WANT_WRITE, TLS_ENDED, TLS_FAILED };
 
 enum tls_result tls_handshake(struct tls_session *session);
+
+/* Bytes that may be taken from the socket until the next such call; without one, all.
+ * When they are used up, or the socket has given less than was asked for, the answer is
+ * TLS_WANT_READ as if nothing more was there.  No whole record is left behind then: the
+ * socket, polled by level, tells when there is more. */
+void tls_allow(struct tls_session *session, size_t bytes);
 
 /* At most len bytes; *done says how many if the result is TLS_DONE.  A write that is to
  * go on is to be called again with the same bytes, or more. */

@@ -30,7 +30,7 @@ mkdir "$work/tree"
 mkdir -p "$work/tree/include/base" "$work/tree/include/core" "$work/tree/include/host" \
 	"$work/tree/include/app"
 for door in base/zz core/zz core/zy core/vnet core/aead host/zz host/tap \
-	host/capture host/netlink app/zz app/conf; do
+	host/capture host/netlink host/tls app/zz app/conf; do
 	[ -e "$work/tree/include/$door.h" ] ||
 		echo "/* a door */" >"$work/tree/include/$door.h"
 done
@@ -112,7 +112,7 @@ breaks_down src/app/zz.c zz_parts.h
 breaks_down src/lanspan-zz.c lib/zz.h
 
 for file in src/base/zz.c src/core/zz.c src/host/zz.c src/app/zz.c src/lanspan-zz.c \
-	include/core/aead.h; do
+	include/core/aead.h include/host/tls.h src/host/tls_zz.c; do
 	echo '#include <openssl/evp.h>' | breaks $file 1 library openssl/evp.h
 	echo '#include <pcap/pcap.h>' | breaks $file 1 library pcap/pcap.h
 	echo '#include <intel-ipsec-mb.h>' | breaks $file 1 library intel-ipsec-mb.h
@@ -185,6 +185,7 @@ printf '#include "core/vnet.h"\n' | stands include/host/tap.h
 printf '#include "base/zz.h"\n#include "core/zz.h"\n#include "host/zz.h"\n#include <jansson.h>\n' |
 	stands src/app/zz.c
 printf '#include <openssl/evp.h>\n' | stands src/core/kex.c
+printf '#include <openssl/ssl.h>\n' | stands src/host/tls.c
 printf '#include <intel-ipsec-mb.h>\n' | stands src/core/aead_mb.c
 printf '#include <openssl/evp.h>\nvoid aead_x(void)\n{\n\tfree(0);\n}\n' | stands src/core/aead_zz.c
 printf '#include <pcap/pcap.h>\n' | stands src/host/capture.c
