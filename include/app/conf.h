@@ -25,18 +25,25 @@
 #define CONF_HOST 256
 #define CONF_PATH 4096
 
+#define CONF_TLS_PORT 443
+
 #define CONF_WORKERS_AUTO 0 /* by the number of cores */
 #define CONF_WORKERS 16
 
 #define CONF_MSS_OFF 0
 #define CONF_MSS_PATH 1 /* by the size of each peer's path */
 
+enum conf_transport { CONF_TRANSPORT_AUTO = 1, CONF_TRANSPORT_UDP, CONF_TRANSPORT_TLS };
+
 struct conf_peer {
 	char name[WIRE_NAME + 1]; /* [a-z0-9._-], from "[peer NAME]" */
 	uint8_t public_key[KEX_KEY];
 	char address[CONF_ADDRESSES][CONF_HOST]; /* "host:port" as written, port filled in later */
 	unsigned n_address;
-	uint8_t secret[KEX_KEY]; /* of a relay: the network's access secret there, or zero */
+	/* of a relay: */
+	uint8_t secret[KEX_KEY]; /* the network's access secret there, or zero */
+	unsigned transport;	 /* enum conf_transport */
+	unsigned tls_port;
 };
 
 struct conf {

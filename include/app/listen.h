@@ -3,6 +3,8 @@
 #ifndef APP_LISTEN_H
 #define APP_LISTEN_H
 
+#include <stdbool.h>
+
 #include "base/addr.h"
 #include "host/udp.h"
 
@@ -14,5 +16,10 @@
  */
 unsigned listen_open(struct udp *udps, const struct addr *addresses, unsigned n, const char *file,
 		     const char *section);
+
+/* Says in the log why that address could not be opened.  True when it may be left out:
+ * its family is one that the host does not have. */
+bool listen_failed(const char *file, const char *section, const char *key,
+		   const struct addr *address, int error);
 
 #endif

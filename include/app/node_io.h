@@ -11,6 +11,12 @@ int node_io_tap_write(void *ctx, const struct vnet *vnet, struct iovec *iov, siz
 /* Sends runs through the sockets and sets their errors; ctx is the struct node. */
 void node_io_send(void *ctx, struct run **runs, size_t n);
 
+/* A datagram that came by a stream; its memory stays until node_io_stream_end, which
+ * follows the last one of a turn.  The main thread's. */
+void node_io_stream_take(struct node *node, const struct addr *from, uint8_t *data, size_t len,
+			 struct instant now);
+void node_io_stream_end(struct node *node);
+
 /* Prepares the loop's source of a socket. */
 void node_io_watch_socket(struct node_socket *s);
 

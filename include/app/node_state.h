@@ -95,6 +95,8 @@ struct node {
 	ctlsock_handler control;
 	struct loop_source monitor_source, signal_source;
 	struct node_peer peers[PEERS_MAX]; /* by peer number */
+	struct uplinks *uplinks;
+	unsigned stream_taken; /* datagrams by a stream since they were unpacked last */
 	struct instant started;
 	struct instant next_second;
 	uint64_t resolve_round;

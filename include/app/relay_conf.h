@@ -27,6 +27,8 @@ struct relay_conf {
 	uint8_t public_key[KEX_KEY];
 	struct addr listen[CONF_LISTEN];
 	unsigned n_listen;
+	struct addr listen_tls[CONF_LISTEN];
+	unsigned n_listen_tls;
 	bool open;	      /* access = open */
 	unsigned max_members; /* members */
 	unsigned timeout;     /* seconds */

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "conf_parts.h"
 
+_Static_assert(CONF_TLS_PORT == 443, "the default of tls_port below, and in lanspan.conf(5)");
 _Static_assert(CONF_WORKERS == 16, "the range of workers below, and in lanspan.conf(5)");
 
 #define KEY(s, n) .name = n, .title = "[" s "] " n
@@ -72,6 +73,10 @@ static const struct conf_key keys[] = {
 	  .hint = "where the relay listens, like relay.example.net:7741", .live = true },
 	{ CONF_RELAY, CONF_KIND_KEY_FILE, KEY("relay", "secret_file"), IN_PEER(secret),
 	  .live = true },
+	{ CONF_RELAY, CONF_KIND_WORD, KEY("relay", "transport"), IN_PEER(transport),
+	  .standard = "auto", .words = { "auto", "udp", "tls" }, .live = true },
+	{ CONF_RELAY, CONF_KIND_NUMBER, KEY("relay", "tls_port"), IN_PEER(tls_port),
+	  .standard = "443", .min = 1, .max = 65535, .unit = "a port", .live = true },
 
 	{ CONF_PEER, CONF_KIND_PUBLIC_KEY, KEY("peer", "public_key"), IN_PEER(public_key),
 	  .mandatory = true, .hint = "the key that lanspan keygen printed at that site",

@@ -232,11 +232,12 @@ static bool is_multicast(const struct addr *a)
 static void add_listen(const struct conf_place *place, struct addr *list, unsigned *n,
 		       const char *item)
 {
+	uint16_t port = place->key->min ? (uint16_t)place->key->min : WIRE_PORT;
 	struct addr a;
 
-	if (!addr_parse(&a, item, WIRE_PORT)) {
-		complain(place, "\"%s\" is not an address: must be like 0.0.0.0:%d or [::]:%d",
-			 item, WIRE_PORT, WIRE_PORT);
+	if (!addr_parse(&a, item, port)) {
+		complain(place, "\"%s\" is not an address: must be like 0.0.0.0:%u or [::]:%u",
+			 item, port, port);
 		return;
 	}
 	if (is_multicast(&a)) {

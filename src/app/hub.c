@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app/hub_streams.h"
 #include "app/listen.h"
 #include "base/bytes.h"
 #include "base/list.h"
@@ -32,7 +33,7 @@ static size_t send_some(struct hub *hub, struct run **runs, size_t n)
 	for (count = 0; count < MIN(n, COUNT_OF(messages)); count++) {
 		const struct run *run = runs[count];
 
-		if (run->socket != socket)
+		if (run->socket != socket || run->to.family == ADDR_STREAM)
 			break;
 		messages[count] = (struct udp_message){
 			.data = run->data, .len = run->len, .segment = run->segment, .to = run->to
@@ -48,8 +49,12 @@ static size_t send_some(struct hub *hub, struct run **runs, size_t n)
 
 static void send_runs(void *ctx, struct run **runs, size_t n)
 {
-	for (size_t done = 0; done < n;)
-		done += send_some(ctx, runs + done, n - done);
+	for (size_t done = 0; done < n;) {
+		if (runs[done]->to.family == ADDR_STREAM)
+			hub_streams_send(ctx, runs[done++]);
+		else
+			done += send_some(ctx, runs + done, n - done);
+	}
 }
 
 static void socket_ready(struct loop_source *source, uint32_t events, struct instant now)
@@ -136,6 +141,7 @@ static bool start_relay(struct hub *hub)
 				     .timeout = SECONDS(conf->timeout) };
 
 	memcpy(setup.private_key, conf->private_key, KEX_KEY);
+	hub_streams_mark(hub, setup.stream_mark);
 	if (conf->any_engine && aead_start())
 		aead_choose(CIPHER_AES_256_GCM, clock_now);
 	hub->relay = relay_new(&setup, send_runs, hub, hub->loop.now);
@@ -229,8 +235,8 @@ struct hub *hub_start(struct relay_conf *conf, ctlsock_handler control)
 		log_error("out of memory");
 		goto fail;
 	}
-	if (!start_loop(hub) || !start_sockets(hub) || !start_relay(hub) ||
-	    !start_control(hub, control))
+	if (!start_loop(hub) || !start_sockets(hub) || !hub_streams_start(hub) ||
+	    !start_relay(hub) || !start_control(hub, control))
 		goto fail;
 	tell(hub);
 	return hub;
@@ -258,6 +264,7 @@ int hub_run(struct hub *hub)
 		if (instant_reached(hub->loop.now, hub->next_second)) {
 			hub->next_second = instant_add(hub->loop.now, SECONDS(1));
 			ctlsock_tick(hub->ctlsock, hub->loop.now);
+			hub_streams_second(hub);
 		}
 	}
 	return 0;
@@ -273,6 +280,7 @@ void hub_stop(struct hub *hub)
 	}
 	if (hub->ctlsock)
 		ctlsock_close(hub->ctlsock);
+	hub_streams_stop(hub);
 	for (unsigned i = 0; i < hub->n_sockets; i++)
 		udp_close(&hub->udp[i]);
 	if (hub->signal_source.fd >= 0)

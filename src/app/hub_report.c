@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "app/answer.h"
+#include "app/hub_streams.h"
 #include "base/bytes.h"
 
 static const char *const access_names[] = {
@@ -18,6 +19,31 @@ static json_t *listen_array(const struct hub *hub)
 
 	for (unsigned i = 0; i < hub->n_sockets; i++)
 		json_array_append_new(array, json_string(addr_format(&hub->udp[i].local, text)));
+	return array;
+}
+
+/* Streams at one listen_tls address. */
+static json_t *stream_server_object(const struct stream_server *server)
+{
+	struct stream_server_counts counts = stream_server_counts(server);
+	struct addr local = stream_server_local(server);
+	json_t *object = json_object();
+	char text[ADDR_TEXT];
+
+	answer_text(object, "listen", addr_format(&local, text));
+	answer_count(object, "open", counts.open);
+	answer_count(object, "accepted", counts.accepted);
+	answer_count(object, "refused", counts.refused);
+	answer_count(object, "failed", counts.failed);
+	return object;
+}
+
+static json_t *streams_array(const struct hub *hub)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < hub->n_streams; i++)
+		json_array_append_new(array, stream_server_object(hub->streams[i].server));
 	return array;
 }
 
@@ -51,6 +77,7 @@ static json_t *relay_object(struct hub *hub)
 	answer_count(relay, "pid", (uint64_t)getpid());
 	answer_age(relay, "uptime_s", hub->started, hub->loop.now);
 	answer_put(relay, "listen", listen_array(hub));
+	answer_put(relay, "tls", streams_array(hub));
 	answer_count(relay, "networks", n);
 	answer_count(relay, "members", relay_members(hub->relay));
 	answer_count(relay, "max_members", conf->max_members);
@@ -131,14 +158,14 @@ static json_t *member_object(const struct hub *hub, const char *network,
 {
 	uint64_t counts[RELAY_DROP_COUNT];
 	json_t *object = json_object();
-	char text[ADDR_TEXT];
+	char text[HUB_PLACE];
 
 	answer_text(object, "network", network);
 	answer_count(object, "number", m->number);
 	answer_text(object, "name", m->name);
 	answer_key(object, m->public_key);
 	answer_text(object, "address",
-		    m->addr.family == ADDR_NONE ? NULL : addr_format(&m->addr, text));
+		    m->addr.family == ADDR_NONE ? NULL : hub_streams_place(hub, &m->addr, text));
 	answer_age(object, "age_s", m->since, hub->loop.now);
 	answer_age(object, "last_heard_s", m->heard, hub->loop.now);
 	put_traffic(object, &m->traffic);

@@ -28,6 +28,21 @@ static unsigned close_all(struct udp *udps, unsigned n)
 	return 0;
 }
 
+bool listen_failed(const char *file, const char *section, const char *key,
+		   const struct addr *address, int error)
+{
+	char text[ADDR_TEXT];
+
+	addr_format(address, text);
+	if (error == -EAFNOSUPPORT)
+		log_warn("%s %s: this host has no %s, left out", key, text,
+			 address->family == ADDR_IPV6 ? "IPv6" : "IPv4");
+	else
+		log_error("%s: [%s] %s %s: %s%s", file, section, key, text, strerror(-error),
+			  hint(error));
+	return error == -EAFNOSUPPORT;
+}
+
 unsigned listen_open(struct udp *udps, const struct addr *addresses, unsigned n, const char *file,
 		     const char *section)
 {
@@ -37,15 +52,9 @@ unsigned listen_open(struct udp *udps, const struct addr *addresses, unsigned n,
 
 	for (unsigned i = 0; i < n; i++) {
 		error = udp_open(&udps[opened], &addresses[i]);
-		addr_format(&addresses[i], text);
-		if (error == -EAFNOSUPPORT) {
-			log_warn("listen %s: this host has no %s, left out", text,
-				 addresses[i].family == ADDR_IPV6 ? "IPv6" : "IPv4");
-			continue;
-		}
 		if (error) {
-			log_error("%s: [%s] listen %s: %s%s", file, section, text, strerror(-error),
-				  hint(error));
+			if (listen_failed(file, section, "listen", &addresses[i], error))
+				continue;
 			return close_all(udps, opened);
 		}
 		offloads_test_socket(&udps[opened]);

@@ -64,6 +64,32 @@ static void socket_ready(struct loop_source *source, uint32_t events, struct ins
 		receive_alone(s, now);
 }
 
+void node_io_stream_take(struct node *node, const struct addr *from, uint8_t *data, size_t len,
+			 struct instant now)
+{
+	struct worker *w = &node->workers[0];
+
+	if (node->stream_taken == NODE_IO_STREAM)
+		node_io_stream_end(node);
+	if (node->stream_taken++ == 0)
+		worker_enter(w, now);
+	if (instant_before(now, node->site.now))
+		now = node->site.now;
+	site_datagrams(&node->site, 0, from, data, len, len, now);
+}
+
+void node_io_stream_end(struct node *node)
+{
+	struct worker *w = &node->workers[0];
+
+	if (node->stream_taken == 0)
+		return;
+	node->stream_taken = 0;
+	site_rx_end(&node->site, false);
+	if (node->n_workers > 1)
+		node_io_leave_several(w);
+}
+
 void node_io_watch_socket(struct node_socket *s)
 {
 	s->source =

@@ -7,12 +7,16 @@
 
 #define NODE_IO_READS 64 /* frames of a turn of the loop */
 #define NODE_IO_ROUNDS 4 /* of receiving, likewise */
+#define NODE_IO_STREAM 512 /* datagrams by a stream that are unpacked together */
 
 /* A frame for the TAP, by a worker among several, which is at the site. */
 int node_io_keep(struct worker *w, const struct vnet *vnet, struct iovec *iov, size_t n);
 
 /* The worker's queue of the TAP is readable.  -EBADFD when the device is gone. */
 int node_io_read_several(struct worker *w, struct instant now);
+
+/* A worker among several leaves the site, and writes and sends what came of its turn. */
+void node_io_leave_several(struct worker *w);
 
 /* The socket is readable. */
 void node_io_receive_several(struct node_socket *s, struct instant now);

@@ -55,6 +55,13 @@ static void carry_out(struct worker *w)
 	w->at_once = w->tell = false;
 }
 
+void node_io_leave_several(struct worker *w)
+{
+	w->n_away = site_collect(&w->node->site, w->away);
+	worker_leave(w);
+	carry_out(w);
+}
+
 static void bring_frames(struct worker *w, struct instant now)
 {
 	struct site *site = &w->node->site;
@@ -64,9 +71,7 @@ static void bring_frames(struct worker *w, struct instant now)
 	w->node->port.drops.count[DROP_OVERSIZE] += b->oversize;
 	for (unsigned i = 0; i < b->n; i++)
 		site_frame(site, 0, b->frames[i].bytes, b->frames[i].len, &b->frames[i].vnet, now);
-	w->n_away = site_collect(site, w->away);
-	worker_leave(w);
-	carry_out(w);
+	node_io_leave_several(w);
 }
 
 int node_io_read_several(struct worker *w, struct instant now)
@@ -96,9 +101,7 @@ static void bring_datagrams(struct node_socket *s, const struct udp_received *go
 		site_datagrams(site, s->number, &got[i].from, got[i].data, got[i].len,
 			       got[i].segment, now);
 	site_rx_end(site, false);
-	w->n_away = site_collect(site, w->away);
-	worker_leave(w);
-	carry_out(w);
+	node_io_leave_several(w);
 }
 
 void node_io_receive_several(struct node_socket *s, struct instant now)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "app/uplink.h"
 #include "base/bytes.h"
 #include "base/log.h"
 
@@ -24,7 +25,8 @@ static void use_answers(struct node *node, unsigned number)
 	struct addr all[CONF_ADDRESSES * RESOLVE_ANSWERS];
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < np->conf.n_address; i++) {
+	for (unsigned i = 0; i < np->conf.n_address && np->conf.transport != CONF_TRANSPORT_TLS;
+	     i++) {
 		memcpy(&all[n], np->answers[i], np->n_answers[i] * sizeof(all[0]));
 		n += np->n_answers[i];
 	}
@@ -276,6 +278,9 @@ static void relay_event(struct node *node, struct peer *peer, enum peer_event ev
 		if (log_limit_pass(&node->peers[peer->number].refused, node->site.now, &held))
 			log_warn("relay %s: its answer is not authentic: is secret_file the one that "
 				 "it has for this network?", peer->name);
+		break;
+	case PEER_MARKED:
+		uplink_marked(node, peer->link);
 		break;
 	default:
 		break;

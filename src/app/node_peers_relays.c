@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/uplink.h"
 #include "base/bytes.h"
 #include "base/log.h"
 #include "host/netlink.h"
@@ -72,6 +73,7 @@ void node_relays_apply(struct node *node, const struct conf *conf)
 			node_peers_readdress(node, link->peer, found);
 			continue;
 		}
+		uplink_forget(node, link->number);
 		node->peers[link->peer->number].used = false;
 		node->peers[link->peer->number].generation++;
 		peers_remove_link(&node->site.peers, link, node->loop.now);
@@ -176,6 +178,8 @@ void node_relays_second(struct node *node)
 
 		relays += link != NULL;
 		if (link)
+			uplink_second(node, link);
+		if (link)
 			tell_silence(node, link->peer);
 		if (link && !link->peer->up && node->resolve_round % RESOLVE_EVERY == i)
 			node_peers_resolve(node, link->peer->number);
@@ -193,7 +197,9 @@ char *node_relays_place(const struct node *node, const struct addr *addr, char o
 		addr->family == ADDR_RELAY ? node->site.peers.link[addr->port] : NULL;
 
 	_Static_assert(NODE_PLACE >= ADDR_TEXT, "an address fits");
-	if (link)
+	if (addr->family == ADDR_STREAM)
+		uplink_place(node, addr, out);
+	else if (link)
 		snprintf(out, NODE_PLACE, "relay %s, member %u", link->peer->name,
 			 link_member_of(addr));
 	else

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/node_peers.h"
+#include "app/uplink.h"
 #include "base/bytes.h"
 #include "report_parts.h"
 
@@ -44,9 +45,10 @@ static void put_gso(json_t *object, const struct udp *udp)
 {
 	char note[OFFLOADS_NOTE];
 
-	answer_put(object, "gso", json_boolean(udp->gso));
-	offloads_gso_note(udp, note);
-	answer_text(object, "gso_note", udp->gso ? NULL : note);
+	answer_put(object, "gso", udp ? json_boolean(udp->gso) : json_null());
+	if (udp)
+		offloads_gso_note(udp, note);
+	answer_text(object, "gso_note", !udp || udp->gso ? NULL : note);
 }
 
 /* One place of a peer.  rtt: microseconds, 0: not known. */
@@ -54,14 +56,17 @@ static json_t *path_object(const struct node *node, const struct peer *peer,
 			   const struct addr *remote, uint8_t socket, const char *state)
 {
 	const struct link *link = relay_of(node, remote);
-	const struct udp *udp = socket_of(node, link ? link->peer->endpoint.socket : socket);
+	const struct peer_candidate *hop = link ? &link->peer->endpoint : NULL;
+	const struct udp *udp = hop && hop->addr.family == ADDR_STREAM
+					? NULL
+					: socket_of(node, hop ? hop->socket : socket);
 	json_t *object = json_object();
 	char text[ADDR_TEXT];
 
 	answer_text(object, "peer", peer->name);
 	answer_text(object, "path", link ? "relayed" : "direct");
 	answer_text(object, "relay", link ? link->peer->name : NULL);
-	answer_text(object, "local", addr_format(&udp->local, text));
+	answer_text(object, "local", udp ? addr_format(&udp->local, text) : NULL);
 	report_put_place(object, "remote", node, remote);
 	answer_text(object, "state", state);
 	put_gso(object, udp);
@@ -180,12 +185,17 @@ static const char *calling_text(const struct node_peer *np, const struct peer *p
 	       "it serve this network and this site?";
 }
 
+static const char *const transports[] = { [CONF_TRANSPORT_AUTO] = "auto",
+					  [CONF_TRANSPORT_UDP] = "udp",
+					  [CONF_TRANSPORT_TLS] = "tls" };
+
 static json_t *relay_object(struct node *node, const struct link *link)
 {
 	const struct peer *peer = link->peer;
 	const struct node_peer *np = &node->peers[peer->number];
 	json_t *object = json_object(), *addresses = json_array();
-	bool told = peer->up && link->own;
+	bool told = peer->up && link->own, streamed = peer->endpoint.addr.family == ADDR_STREAM;
+	const char *problem = uplink_problem(node, link->number);
 
 	answer_text(object, "name", peer->name);
 	answer_key(object, peer->public_key);
@@ -195,6 +205,9 @@ static json_t *relay_object(struct node *node, const struct link *link)
 	for (unsigned i = 0; i < np->conf.n_address; i++)
 		json_array_append_new(addresses, json_string(np->conf.address[i]));
 	answer_put(object, "addresses", addresses);
+	answer_text(object, "transport", transports[np->conf.transport]);
+	answer_text(object, "by", !peer->up ? NULL : streamed ? "tls" : "udp");
+	answer_text(object, "tls_problem", problem[0] ? problem : NULL);
 	answer_put(object, "member", told ? json_integer(link->own) : json_null());
 	report_put_place(object, "observed", node, &link->observed);
 	answer_count(object, "members", link_count(link));

@@ -24,6 +24,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "app/uplink.h"
 #include "base/bytes.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -151,8 +152,13 @@ void worker_send(struct worker *w, struct run **runs, size_t n)
 		uint8_t socket = runs[first]->socket;
 		size_t count = 1;
 
+		if (runs[first]->to.family == ADDR_STREAM) {
+			uplink_send(w, runs[first++]);
+			continue;
+		}
 		while (first + count < n && count < OUTBOX_RUNS &&
-		       runs[first + count]->socket == socket)
+		       runs[first + count]->socket == socket &&
+		       runs[first + count]->to.family != ADDR_STREAM)
 			count++;
 		send_by(&w->sockets[socket].udp, runs + first, count);
 		first += count;

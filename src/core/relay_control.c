@@ -65,9 +65,11 @@ static void take_pong(const struct control *c, const uint8_t *body)
 {
 	struct relay_member *m = c->m;
 
-	if (relay_place_equal(&m->asked, c->from) &&
-	    bytes_equal_secret(m->question, body, RELAY_QUESTION))
-		relay_session_move(c->r, m, c->from);
+	if (!relay_place_equal(&m->asked, c->from) ||
+	    !bytes_equal_secret(m->question, body, RELAY_QUESTION))
+		return;
+	relay_session_move(c->r, m, c->from);
+	relay_notice_send(c->r, m, c->now); /* it is seen elsewhere now */
 }
 
 static void take_probe(const struct control *c, const uint8_t *body)

@@ -52,7 +52,7 @@ void relay_notice_changed(struct relay *r, struct relay_network *net, struct ins
 	list_append(&r->waiting, &net->waiting);
 }
 
-static void tell(struct relay *r, struct relay_member *m, struct instant now)
+void relay_notice_send(struct relay *r, struct relay_member *m, struct instant now)
 {
 	uint8_t plain[64];
 	struct wr w = wr_make(plain, sizeof(plain));
@@ -107,7 +107,7 @@ void relay_notice_tick(struct relay *r, struct instant now)
 			end_round(r, net, now);
 			continue;
 		}
-		tell(r, first_member(net), now);
+		relay_notice_send(r, first_member(net), now);
 		left--;
 		list_remove(&net->waiting);
 		list_append(&r->telling, &net->waiting);

@@ -128,6 +128,9 @@ void relay_write_control(struct wr *w, uint8_t type, const void *body, size_t le
 
 /* ---- relay_notice.c ---- */
 
+/* Sends the member a NOTICE. */
+void relay_notice_send(struct relay *r, struct relay_member *m, struct instant now);
+
 /* Writes a NOTICE for the member, who is told with that. */
 void relay_write_notice(struct relay *r, struct wr *w, struct relay_member *m, struct instant now);
 

@@ -151,6 +151,7 @@ static void print_relay(const json_t *relay)
 	print_state(relay, "state_text");
 	show_line("public key", text_member(relay, "public_key"));
 	line_if_any("endpoint", text_member(relay, "endpoint"));
+	line_if_any("by TLS", text_member(relay, "tls_problem"));
 	line_if_any("configured", show_list(json_object_get(relay, "addresses"), ", "));
 	line_if_any("sees us at", text_member(relay, "observed"));
 	line_if_any("member number", text_member(relay, "member"));

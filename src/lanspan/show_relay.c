@@ -81,10 +81,19 @@ void show_members(const json_t *answer)
 	table_finish(t, "no members");
 }
 
+static char *tls_line(const json_t *tls)
+{
+	return joined("%s, %s", text_member(tls, "listen"),
+		      joined("%s open, %s refused", text_member(tls, "open"),
+			     text_member(tls, "refused")));
+}
+
 void show_relay(const json_t *answer)
 {
 	const json_t *relay = json_object_get(answer, "relay");
 	char *name = text_member(relay, "name");
+	const json_t *tls;
+	size_t i;
 
 	text_print(TEXT_BOLD, "relay: ");
 	text_print(TEXT_BOLD, name);
@@ -93,6 +102,10 @@ void show_relay(const json_t *answer)
 	show_line("public key", text_member(relay, "public_key"));
 	show_line("access", text_member(relay, "access"));
 	show_line("listening", show_list(json_object_get(relay, "listen"), ", "));
+	json_array_foreach(json_object_get(relay, "tls"), i, tls)
+	{
+		show_line("tls", tls_line(tls));
+	}
 	show_line("networks", text_member(relay, "networks"));
 	show_line("members", joined("%s of at most %s", text_member(relay, "members"),
 			       text_member(relay, "max_members")));

@@ -172,6 +172,7 @@ void show_relays(const json_t *answer)
 	}
 	table_finish(t, "no relays");
 	print_notes(json_object_get(answer, "relays"), "name", "state_text");
+	print_notes(json_object_get(answer, "relays"), "name", "tls_problem");
 }
 
 /* "peer paris"; of a relay "network lab", "member lab paris". */

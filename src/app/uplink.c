@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * With `transport = auto` a stream is opened when the relay has left PATIENCE calls by UDP
+ * unanswered, and closed when the session has been on UDP for UDP_STAYS.  The core
+ * decides by which of the two packets go (core/peers.h, peers_set_stream).
+ *
+ * Anybody may have a certificate.  Whether this one is the relay's is told by the relay
+ * itself, in a NOTICE under the session, and that its key vouches for.  Who terminates TLS
+ * in between and hands the packets on is found by the mark, which is another one,
+ * or by there being none because the relay sees its member come by UDP.  What such a one
+ * can read or change is what any router can.
+ *
+ * A stream is the main thread's.  Other workers leave what they have for it in `left`.
+ */
+#include "app/uplink.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+
+#include "app/node_io.h"
+#include "app/node_peers.h"
+#include "app/streams.h"
+#include "app/worker.h"
+#include "base/bytes.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "host/stream.h"
+
+#define PATIENCE 3 /* calls by UDP */
+#define UDP_STAYS SECONDS(60)
+#define MARK_PATIENCE SECONDS(30)
+#define RETRY_LEAST SECONDS(2)
+#define RETRY_MOST SECONDS(60)
+#define PROBLEM 128
+#define LEFT_BYTES (256 * 1024)
+
+struct uplink {
+	struct node *node;
+	unsigned link;
+	struct stream *stream;
+	bool foreign; /* its certificate is not the relay's */
+	uint8_t mark[WIRE_STREAM_MARK];
+	struct instant next_try, by_udp, marked;
+	int64_t wait;	/* before the next but one try */
+	unsigned tries; /* addresses take turns */
+	char problem[PROBLEM];
+};
+
+/* Datagrams of other workers: to u32 | length u16 | bytes */
+struct left {
+	pthread_mutex_t lock;
+	size_t used, taken;
+	uint8_t *bytes[2]; /* one is filled while the other is sent */
+};
+
+struct uplinks {
+	struct tls *tls;
+	struct uplink link[LINKS_MAX];
+	uint32_t numbers;
+	struct left left;
+};
+
+static struct link *link_of(const struct uplink *u)
+{
+	return u->node->site.peers.link[u->link];
+}
+
+static const char *name_of(const struct uplink *u)
+{
+	return link_of(u)->peer->name;
+}
+
+static struct uplink *find(const struct node *node, const struct addr *addr)
+{
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		struct uplink *u = &node->uplinks->link[i];
+
+		if (u->stream && stream_number(u->stream) == addr_stream_number(addr))
+			return u;
+	}
+	return NULL;
+}
+
+/* ---- a stream's life ---- */
+
+static void tell_core(struct uplink *u, const struct addr *stream)
+{
+	struct worker *w = &u->node->workers[0];
+	struct instant now = worker_enter(w, u->node->loop.now);
+
+	peers_set_stream(&u->node->site.peers, link_of(u), stream, now);
+	worker_leave(w);
+}
+
+static void try_later(struct uplink *u, const char *problem)
+{
+	if (strcmp(u->problem, problem) != 0)
+		log_warn("relay %s: by TLS: %s", name_of(u), problem);
+	snprintf(u->problem, sizeof(u->problem), "%s", problem);
+	u->next_try = instant_add(u->node->loop.now, u->wait);
+	u->wait = MIN(2 * u->wait, RETRY_MOST);
+}
+
+static void take_ready(void *ctx, struct stream *stream, struct instant now)
+{
+	struct addr at = addr_stream(stream_number(stream)), far = stream_far(stream);
+	struct uplink *u = ctx;
+	char text[ADDR_TEXT];
+	uint8_t key[TLS_KEY];
+
+	if (stream_far_key(stream, key))
+		streams_mark(u->mark, key);
+	else
+		memset(u->mark, 0, sizeof(u->mark)); /* which is no relay's */
+	u->marked = now;
+	u->wait = RETRY_LEAST;
+	log_info("relay %s: connected by TLS to %s", name_of(u), addr_format(&far, text));
+	tell_core(u, &at);
+}
+
+static void take_packet(void *ctx, struct stream *stream, uint8_t *data, size_t len,
+			struct instant now)
+{
+	struct addr from = addr_stream(stream_number(stream));
+	struct uplink *u = ctx;
+
+	node_io_stream_take(u->node, &from, data, len, now);
+}
+
+static void end_packets(void *ctx, struct stream *stream, struct instant now)
+{
+	struct uplink *u = ctx;
+
+	(void)stream;
+	(void)now;
+	node_io_stream_end(u->node);
+}
+
+static void note_closed(void *ctx, struct stream *stream, const char *why)
+{
+	struct uplink *u = ctx;
+	bool was_ready = stream_is_ready(stream);
+
+	u->stream = NULL;
+	u->foreign = false;
+	try_later(u, why);
+	if (was_ready)
+		tell_core(u, NULL);
+}
+
+static void drop(struct uplink *u)
+{
+	if (!u->stream)
+		return;
+	stream_close(u->stream);
+	u->stream = NULL;
+	u->foreign = false;
+	if (link_of(u))
+		tell_core(u, NULL);
+}
+
+/* The server's name, if the address has one: who looks on expects it in clear. */
+static const char *server_name(const char *address, char out[CONF_HOST])
+{
+	size_t len = strcspn(address, ":");
+	struct addr numeric;
+
+	snprintf(out, CONF_HOST, "%.*s", (int)len, address);
+	return *address == '[' || addr_parse(&numeric, out, 1) ? NULL : out;
+}
+
+static bool choose_address(struct uplink *u, struct addr *to, char name[CONF_HOST],
+			   const char **server)
+{
+	const struct node_peer *np = &u->node->peers[link_of(u)->peer->number];
+	unsigned all = 0, pick;
+
+	for (unsigned i = 0; i < np->conf.n_address; i++)
+		all += np->n_answers[i];
+	if (!all)
+		return false;
+	pick = u->tries++ % all;
+	for (unsigned i = 0; i < np->conf.n_address; i++) {
+		if (pick < np->n_answers[i]) {
+			*to = np->answers[i][pick];
+			to->port = (uint16_t)np->conf.tls_port;
+			*server = server_name(np->conf.address[i], name);
+			return true;
+		}
+		pick -= np->n_answers[i];
+	}
+	return false;
+}
+
+static void open_stream(struct uplink *u)
+{
+	const struct stream_events events = { take_ready, take_packet, end_packets, note_closed,
+					      u };
+	struct uplinks *all = u->node->uplinks;
+	char name[CONF_HOST];
+	const char *server;
+	struct addr to;
+	int error = 0;
+
+	if (!choose_address(u, &to, name, &server))
+		return;
+	if (!all->tls)
+		all->tls = tls_client_new();
+	if (all->tls)
+		u->stream = stream_connect(&u->node->loop, all->tls, &to, server, ++all->numbers,
+					   &events, u->node->loop.now, &error);
+	if (!u->stream)
+		try_later(u, all->tls ? strerror(-error) : "OpenSSL lacks TLS 1.3");
+}
+
+/* ---- each second ---- */
+
+static bool is_streamed(const struct peer *peer)
+{
+	return peer->endpoint.addr.family == ADDR_STREAM;
+}
+
+static bool is_wanted(const struct uplink *u, unsigned transport)
+{
+	const struct peer *peer = link_of(u)->peer;
+
+	if (transport == CONF_TRANSPORT_TLS)
+		return true;
+	if (transport != CONF_TRANSPORT_AUTO)
+		return false;
+	return peer->up ? peer->endpoint.addr.family == ADDR_NONE
+			: peer->timers.attempts >= PATIENCE;
+}
+
+/* By UDP for long enough: the stream is needed no more. */
+static bool is_over(struct uplink *u, unsigned transport)
+{
+	const struct peer *peer = link_of(u)->peer;
+
+	if (transport != CONF_TRANSPORT_AUTO || !peer->up || is_streamed(peer))
+		u->by_udp = u->node->loop.now;
+	if (transport == CONF_TRANSPORT_UDP)
+		return true;
+	return instant_between(u->by_udp, u->node->loop.now) >= UDP_STAYS;
+}
+
+/* The relay sees its member come by UDP, though it comes by this stream. */
+static bool is_unmarked(const struct uplink *u)
+{
+	const struct link *link = link_of(u);
+	struct instant now = u->node->loop.now;
+
+	return is_streamed(link->peer) && link->observed.family != ADDR_NONE &&
+	       instant_between(u->marked, now) > MARK_PATIENCE &&
+	       instant_between(link->peer->moved_at, now) > MARK_PATIENCE;
+}
+
+static void refuse(struct uplink *u)
+{
+	drop(u);
+	u->wait = RETRY_MOST;
+	try_later(u, "the certificate is not the relay's: something in between ends TLS");
+}
+
+static void watch(struct uplink *u, unsigned transport)
+{
+	stream_tick(u->stream, u->node->loop.now);
+	if (u->stream && (u->foreign || is_unmarked(u)))
+		refuse(u);
+	if (u->stream && is_over(u, transport)) {
+		drop(u);
+		u->problem[0] = '\0';
+		log_info("relay %s: not by TLS any more", name_of(u));
+	}
+}
+
+void uplink_second(struct node *node, const struct link *link)
+{
+	struct uplink *u = &node->uplinks->link[link->number];
+	unsigned transport = node->peers[link->peer->number].conf.transport;
+
+	if (u->stream)
+		watch(u, transport);
+	else if (is_wanted(u, transport) && instant_reached(node->loop.now, u->next_try))
+		open_stream(u);
+}
+
+void uplink_forget(struct node *node, unsigned link)
+{
+	struct uplink *u = &node->uplinks->link[link];
+
+	drop(u);
+	u->problem[0] = '\0';
+	u->next_try = (struct instant){ 0 };
+	u->wait = RETRY_LEAST;
+}
+
+void uplink_marked(struct node *node, const struct link *link)
+{
+	struct uplink *u = &node->uplinks->link[link->number];
+
+	if (!u->stream)
+		return;
+	u->foreign = memcmp(u->mark, link->mark, WIRE_STREAM_MARK) != 0;
+	if (u->foreign)
+		return;
+	u->marked = node->loop.now;
+	u->problem[0] = '\0';
+}
+
+/* ---- sending ---- */
+
+/* The main thread finds it when it is woken. */
+static bool leave(struct left *left, const struct run *run)
+{
+	size_t need = run->len + (size_t)run->count * 6;
+	uint8_t *at;
+	bool room;
+
+	pthread_mutex_lock(&left->lock);
+	room = left->used + need <= LEFT_BYTES;
+	at = left->bytes[0] + left->used;
+	for (size_t done = 0; room && done < run->len; done += run->segment) {
+		uint16_t len = (uint16_t)MIN((size_t)run->segment, run->len - done);
+
+		memcpy(at, run->to.ip, 4);
+		be16_put(at + 4, len);
+		memcpy(at + 6, run->data + done, len);
+		at += 6 + len;
+	}
+	if (room)
+		left->used = (size_t)(at - left->bytes[0]);
+	pthread_mutex_unlock(&left->lock);
+	return room;
+}
+
+void uplink_send(struct worker *w, struct run *run)
+{
+	struct node *node = w->node;
+	struct uplink *u;
+
+	if (w->number) {
+		run->error = leave(&node->uplinks->left, run) ? 0 : ENOBUFS;
+		eventfd_write(node->wake_source.fd, 1);
+		return;
+	}
+	u = find(node, &run->to);
+	run->error = u ? 0 : EPIPE;
+	if (!u)
+		return;
+	stream_send(u->stream, run->data, run->len, run->segment);
+	stream_flush(u->stream);
+}
+
+static const uint8_t *take_left(struct left *left, size_t *len)
+{
+	uint8_t *bytes;
+
+	pthread_mutex_lock(&left->lock);
+	bytes = left->bytes[0];
+	left->bytes[0] = left->bytes[1];
+	left->bytes[1] = bytes;
+	*len = left->used;
+	left->used = 0;
+	pthread_mutex_unlock(&left->lock);
+	return bytes;
+}
+
+void uplink_drain(struct node *node)
+{
+	size_t len;
+	const uint8_t *bytes = take_left(&node->uplinks->left, &len);
+
+	for (size_t at = 0; at < len; at += 6u + be16_get(bytes + at + 4)) {
+		struct addr to = addr_stream(be32_get(bytes + at));
+		struct uplink *u = find(node, &to);
+		size_t packet = be16_get(bytes + at + 4);
+
+		if (u)
+			stream_send(u->stream, bytes + at + 6, packet, packet);
+	}
+	for (unsigned i = 0; len && i < LINKS_MAX; i++) {
+		if (node->uplinks->link[i].stream)
+			stream_flush(node->uplinks->link[i].stream);
+	}
+}
+
+/* ---- start, end, report ---- */
+
+int uplink_init(struct node *node)
+{
+	struct uplinks *all = calloc(1, sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	node->uplinks = all;
+	pthread_mutex_init(&all->left.lock, NULL);
+	for (unsigned i = 0; i < LINKS_MAX; i++)
+		all->link[i] = (struct uplink){ .node = node, .link = i, .wait = RETRY_LEAST };
+	for (unsigned i = 0; i < 2 && node->n_workers > 1; i++) {
+		all->left.bytes[i] = malloc(LEFT_BYTES);
+		if (!all->left.bytes[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void uplink_free(struct node *node)
+{
+	struct uplinks *all = node->uplinks;
+
+	if (!all)
+		return;
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		if (all->link[i].stream)
+			stream_close(all->link[i].stream);
+	}
+	tls_free(all->tls);
+	free(all->left.bytes[0]);
+	free(all->left.bytes[1]);
+	pthread_mutex_destroy(&all->left.lock);
+	free(all);
+	node->uplinks = NULL;
+}
+
+char *uplink_place(const struct node *node, const struct addr *addr, char *out)
+{
+	const struct uplink *u = find(node, addr);
+	char text[ADDR_TEXT];
+	struct addr far;
+
+	if (u)
+		far = stream_far(u->stream);
+	snprintf(out, NODE_PLACE, "tls%s%s", u ? " " : ", ended", u ? addr_format(&far, text) : "");
+	return out;
+}
+
+const char *uplink_problem(const struct node *node, unsigned link)
+{
+	return node->uplinks->link[link].problem;
+}
