@@ -130,7 +130,10 @@ $(2)/lanspan: $$(call to_obj,$(1),$$(cli)) $(BUILD)/$(1)/liblanspan.a
 $$(netns_helpers:%=$(2)/netns/%): $(2)/netns/%: $(BUILD)/$(1)/tests/netns/%.o
 	@mkdir -p $$(@D)
 	@echo "LD $$@"
-	@$$(call cc_of,$(1)) $$(flags_$(1)) $$(LDFLAGS_ALL) -o $$@ $$^
+	@$$(call cc_of,$(1)) $$(flags_$(1)) $$(LDFLAGS_ALL) -o $$@ $$^ $$(if $$(filter %.a,$$^),$$(LIBS))
+
+# Some are made of the product's own rooms.
+$(2)/netns/streamproxy: $(BUILD)/$(1)/libtests.a $(BUILD)/$(1)/liblanspan.a
 
 $$(unit_tests:%=$(BUILD)/$(1)/%) $$(assume_tests:%=$(BUILD)/$(1)/%) \
 		$$(sim_tests:%=$(BUILD)/$(1)/%): $(BUILD)/$(1)/%: \

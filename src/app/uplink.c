@@ -34,8 +34,9 @@
 #define PATIENCE 3 /* calls by UDP */
 #define UDP_STAYS SECONDS(60)
 #define MARK_PATIENCE SECONDS(30)
-#define RETRY_LEAST SECONDS(2)
-#define RETRY_MOST SECONDS(60)
+#define RETRY_LEAST SECONDS(1)
+#define RETRY_MOST SECONDS(4)
+#define RETRY_FOREIGN SECONDS(60)
 #define PROBLEM 128
 #define LEFT_BYTES (256 * 1024)
 
@@ -263,7 +264,7 @@ static bool is_unmarked(const struct uplink *u)
 static void refuse(struct uplink *u)
 {
 	drop(u);
-	u->wait = RETRY_MOST;
+	u->wait = RETRY_FOREIGN;
 	try_later(u, "the certificate is not the relay's: something in between ends TLS");
 }
 
