@@ -18,17 +18,12 @@
 #include "base/bytes.h"
 #include "host/netlink.h"
 #include "host/udp.h"
+#include "sockname.h"
 
 #define BUFFER_BYTES (8 << 20)
 #define SLOT_BYTES 65536
 #define STALE_ERRORS 8 /* errors of the socket that one call clears away */
 #define OUT_BATCH UDP_SEND_SEGMENTS
-
-union name {
-	struct sockaddr any;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-};
 
 union control {
 	struct cmsghdr align;
@@ -39,41 +34,10 @@ union control {
 struct udp_inbox {
 	struct mmsghdr messages[UDP_BATCH];
 	struct iovec iov[UDP_BATCH];
-	union name names[UDP_BATCH];
+	union sockname names[UDP_BATCH];
 	union control controls[UDP_BATCH];
 	uint8_t slots[UDP_BATCH][SLOT_BYTES];
 };
-
-static socklen_t name_from_addr(union name *name, const struct addr *a)
-{
-	if (a->family == ADDR_IPV6) {
-		name->in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6,
-						   .sin6_port = htons(a->port),
-						   .sin6_scope_id = a->scope };
-		memcpy(&name->in6.sin6_addr, a->ip, 16);
-		return sizeof(name->in6);
-	}
-	name->in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(a->port) };
-	memcpy(&name->in.sin_addr, a->ip, 4);
-	return sizeof(name->in);
-}
-
-static struct addr addr_from_name(const union name *name)
-{
-	struct addr a = { 0 };
-
-	if (name->any.sa_family == AF_INET6) {
-		a.family = ADDR_IPV6;
-		a.port = ntohs(name->in6.sin6_port);
-		a.scope = name->in6.sin6_scope_id;
-		memcpy(a.ip, &name->in6.sin6_addr, 16);
-	} else {
-		a.family = ADDR_IPV4;
-		a.port = ntohs(name->in.sin_port);
-		memcpy(a.ip, &name->in.sin_addr, 4);
-	}
-	return a;
-}
 
 /* ---- opening ----------------------------------------------------------- */
 
@@ -101,7 +65,7 @@ static void set_buffer(int fd, int forced, int plain)
 
 static int configure(struct udp *udp, const struct addr *listen, bool beside)
 {
-	union name name;
+	union sockname name;
 	socklen_t len;
 
 	if (set_never_fragment(udp->fd, listen->family) < 0)
@@ -117,13 +81,13 @@ static int configure(struct udp *udp, const struct addr *listen, bool beside)
 
 	if (beside && set_int(udp->fd, SOL_SOCKET, SO_REUSEPORT, 1) < 0)
 		return -errno;
-	len = name_from_addr(&name, listen);
+	len = sockname_from_addr(&name, listen);
 	if (bind(udp->fd, &name.any, len) < 0)
 		return -errno;
 	len = sizeof(name);
 	if (getsockname(udp->fd, &name.any, &len) < 0)
 		return -errno;
-	udp->local = addr_from_name(&name);
+	udp->local = sockname_to_addr(&name);
 	return 0;
 }
 
@@ -276,7 +240,7 @@ int udp_receive(struct udp *udp, struct udp_inbox *inbox, struct udp_received ou
 						.len = len,
 						.segment = segment_of(&inbox->messages[i].msg_hdr,
 								      len),
-						.from = addr_from_name(&inbox->names[i]) };
+						.from = sockname_to_addr(&inbox->names[i]) };
 		inbox_reset(inbox, i);
 	}
 	return n;
@@ -287,7 +251,7 @@ int udp_receive(struct udp *udp, struct udp_inbox *inbox, struct udp_received ou
 struct batch {
 	struct mmsghdr messages[OUT_BATCH];
 	struct iovec iov[OUT_BATCH];
-	union name names[OUT_BATCH];
+	union sockname names[OUT_BATCH];
 	union control controls[OUT_BATCH];
 };
 
@@ -331,7 +295,7 @@ static void put_message(struct batch *batch, size_t i, const struct udp_message 
 
 	batch->iov[i] = (struct iovec){ (void *)m->data, m->len };
 	*msg = (struct msghdr){ .msg_name = &batch->names[i],
-				.msg_namelen = name_from_addr(&batch->names[i], &m->to),
+				.msg_namelen = sockname_from_addr(&batch->names[i], &m->to),
 				.msg_iov = &batch->iov[i],
 				.msg_iovlen = 1 };
 	if (datagrams(m) > 1)
