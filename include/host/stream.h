@@ -17,7 +17,7 @@
 #include "host/tls.h"
 
 #define STREAM_PACKET_MAX 9300		  /* bytes; a longer one ends the stream */
-#define STREAM_BACKLOG (256 * 1024)	  /* bytes that may wait to be sent */
+#define STREAM_BACKLOG ((size_t)256 * 1024) /* bytes that may wait to be sent */
 #define STREAM_PATIENCE SECONDS(10)	  /* for the handshake, and for bytes to leave */
 #define STREAM_PER_HOST 64		  /* streams that a server takes from one address (/64) ... */
 #define STREAM_HANDSHAKES 64		  /* handshakes at once: the oldest makes way ... */

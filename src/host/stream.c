@@ -31,7 +31,7 @@
 #include "sockname.h"
 #include "stream_parts.h"
 
-#define TURN_BYTES (256 * 1024) /* that a stream may read before others have their turn */
+#define TURN_BYTES ((size_t)256 * 1024) /* that a stream may read before others have their turn */
 #define UNSENT_BYTES (128 * 1024)
 
 _Static_assert(STREAM_PACKET_MAX <= UINT16_MAX, "the length is a u16");
@@ -160,13 +160,19 @@ static void shut(struct stream *stream)
 		stream_server_over(stream->server, stream);
 }
 
-void stream_end(struct stream *stream, const char *why)
+/* For who has it in hand. */
+static void finish(struct stream *stream, const char *why)
 {
 	if (stream->state == STREAM_OVER)
 		return;
-	pick_up(stream);
 	shut(stream);
 	stream->events.closed(stream->events.ctx, stream, why);
+}
+
+void stream_end(struct stream *stream, const char *why)
+{
+	pick_up(stream);
+	finish(stream, why);
 	put_down(stream);
 }
 
@@ -232,9 +238,9 @@ static void deliver(struct stream *stream, uint8_t *data, size_t len, struct ins
 	if (stream->state != STREAM_READY)
 		return;
 	if (packet_at(data, len) == too_long)
-		stream_end(stream, "a packet's length is out of range");
+		finish(stream, "a packet's length is out of range");
 	else if (!keep(stream, data, len))
-		stream_end(stream, strerrordesc_np(ENOMEM));
+		finish(stream, strerrordesc_np(ENOMEM));
 }
 
 /* Fills the inbox, as far as there is something. */
@@ -268,9 +274,9 @@ static void take(struct stream *stream, struct instant now)
 		deliver(stream, stream->inbox->bytes, used, now);
 	} while (result == TLS_DONE && stream->state == STREAM_READY);
 	if (result == TLS_ENDED)
-		stream_end(stream, "the far end closed it");
+		finish(stream, "the far end closed it");
 	else if (result == TLS_FAILED)
-		stream_end(stream, tls_session_error(stream->tls));
+		finish(stream, tls_session_error(stream->tls));
 }
 
 /* ---- writing ----------------------------------------------------------- */
@@ -347,7 +353,7 @@ static void finish_connecting(struct stream *stream)
 	if (getsockopt(stream->source.fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		error = errno;
 	if (error)
-		stream_end(stream, strerrordesc_np(error));
+		finish(stream, strerrordesc_np(error));
 	else
 		stream->state = STREAM_SHAKING;
 }
@@ -372,10 +378,10 @@ static bool shake(struct stream *stream, struct instant now)
 		set_events(stream, LOOP_WRITE);
 		break;
 	case TLS_ENDED:
-		stream_end(stream, "the far end closed it");
+		finish(stream, "the far end closed it");
 		break;
 	case TLS_FAILED:
-		stream_end(stream, tls_session_error(stream->tls));
+		finish(stream, tls_session_error(stream->tls));
 		break;
 	}
 	return false;
@@ -403,9 +409,9 @@ void stream_tick(struct stream *stream, struct instant now)
 
 	pick_up(stream);
 	if (stream->state == STREAM_CONNECTING && late)
-		stream_end(stream, "no connection in time");
+		finish(stream, "no connection in time");
 	if (stream->state == STREAM_SHAKING && late)
-		stream_end(stream, "no handshake in time");
+		finish(stream, "no handshake in time");
 	stream_flush(stream);
 	if (stream->partial.used == 0)
 		stream_bytes_free(&stream->partial);
@@ -414,7 +420,7 @@ void stream_tick(struct stream *stream, struct instant now)
 	else if (stream->stuck.us == INSTANT_NEVER.us)
 		stream->stuck = now;
 	else if (instant_between(stream->stuck, now) >= STREAM_PATIENCE)
-		stream_end(stream, "the far end takes nothing");
+		finish(stream, "the far end takes nothing");
 	put_down(stream);
 }
 

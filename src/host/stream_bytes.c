@@ -16,7 +16,7 @@ uint8_t *stream_bytes_room(struct stream_bytes *b, size_t n, size_t most)
 		return NULL;
 	if (b->room - b->first - b->used >= n && b->at)
 		return b->at + b->first + b->used;
-	if (b->first)
+	if (b->at)
 		memmove(b->at, b->at + b->first, b->used);
 	b->first = 0;
 	while (room < b->used + n)

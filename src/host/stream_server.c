@@ -23,9 +23,9 @@
 #include "sockname.h"
 #include "stream_parts.h"
 
-#define QUEUE 256	   /* that the kernel keeps for us */
-#define ACCEPTS 16	   /* in one turn */
-#define RATE_BUCKETS 256   /* hosts that share one are taken for the same */
+#define QUEUE 256	 /* that the kernel keeps for us */
+#define ACCEPTS 16	 /* in one turn */
+#define RATE_BUCKETS 256 /* hosts that share one are taken for the same */
 
 struct stream_server {
 	struct loop_source listener;
@@ -38,9 +38,9 @@ struct stream_server {
 	unsigned n_shaking;
 	struct list shaking;
 	struct stream **slots;
-	size_t n_slots;	   /* a power of two */
+	size_t n_slots; /* a power of two */
 	struct list *hosts;
-	size_t n_hosts;	   /* a power of two */
+	size_t n_hosts; /* a power of two */
 	uint64_t seed;
 	uint32_t last_number;
 

@@ -76,11 +76,10 @@ static int socket_read(BIO *bio, char *data, int len)
 static int socket_write(BIO *bio, const char *data, int len)
 {
 	struct tls_session *session = BIO_get_data(bio);
+	size_t n = len > 0 ? (size_t)len : 0;
 
 	BIO_clear_retry_flags(bio);
-	return socket_result(bio,
-			     send(session->fd, data, len > 0 ? (size_t)len : 0,
-				  MSG_DONTWAIT | MSG_NOSIGNAL),
+	return socket_result(bio, send(session->fd, data, n, MSG_DONTWAIT | MSG_NOSIGNAL),
 			     BIO_FLAGS_WRITE);
 }
 
@@ -153,11 +152,11 @@ static bool use_key(struct tls *tls, const uint8_t private_key[TLS_KEY])
 
 static bool set_manners(SSL_CTX *ctx)
 {
-	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
+	SSL_CTX_set_options(ctx,
+			    SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	/* Many connections are idle: the buffers of 16 KiB go when they are empty. */
-	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
-				      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+	SSL_CTX_set_mode(ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
 				      SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(ctx, 1);
 	/* Whose the key is, the caller judges: see the top of the header. */

@@ -31,9 +31,9 @@ struct ear {
 	bool echo, close_in_ready, close_in_packet;
 	struct stream *close_other, *forward_to;
 	/* What it got. */
-	uint64_t sum;	/* of all packets, in their order */
-	size_t last;	/* length */
-	uint8_t first;	/* byte of the last packet */
+	uint64_t sum;  /* of all packets, in their order */
+	size_t last;   /* length */
+	uint8_t first; /* byte of the last packet */
 };
 
 static struct loop loop;
@@ -151,7 +151,6 @@ static int tear_down(void **state)
 	return 0;
 }
 
-
 /* Turns until it holds, two seconds at most. */
 #define until(condition)                                                                           \
 	do {                                                                                       \
@@ -209,7 +208,9 @@ static void both_are_ready_and_the_key_is_seen(void **state)
 
 static void packets_of_all_sizes_come_back(void **state)
 {
-	static const size_t sizes[] = { 1, 2, 3, 63, 64, 255, 256, 1499, 4096, 9299, STREAM_PACKET_MAX };
+	static const size_t sizes[] = {
+		1, 2, 3, 63, 64, 255, 256, 1499, 4096, 9299, STREAM_PACKET_MAX
+	};
 	struct stream *client = connected();
 	static uint8_t data[STREAM_PACKET_MAX];
 	uint64_t sum = 0;
@@ -236,7 +237,6 @@ static void packets_of_all_sizes_come_back(void **state)
 	assert_int_equal(stream_dropped(client), 0);
 	stream_close(client);
 }
-
 
 static void thousands_stay_in_order(void **state)
 {
@@ -525,6 +525,53 @@ static void records_may_end_anywhere(void **state)
 	assert_string_equal(at_server.why, "the far end hung up");
 }
 
+/* A stream that has much to say is heard in pieces, and to the end. */
+static void one_turn_is_bounded(void **state)
+{
+	enum { PACKET = 8000, SOME = 300 * 1024 };
+	static uint8_t data[2 + PACKET] = { PACKET >> 8, PACKET & 255 };
+	struct raw raw = raw_client();
+	size_t n, sent = 0;
+
+	(void)state;
+	for (; sent < 100 && tls_write(raw.tls, data, sizeof(data), &n) == TLS_DONE; sent++)
+		assert_int_equal(n, sizeof(data));
+	assert_true(sent * PACKET > SOME);
+	assert_int_equal(loop_turn(&loop, instant_add(clock_now(), SECONDS(1))), 0);
+	assert_in_range(at_server.bytes, 1, SOME);
+	assert_in_range(at_server.ends, 1, 5);
+	until(at_server.bytes == sent * PACKET);
+	raw_close(&raw);
+}
+
+#ifdef __SANITIZE_ADDRESS__
+size_t __sanitizer_get_current_allocated_bytes(void);
+
+static void idle_streams_have_no_buffers(void **state)
+{
+	static const uint8_t half[] = { 1, 0, 'a' };
+	static uint8_t data[4096];
+	struct raw raw = raw_client();
+	size_t before, busy;
+
+	(void)state;
+	before = __sanitizer_get_current_allocated_bytes();
+	raw_say(&raw, half, sizeof(half));
+	stream_send(at_server.stream, data, sizeof(data), 100);
+	stream_flush(at_server.stream);
+	until(__sanitizer_get_current_allocated_bytes() >= before + 8192);
+	raw_say(&raw, data, 1);
+	memset(data, 'b', sizeof(data));
+	raw_say(&raw, data, 254);
+	until(at_server.packets == 1);
+	busy = __sanitizer_get_current_allocated_bytes();
+	stream_server_tick(server, loop.now);
+	assert_true(__sanitizer_get_current_allocated_bytes() <= busy - 8192);
+	assert_true(__sanitizer_get_current_allocated_bytes() <= before + 1024);
+	raw_close(&raw);
+}
+#endif
+
 /* Byte by byte from one end of a connection to the other. */
 static void carry(int from, int to)
 {
@@ -586,7 +633,8 @@ static void length_0_ends_it(void **state)
 static void a_length_too_long_ends_it(void **state)
 {
 	(void)state;
-	bad_length((const uint8_t[]){ (STREAM_PACKET_MAX + 1) >> 8, (STREAM_PACKET_MAX + 1) & 255 });
+	bad_length(
+		(const uint8_t[]){ (STREAM_PACKET_MAX + 1) >> 8, (STREAM_PACKET_MAX + 1) & 255 });
 }
 
 static void too_long_to_send_is_dropped(void **state)
@@ -822,12 +870,14 @@ static void the_rate_is_bounded_and_the_oldest_makes_way(void **state)
 		fds[i] = raw_connect(1 + i / 10);
 		if (i % 10 == 9)
 			until(stream_server_counts(server).accepted +
-				      stream_server_counts(server).refused == (unsigned)i + 1);
+				      stream_server_counts(server).refused ==
+			      (unsigned)i + 1);
 	}
 	if (instant_between(begin, clock_now()) < MS(900)) { /* else it was not fast */
 		assert_int_equal(stream_server_counts(server).accepted, STREAM_RATE);
 		assert_int_equal(stream_server_counts(server).refused, 10);
-		assert_int_equal(stream_server_counts(server).failed, STREAM_RATE - STREAM_HANDSHAKES);
+		assert_int_equal(stream_server_counts(server).failed,
+				 STREAM_RATE - STREAM_HANDSHAKES);
 		assert_true(is_cut(fds[0]));
 		assert_false(is_cut(fds[STREAM_RATE - 1]));
 		assert_true(is_cut(fds[STREAM_RATE]));
@@ -849,8 +899,8 @@ static void crowd(struct stream *clients[], int n)
 		unsigned refused = (unsigned)stream_server_counts(server).refused;
 
 		clients[i] = client_to(&at_client);
-		until(stream_server_counts(server).accepted +
-			      stream_server_counts(server).refused > seen);
+		until(stream_server_counts(server).accepted + stream_server_counts(server).refused >
+		      seen);
 		seen++;
 		if (stream_server_counts(server).refused == refused)
 			until(at_server.ready == ready + 1);
@@ -966,6 +1016,10 @@ int main(void)
 		CASE(events_may_forward_and_close_others),
 		CASE(nobody_listens),
 		CASE(records_may_end_anywhere),
+		CASE(one_turn_is_bounded),
+#ifdef __SANITIZE_ADDRESS__
+		CASE(idle_streams_have_no_buffers),
+#endif
 		CASE(the_network_may_cut_anywhere),
 		CASE(length_0_ends_it),
 		CASE(a_length_too_long_ends_it),
