@@ -85,13 +85,10 @@ static int socket_write(BIO *bio, const char *data, int len)
 
 static long socket_control(BIO *bio, int verb, long number, void *pointer)
 {
-	struct tls_session *session = BIO_get_data(bio);
-
+	(void)bio;
 	(void)number;
 	(void)pointer;
-	if (verb == BIO_CTRL_EOF)
-		return session->at_end;
-	return verb == BIO_CTRL_FLUSH;
+	return verb == BIO_CTRL_FLUSH; /* nothing is held here */
 }
 
 static BIO_METHOD *socket_method(void)
