@@ -7,8 +7,8 @@
 #ifndef APP_HUB_STREAMS_H
 #define APP_HUB_STREAMS_H
 
-#include "app/hub.h"
-#include "app/streams.h"
+#include "app/hub_state.h"
+#include "app/certificate.h"
 
 /* Opens what `listen_tls` says, which may be nothing.  False after saying why in the log. */
 bool hub_streams_start(struct hub *hub);

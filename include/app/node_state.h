@@ -96,6 +96,7 @@ struct node {
 	struct loop_source monitor_source, signal_source;
 	struct node_peer peers[PEERS_MAX]; /* by peer number */
 	struct uplinks *uplinks;
+	struct streams *streams;
 	unsigned stream_taken; /* datagrams by a stream since they were unpacked last */
 	struct instant started;
 	struct instant next_second;

@@ -1,19 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* What both ends of TLS streams know of the relay's certificate. */
+/*
+ * The streams that lead to this site's relays, and how runs get into them: from the main
+ * thread at once, from another by a queue that the main thread empties.
+ */
 #ifndef APP_STREAMS_H
 #define APP_STREAMS_H
 
-#include <stdint.h>
+#include "app/node_state.h"
+#include "host/stream.h"
 
-#include "core/kex.h"
-#include "core/wire_relay.h"
-#include "host/tls.h"
+/* 0 or -errno. */
+int streams_init(struct node *node);
+void streams_free(struct node *node);
 
-/* The certificate's private key, from the relay's: the same at each start, and no more is
- * to be kept than one key. */
-void streams_private_key(uint8_t out[TLS_KEY], const uint8_t relay[KEX_KEY]);
+/* The stream of that relay, NULL for none; it stays the caller's.  The main thread's. */
+void streams_set(struct node *node, unsigned link, struct stream *stream);
 
-/* The mark of a certificate with that public key. */
-void streams_mark(uint8_t out[WIRE_STREAM_MARK], const uint8_t key[TLS_KEY]);
+/* By its number in the place; NULL when it is gone. */
+struct stream *streams_find(const struct node *node, const struct addr *addr);
+
+/* Sends a run to its stream, and sets its error.  Any worker's thread. */
+void streams_send(struct worker *w, struct run *run);
+
+/* Sends what other workers left.  The main thread's. */
+void streams_drain(struct node *node);
 
 #endif

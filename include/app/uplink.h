@@ -21,14 +21,9 @@ void uplink_forget(struct node *node, unsigned link);
 /* The relay told the mark of its streams: is it that of the one that leads there? */
 void uplink_marked(struct node *node, const struct link *link);
 
-/* Sends a run to its stream, and sets its error.  Any worker's thread. */
-void uplink_send(struct worker *w, struct run *run);
-
-/* Sends what other workers left here.  The main thread's. */
-void uplink_drain(struct node *node);
-
-/* "tls 192.0.2.1:443" into out, of NODE_PLACE bytes.  Returns out. */
-char *uplink_place(const struct node *node, const struct addr *addr, char *out);
+/* "tls 192.0.2.1:443"; "tls, ended" of a stream that is gone.  Returns out. */
+#define UPLINK_PLACE (ADDR_TEXT + 12)
+char *uplink_place(const struct node *node, const struct addr *addr, char out[UPLINK_PLACE]);
 
 /* Why the last stream to that relay came to nothing, "" when all is well. */
 const char *uplink_problem(const struct node *node, unsigned link);

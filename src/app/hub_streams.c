@@ -71,7 +71,7 @@ static bool make_certificate(struct hub *hub)
 {
 	uint8_t key[TLS_KEY];
 
-	streams_private_key(key, hub->conf->private_key);
+	certificate_key(key, hub->conf->private_key);
 	hub->tls = tls_server_new(key);
 	bytes_wipe(key, sizeof(key));
 	if (!hub->tls)
@@ -129,7 +129,7 @@ void hub_streams_mark(const struct hub *hub, uint8_t out[WIRE_STREAM_MARK])
 	if (!hub->tls)
 		return;
 	tls_key(hub->tls, key);
-	streams_mark(out, key);
+	certificate_mark(out, key);
 }
 
 /* --- the run --- */

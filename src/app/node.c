@@ -12,6 +12,7 @@
 #include "app/node_io.h"
 #include "app/node_peers.h"
 #include "app/node_portmap.h"
+#include "app/streams.h"
 #include "app/uplink.h"
 #include "app/worker.h"
 #include "base/bytes.h"
@@ -233,7 +234,7 @@ static void wake_ready(struct loop_source *source, uint32_t events, struct insta
 	mend = node->mend_wanted;
 	node->loop.stop |= node->worker_failed;
 	worker_leave(&node->workers[0]);
-	uplink_drain(node);
+	streams_drain(node);
 	if (mend)
 		node_io_mend(node, now);
 }
@@ -247,6 +248,8 @@ static bool start_workers(struct node *node)
 	node->wake_source.ready = wake_ready;
 	if (!error && node->n_workers > 1)
 		error = loop_add(&node->loop, &node->wake_source);
+	if (!error)
+		error = streams_init(node);
 	if (!error)
 		error = uplink_init(node);
 	if (error)
@@ -370,6 +373,7 @@ void node_stop(struct node *node)
 	site_goodbye(&node->site, node->loop.now);
 	node_portmap_stop(node);
 	uplink_free(node);
+	streams_free(node);
 	if (node->resolve)
 		resolve_free(node->resolve);
 	if (node->ctlsock)

@@ -196,7 +196,7 @@ char *node_relays_place(const struct node *node, const struct addr *addr, char o
 	const struct link *link =
 		addr->family == ADDR_RELAY ? node->site.peers.link[addr->port] : NULL;
 
-	_Static_assert(NODE_PLACE >= ADDR_TEXT, "an address fits");
+	_Static_assert(NODE_PLACE >= UPLINK_PLACE, "an address fits");
 	if (addr->family == ADDR_STREAM)
 		uplink_place(node, addr, out);
 	else if (link)

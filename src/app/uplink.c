@@ -11,8 +11,6 @@
  * in between and hands the packets on is found by the mark, which is another one,
  * or by there being none because the relay sees its member come by UDP.  What such a one
  * can read or change is what any router can.
- *
- * A stream is the main thread's.  Other workers leave what they have for it in `left`.
  */
 #include "app/uplink.h"
 
@@ -20,10 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 
 #include "app/node_io.h"
-#include "app/node_peers.h"
+#include "app/certificate.h"
 #include "app/streams.h"
 #include "app/worker.h"
 #include "base/bytes.h"
@@ -38,7 +35,6 @@
 #define RETRY_MOST SECONDS(4)
 #define RETRY_FOREIGN SECONDS(60)
 #define PROBLEM 128
-#define LEFT_BYTES (256 * 1024)
 
 struct uplink {
 	struct node *node;
@@ -52,18 +48,10 @@ struct uplink {
 	char problem[PROBLEM];
 };
 
-/* Datagrams of other workers: to u32 | length u16 | bytes */
-struct left {
-	pthread_mutex_t lock;
-	size_t used, taken;
-	uint8_t *bytes[2]; /* one is filled while the other is sent */
-};
-
 struct uplinks {
 	struct tls *tls;
 	struct uplink link[LINKS_MAX];
 	uint32_t numbers;
-	struct left left;
 };
 
 static struct link *link_of(const struct uplink *u)
@@ -74,17 +62,6 @@ static struct link *link_of(const struct uplink *u)
 static const char *name_of(const struct uplink *u)
 {
 	return link_of(u)->peer->name;
-}
-
-static struct uplink *find(const struct node *node, const struct addr *addr)
-{
-	for (unsigned i = 0; i < LINKS_MAX; i++) {
-		struct uplink *u = &node->uplinks->link[i];
-
-		if (u->stream && stream_number(u->stream) == addr_stream_number(addr))
-			return u;
-	}
-	return NULL;
 }
 
 /* ---- a stream's life ---- */
@@ -115,11 +92,12 @@ static void take_ready(void *ctx, struct stream *stream, struct instant now)
 	uint8_t key[TLS_KEY];
 
 	if (stream_far_key(stream, key))
-		streams_mark(u->mark, key);
+		certificate_mark(u->mark, key);
 	else
 		memset(u->mark, 0, sizeof(u->mark)); /* which is no relay's */
 	u->marked = now;
 	u->wait = RETRY_LEAST;
+	streams_set(u->node, u->link, stream);
 	log_info("relay %s: connected by TLS to %s", name_of(u), addr_format(&far, text));
 	tell_core(u, &at);
 }
@@ -142,13 +120,19 @@ static void end_packets(void *ctx, struct stream *stream, struct instant now)
 	node_io_stream_end(u->node);
 }
 
+static void forget(struct uplink *u)
+{
+	streams_set(u->node, u->link, NULL);
+	u->stream = NULL;
+	u->foreign = false;
+}
+
 static void note_closed(void *ctx, struct stream *stream, const char *why)
 {
 	struct uplink *u = ctx;
 	bool was_ready = stream_is_ready(stream);
 
-	u->stream = NULL;
-	u->foreign = false;
+	forget(u);
 	try_later(u, why);
 	if (was_ready)
 		tell_core(u, NULL);
@@ -159,8 +143,7 @@ static void drop(struct uplink *u)
 	if (!u->stream)
 		return;
 	stream_close(u->stream);
-	u->stream = NULL;
-	u->foreign = false;
+	forget(u);
 	if (link_of(u))
 		tell_core(u, NULL);
 }
@@ -314,83 +297,6 @@ void uplink_marked(struct node *node, const struct link *link)
 	u->problem[0] = '\0';
 }
 
-/* ---- sending ---- */
-
-/* The main thread finds it when it is woken. */
-static bool leave(struct left *left, const struct run *run)
-{
-	size_t need = run->len + (size_t)run->count * 6;
-	uint8_t *at;
-	bool room;
-
-	pthread_mutex_lock(&left->lock);
-	room = left->used + need <= LEFT_BYTES;
-	at = left->bytes[0] + left->used;
-	for (size_t done = 0; room && done < run->len; done += run->segment) {
-		uint16_t len = (uint16_t)MIN((size_t)run->segment, run->len - done);
-
-		memcpy(at, run->to.ip, 4);
-		be16_put(at + 4, len);
-		memcpy(at + 6, run->data + done, len);
-		at += 6 + len;
-	}
-	if (room)
-		left->used = (size_t)(at - left->bytes[0]);
-	pthread_mutex_unlock(&left->lock);
-	return room;
-}
-
-void uplink_send(struct worker *w, struct run *run)
-{
-	struct node *node = w->node;
-	struct uplink *u;
-
-	if (w->number) {
-		run->error = leave(&node->uplinks->left, run) ? 0 : ENOBUFS;
-		eventfd_write(node->wake_source.fd, 1);
-		return;
-	}
-	u = find(node, &run->to);
-	run->error = u ? 0 : EPIPE;
-	if (!u)
-		return;
-	stream_send(u->stream, run->data, run->len, run->segment);
-	stream_flush(u->stream);
-}
-
-static const uint8_t *take_left(struct left *left, size_t *len)
-{
-	uint8_t *bytes;
-
-	pthread_mutex_lock(&left->lock);
-	bytes = left->bytes[0];
-	left->bytes[0] = left->bytes[1];
-	left->bytes[1] = bytes;
-	*len = left->used;
-	left->used = 0;
-	pthread_mutex_unlock(&left->lock);
-	return bytes;
-}
-
-void uplink_drain(struct node *node)
-{
-	size_t len;
-	const uint8_t *bytes = take_left(&node->uplinks->left, &len);
-
-	for (size_t at = 0; at < len; at += 6u + be16_get(bytes + at + 4)) {
-		struct addr to = addr_stream(be32_get(bytes + at));
-		struct uplink *u = find(node, &to);
-		size_t packet = be16_get(bytes + at + 4);
-
-		if (u)
-			stream_send(u->stream, bytes + at + 6, packet, packet);
-	}
-	for (unsigned i = 0; len && i < LINKS_MAX; i++) {
-		if (node->uplinks->link[i].stream)
-			stream_flush(node->uplinks->link[i].stream);
-	}
-}
-
 /* ---- start, end, report ---- */
 
 int uplink_init(struct node *node)
@@ -400,14 +306,8 @@ int uplink_init(struct node *node)
 	if (!all)
 		return -ENOMEM;
 	node->uplinks = all;
-	pthread_mutex_init(&all->left.lock, NULL);
 	for (unsigned i = 0; i < LINKS_MAX; i++)
 		all->link[i] = (struct uplink){ .node = node, .link = i, .wait = RETRY_LEAST };
-	for (unsigned i = 0; i < 2 && node->n_workers > 1; i++) {
-		all->left.bytes[i] = malloc(LEFT_BYTES);
-		if (!all->left.bytes[i])
-			return -ENOMEM;
-	}
 	return 0;
 }
 
@@ -422,22 +322,20 @@ void uplink_free(struct node *node)
 			stream_close(all->link[i].stream);
 	}
 	tls_free(all->tls);
-	free(all->left.bytes[0]);
-	free(all->left.bytes[1]);
-	pthread_mutex_destroy(&all->left.lock);
 	free(all);
 	node->uplinks = NULL;
 }
 
-char *uplink_place(const struct node *node, const struct addr *addr, char *out)
+char *uplink_place(const struct node *node, const struct addr *addr, char out[UPLINK_PLACE])
 {
-	const struct uplink *u = find(node, addr);
+	const struct stream *stream = streams_find(node, addr);
 	char text[ADDR_TEXT];
 	struct addr far;
 
-	if (u)
-		far = stream_far(u->stream);
-	snprintf(out, NODE_PLACE, "tls%s%s", u ? " " : ", ended", u ? addr_format(&far, text) : "");
+	if (stream)
+		far = stream_far(stream);
+	snprintf(out, UPLINK_PLACE, "tls%s%s", stream ? " " : ", ended",
+		 stream ? addr_format(&far, text) : "");
 	return out;
 }
 

@@ -24,7 +24,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "app/uplink.h"
+#include "app/streams.h"
 #include "base/bytes.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -153,7 +153,7 @@ void worker_send(struct worker *w, struct run **runs, size_t n)
 		size_t count = 1;
 
 		if (runs[first]->to.family == ADDR_STREAM) {
-			uplink_send(w, runs[first++]);
+			streams_send(w, runs[first++]);
 			continue;
 		}
 		while (first + count < n && count < OUTBOX_RUNS &&
