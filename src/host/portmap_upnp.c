@@ -32,8 +32,8 @@
 #include "base/bytes.h"
 #include "portmap_parts.h"
 
-#define DISCOVERY 1500		/* ms, of each kind of device that is looked for */
-#define PATIENCE SECONDS(15)	/* for a child */
+#define DISCOVERY 1000		/* ms, of each kind of device that is looked for */
+#define PATIENCE SECONDS(10)	/* for a child */
 #define CHILD_MEMORY (64 << 20) /* bytes, more than the process has */
 #define CHILD_SECONDS 5		/* of the processor */
 #define TRIES 6			/* other external ports, when one is taken */
@@ -227,8 +227,20 @@ static bool limit(int resource, size_t most)
 	return setrlimit(resource, &r) == 0;
 }
 
-/* The pipe becomes descriptor 3, and is the only one above the standard three. */
-static bool confine(int pipe_fd)
+/* The pipe becomes descriptor 3; the standard three lead nowhere, for the library writes
+ * what it likes to them. */
+static bool keep_pipe_alone(int pipe_fd)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	for (int fd = 0; fd < 3; fd++) {
+		if (dup2(null, fd) < 0)
+			return false;
+	}
+	return (pipe_fd == 3 || dup2(pipe_fd, 3) == 3) && close_range(4, ~0u, 0) == 0;
+}
+
+static bool confine(void)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { 0 };
@@ -236,9 +248,7 @@ static bool confine(int pipe_fd)
 	sigset_t no_signal;
 
 	sigemptyset(&no_signal);
-	if (pipe_fd != 3 && dup2(pipe_fd, 3) < 0)
-		return false;
-	return close_range(4, ~0u, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
+	return prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
 	       prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
 	       syscall(SYS_capset, &head, none) == 0 && memory &&
 	       limit(RLIMIT_AS, memory + CHILD_MEMORY) && limit(RLIMIT_CPU, CHILD_SECONDS) &&
@@ -250,8 +260,11 @@ typedef bool work(const struct portmap_wish *wish, struct portmap_grant *grant);
 static void __attribute__((noreturn))
 child(work *what, const struct portmap_wish *wish, struct portmap_grant *grant, int pipe_fd)
 {
-	bool ok = confine(pipe_fd);
+	bool ok;
 
+	if (!keep_pipe_alone(pipe_fd))
+		_exit(1);
+	ok = confine();
 	srandom((unsigned)clock_now().us);
 	if (ok)
 		ok = what(wish, grant);
