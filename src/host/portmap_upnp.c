@@ -208,16 +208,17 @@ static bool take_back(const struct portmap_wish *wish, struct portmap_grant *gra
 	return true;
 }
 
+/* Of addresses, in bytes; 0 when not known. */
 static size_t memory_now(void)
 {
-	size_t pages = 0;
+	char line[128] = "";
 	FILE *f = fopen("/proc/self/statm", "re");
 
-	if (f && fscanf(f, "%zu", &pages) != 1)
-		pages = 0;
+	if (f && !fgets(line, sizeof(line), f))
+		line[0] = '\0';
 	if (f)
 		fclose(f);
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
+	return strtoul(line, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 static bool limit(int resource, size_t most)
@@ -231,7 +232,7 @@ static bool limit(int resource, size_t most)
  * what it likes to them. */
 static bool keep_pipe_alone(int pipe_fd)
 {
-	int null = open("/dev/null", O_RDWR);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = 0; fd < 3; fd++) {
 		if (dup2(null, fd) < 0)
