@@ -60,6 +60,7 @@ void stream_close(struct stream *stream);
 uint32_t stream_number(const struct stream *stream);
 bool stream_is_ready(const struct stream *stream); /* stays so to the end */
 struct addr stream_far(const struct stream *stream); /* of the TCP connection */
+struct instant stream_heard(const struct stream *stream); /* its newest packet, or its begin */
 bool stream_far_key(const struct stream *stream, uint8_t out[TLS_KEY]);
 struct stream_traffic stream_sent(const struct stream *stream);
 struct stream_traffic stream_received(const struct stream *stream);

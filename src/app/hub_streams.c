@@ -145,10 +145,24 @@ void hub_streams_send(struct hub *hub, struct run *run)
 	stream_flush(stream);
 }
 
+/* A member that is alive says something within the time. */
+static void cut_silent(const struct hub *hub, const struct stream_server *server)
+{
+	struct stream *stream;
+	size_t at = 0;
+
+	while ((stream = stream_server_next(server, &at)))
+		if (instant_between(stream_heard(stream), hub->loop.now) >=
+		    SECONDS(hub->conf->timeout))
+			stream_close(stream);
+}
+
 void hub_streams_second(struct hub *hub)
 {
-	for (unsigned i = 0; i < hub->n_streams; i++)
+	for (unsigned i = 0; i < hub->n_streams; i++) {
 		stream_server_tick(hub->streams[i].server, hub->loop.now);
+		cut_silent(hub, hub->streams[i].server);
+	}
 }
 
 char *hub_streams_place(const struct hub *hub, const struct addr *addr, char out[HUB_PLACE])

@@ -132,6 +132,7 @@ static void note_closed(void *ctx, struct stream *stream, const char *why)
 	struct uplink *u = ctx;
 	bool was_ready = stream_is_ready(stream);
 
+	node_io_stream_end(u->node); /* it may have ended between packets */
 	forget(u);
 	try_later(u, why);
 	if (was_ready)

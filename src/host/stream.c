@@ -233,6 +233,8 @@ static void deliver(struct stream *stream, uint8_t *data, size_t len, struct ins
 		data += STREAM_PREFIX + n;
 		len -= STREAM_PREFIX + n;
 	}
+	if (stream->received.packets != before)
+		stream->since = now;
 	if (stream->state == STREAM_READY && stream->received.packets != before)
 		events->end(events->ctx, stream, now);
 	if (stream->state != STREAM_READY)
@@ -425,6 +427,11 @@ void stream_tick(struct stream *stream, struct instant now)
 }
 
 /* ---- questions --------------------------------------------------------- */
+
+struct instant stream_heard(const struct stream *stream)
+{
+	return stream->since;
+}
 
 uint32_t stream_number(const struct stream *stream)
 {

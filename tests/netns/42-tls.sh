@@ -14,7 +14,7 @@
 . "$TOP/tests/netns/lib-nat.sh"
 # shellcheck source=lib-relay.sh
 . "$TOP/tests/netns/lib-relay.sh"
-need ping iperf3 ss
+need ping iperf3 ss openssl
 story "a relay behind a firewall that lets only TLS through"
 relay_by_anybody
 relay_program
@@ -26,7 +26,7 @@ relay hub
 on r-hub sh -c 'echo 443 >/proc/sys/net/ipv4/ip_unprivileged_port_start' 2>/dev/null ||
 	skip "ports below 1024 are not to be had here"
 relay_open hub
-echo 'listen_tls = 0.0.0.0, [::]' >>"$W/etc/hub/hub.conf"
+printf 'listen_tls = 0.0.0.0, [::]\ntimeout = 10\n' >>"$W/etc/hub/hub.conf"
 for s in a b; do
 	nat "$(number $s)" symmetric
 	plug $s "$(number $s)"
@@ -34,6 +34,8 @@ for s in a b; do
 done
 peer a b
 peer b a
+conf a site keepalive 3
+conf b site keepalive 3
 
 conf_a() { # [KEY VALUE]...
 	conf_write a
@@ -184,3 +186,11 @@ check "hosts reach each other all the while" pings ha 192.168.77.2
 check "most were refused" eval '[ "$("$BIN/lanspan" -i hub show --json |
 	jq "[.relay.tls[].refused] | add")" -ge 80 ]'
 check "the relay lives" alive "${RELAY_PID[hub]}"
+
+step "who shakes hands and is silent is cut"
+spawn wan "$W/log/silent.log" sh -c 'sleep 60 | openssl s_client -connect 10.99.0.200:443'
+silent=$SPAWNED
+wait_for 5 "connected" grep -q "TLSv1.3" "$W/log/silent.log"
+wait_for 20 "and cut" gone "$silent"
+check "the member by TLS is not" by tls
+check "hosts reach each other" pings ha 192.168.77.2
