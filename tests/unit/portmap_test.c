@@ -107,6 +107,12 @@ static bool serve(struct router *r)
 	return true;
 }
 
+/* A slow machine's requests come twice. */
+static const struct request *last(const struct router *r)
+{
+	return &r->asked[(r->maps - 1) % ASKED];
+}
+
 static void serve_ready(struct loop_source *source, uint32_t events, struct instant now)
 {
 	(void)events;
@@ -230,9 +236,8 @@ static void maps_and_takes_back(void **state)
 	portmap_ask(portmap, &none);
 	TURN_UNTIL(report.by == PORTMAP_NOBODY);
 	assert_int_equal(report.n, 0);
-	assert_int_equal(routers[0].maps, 2);
-	assert_int_equal(routers[0].asked[1].internal, 7741);
-	assert_int_equal(routers[0].asked[1].lifetime, 0);
+	assert_int_equal(last(&routers[0])->internal, 7741);
+	assert_int_equal(last(&routers[0])->lifetime, 0);
 }
 
 static void an_end_takes_back(void **state)
@@ -247,8 +252,8 @@ static void an_end_takes_back(void **state)
 	portmap = NULL;
 	assert_true(instant_between(before, clock_now()) < MS(1500));
 	assert_true(serve(&routers[0]));
-	assert_int_equal(routers[0].asked[1].internal, 7741);
-	assert_int_equal(routers[0].asked[1].lifetime, 0);
+	assert_int_equal(last(&routers[0])->internal, 7741);
+	assert_int_equal(last(&routers[0])->lifetime, 0);
 }
 
 static void another_port_is_given(void **state)
@@ -260,8 +265,8 @@ static void another_port_is_given(void **state)
 	assert_external(7744);
 	routers[0].add = 0;
 	portmap_again(portmap);
-	TURN_UNTIL(routers[0].maps == 2 && is_mapped());
-	assert_int_equal(routers[0].asked[1].external, 7744); /* kept */
+	TURN_UNTIL(routers[0].maps >= 2 && is_mapped());
+	assert_int_equal(last(&routers[0])->external, 7744); /* kept */
 	assert_false(report.restarted);
 }
 
@@ -272,7 +277,7 @@ static void a_restart_is_noticed(void **state)
 	TURN_UNTIL(is_mapped());
 	routers[0].epoch = 3;
 	portmap_again(portmap);
-	TURN_UNTIL(routers[0].maps == 2 && is_mapped());
+	TURN_UNTIL(routers[0].maps >= 2 && is_mapped());
 	assert_true(report.restarted);
 }
 
@@ -287,33 +292,37 @@ static void another_host_is_not_believed(void **state)
 		portmap_again(portmap);
 		report.error[0] = '\0';
 		ask(1);
-		TURN_UNTIL(routers[0].hosts == i + 1 && report.error[0]);
+		TURN_UNTIL(routers[0].hosts >= i + 1 && report.error[0]);
 		assert_non_null(strstr(report.error, "another translator"));
 		assert_int_equal(report.by, PORTMAP_NOBODY);
 	}
 	assert_int_equal(routers[0].maps, 0);
 }
 
+/* Asks again, and waits for that error; the one before may still be told meanwhile. */
+static void fails_with(unsigned maps, const char *error)
+{
+	portmap_again(portmap);
+	TURN_UNTIL(routers[0].maps >= maps && strcmp(report.error, error) == 0);
+	assert_int_equal(report.by, PORTMAP_NOBODY);
+	assert_int_equal(report.n, 0);
+}
+
 static void nonsense_is_refused(void **state)
 {
+	static const char nonsense[] = "nat-pmp: no sense in the router's answer";
+
 	(void)state;
 	routers[0].add = (uint16_t)(0 - 7741); /* port 0 */
 	ask(1);
 	TURN_UNTIL(report.error[0]);
-	assert_string_equal(report.error, "nat-pmp: no sense in the router's answer");
-	assert_int_equal(report.by, PORTMAP_NOBODY);
+	assert_string_equal(report.error, nonsense);
+	routers[0].result = 2;
+	fails_with(2, "nat-pmp: the router refuses");
+	routers[0].result = 0;
 	routers[0].add = 0;
 	routers[0].lifetime = 0;
-	report.error[0] = '\0';
-	portmap_again(portmap);
-	TURN_UNTIL(routers[0].maps == 2 && report.error[0]);
-	assert_string_equal(report.error, "nat-pmp: no sense in the router's answer");
-	routers[0].result = 2;
-	report.error[0] = '\0';
-	portmap_again(portmap);
-	TURN_UNTIL(routers[0].maps == 3 && report.error[0]);
-	assert_string_equal(report.error, "nat-pmp: the router refuses");
-	assert_int_equal(report.n, 0);
+	fails_with(3, nonsense);
 }
 
 static void strays_are_passed_over(void **state)
@@ -349,12 +358,12 @@ static void another_router_is_asked_at_once(void **state)
 	ask(1);
 	TURN_UNTIL(is_mapped());
 	ask(2);
-	TURN_UNTIL(routers[1].maps == 1 && is_mapped());
+	TURN_UNTIL(routers[1].maps >= 1 && is_mapped());
 	assert_external(7741);
-	assert_int_equal(routers[0].maps, 1);
+	assert_int_not_equal(last(&routers[0])->lifetime, 0); /* no way to take it back */
 	routers[1].result = 3;
 	portmap_again(portmap);
-	TURN_UNTIL(routers[1].maps == 2 && report.error[0]);
+	TURN_UNTIL(routers[1].maps >= 2 && report.error[0]);
 	assert_string_equal(report.error, "nat-pmp: the router has no external address");
 	assert_external(7741); /* until its end */
 }
