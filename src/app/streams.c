@@ -8,7 +8,7 @@
 
 #include "base/bytes.h"
 
-#define LEFT_BYTES (256 * 1024)
+#define LEFT_BYTES ((size_t)256 * 1024)
 
 /* Datagrams of other workers: to u32 | length u16 | bytes */
 struct left {
@@ -70,7 +70,7 @@ struct stream *streams_find(const struct node *node, const struct addr *addr)
 /* The main thread finds it when it is woken. */
 static bool leave(struct left *left, const struct run *run)
 {
-	size_t need = run->len + (size_t)run->count * 6;
+	size_t need = run->len + (size_t)run->count * 6u;
 	uint8_t *at;
 	bool room;
 
