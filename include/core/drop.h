@@ -7,7 +7,10 @@
 #ifndef CORE_DROP_H
 #define CORE_DROP_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#include "base/clock.h"
 
 enum drop {
 	DROP_SHORT,	    /* datagram shorter than its kind's header */
@@ -56,6 +59,21 @@ const char *drop_text(enum drop reason);
 
 struct drops {
 	uint64_t count[DROP_COUNT];
+	struct instant last[DROP_COUNT]; /* the turn of the newest of each */
 };
+
+/* now: of the batch being handled. */
+static inline void drop_note(struct drops *drops, enum drop reason, struct instant now)
+{
+	drops->count[reason]++;
+	drops->last[reason] = now;
+}
+
+/* True of frames on their way out through the port or to the peer that counts them,
+ * false of what came in from there. */
+bool drop_is_leaving(enum drop reason);
+
+/* The reason of the newest drop of that kind; DROP_COUNT when there was none. */
+enum drop drop_newest(const struct drops *drops, bool leaving);
 
 #endif

@@ -30,6 +30,13 @@ struct fdb_entry {
 	struct instant window;	   /* when the present move window began */
 };
 
+/* What is not looked at while frames are forwarded. */
+struct fdb_traffic {
+	struct instant since; /* when it was first seen at its port */
+	uint64_t rx_frames, rx_bytes; /* that came from it */
+	uint64_t tx_frames, tx_bytes; /* that went to it */
+};
+
 enum fdb_learned {
 	FDB_KNOWN,   /* it was there already */
 	FDB_NEW,
@@ -42,6 +49,7 @@ enum fdb_learned {
 
 struct fdb {
 	struct fdb_entry *entries;
+	struct fdb_traffic *traffic; /* of each place, apart: a lookup goes past many */
 	size_t sets; /* a power of two */
 	uint64_t seed;
 	int64_t ageing; /* microseconds; 0: never */
@@ -59,15 +67,33 @@ bool fdb_init(struct fdb *f, size_t entries, uint32_t quota, int64_t ageing, uin
 void fdb_free(struct fdb *f);
 
 /*
- * Notes that a frame from mac came in at port.  An entry past its age counts as
+ * Notes that a frame of len bytes from mac came in at port.  An entry past its age counts as
  * absent.  A move that is held, or for which the new port has no quota left,
  * leaves the address at its old port and does not make it younger.
  */
 enum fdb_learned fdb_learn(struct fdb *f, uint16_t vlan, struct mac mac, uint16_t port,
-			   struct instant now);
+			   size_t len, struct instant now);
 
-/* The port, or FDB_PORT_NONE when unknown or aged. */
-uint16_t fdb_lookup(const struct fdb *f, uint16_t vlan, struct mac mac, struct instant now);
+/* The port that a frame of len bytes to mac goes to, or FDB_PORT_NONE when unknown or
+ * aged. */
+uint16_t fdb_lookup(struct fdb *f, uint16_t vlan, struct mac mac, size_t len,
+		    struct instant now);
+
+/* The live entry, or NULL; counts nothing. */
+const struct fdb_entry *fdb_find(const struct fdb *f, uint16_t vlan, struct mac mac,
+				 struct instant now);
+
+static inline const struct fdb_traffic *fdb_traffic_of(const struct fdb *f,
+						       const struct fdb_entry *e)
+{
+	return &f->traffic[e - f->entries];
+}
+
+/* True when it would stay at its port if a frame came from it elsewhere. */
+static inline bool fdb_is_held(const struct fdb_entry *e, struct instant now)
+{
+	return e->moves >= FDB_MOVES && instant_between(e->window, now) < FDB_MOVE_WINDOW;
+}
 
 /* Forgets all addresses of a port; how many, those past their age included. */
 uint32_t fdb_flush_port(struct fdb *f, uint16_t port);

@@ -63,6 +63,7 @@ struct peer;
 struct peer_owner {
 	struct outbox *outbox;
 	uint16_t mtu; /* of our bridge */
+	const struct instant *clock; /* of the batch or tick being handled */
 	struct link *const *link; /* LINKS_MAX relays, NULL where there is none */
 	/* A frame came; consumed inside the call. */
 	void (*frame)(void *ctx, struct peer *peer, struct frame *frame);
@@ -184,7 +185,7 @@ static inline bool peer_unpacks_flood(const struct peer *peer)
 
 static inline void peer_drop(struct peer *peer, enum drop reason)
 {
-	peer->drops.count[reason]++;
+	drop_note(&peer->drops, reason, *peer->owner->clock);
 }
 
 /* A CONTROL record from the peer. */

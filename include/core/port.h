@@ -41,9 +41,15 @@ struct port {
 	void *ctx;
 	struct port_traffic rx, tx; /* rx: into the switch */
 	uint64_t cut;		    /* super-frames that were cut for it */
+	struct instant now;	    /* of the newest batch that its site handled */
 	struct drops drops;
 	uint8_t *scratch; /* SUPERFRAME_MAX: a frame in one piece, and its segment */
 };
+
+static inline void port_drop(struct port *port, enum drop reason)
+{
+	drop_note(&port->drops, reason, port->now);
+}
 
 /* False when memory is short. */
 bool port_init(struct port *port, const char *name, port_write write, void *ctx);

@@ -43,8 +43,9 @@ static inline bool switch_is_peer(uint16_t port)
 	return port >= SWITCH_PEER;
 }
 
-/* A frame that came in at port; its Ethernet header is at frame. */
+/* A frame of len bytes that came in at port; its Ethernet header is at frame. */
 struct switch_verdict switch_decide(struct switching *s, uint16_t port, const uint8_t *frame,
-				    const struct superframe_layout *layout, struct instant now);
+				    size_t len, const struct superframe_layout *layout,
+				    struct instant now);
 
 #endif

@@ -109,7 +109,7 @@ static int read_alone(struct worker *w, struct instant now)
 		w->tap_reads++;
 		len = tap_read(w->tap, frame, SUPERFRAME_MAX, &vnet);
 		if (len == -EMSGSIZE) {
-			node->port.drops.count[DROP_OVERSIZE]++;
+			port_drop(&node->port, DROP_OVERSIZE);
 			continue;
 		}
 		if (len <= 0)

@@ -68,7 +68,8 @@ static void bring_frames(struct worker *w, struct instant now)
 	const struct burst *b = w->burst;
 
 	now = worker_enter(w, now);
-	w->node->port.drops.count[DROP_OVERSIZE] += b->oversize;
+	for (unsigned i = 0; i < b->oversize; i++)
+		port_drop(&w->node->port, DROP_OVERSIZE);
 	for (unsigned i = 0; i < b->n; i++)
 		site_frame(site, 0, b->frames[i].bytes, b->frames[i].len, &b->frames[i].vnet, now);
 	node_io_leave_several(w);

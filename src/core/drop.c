@@ -58,3 +58,32 @@ const char *drop_text(enum drop reason)
 {
 	return words[reason].text;
 }
+
+bool drop_is_leaving(enum drop reason)
+{
+	switch (reason) {
+	case DROP_DISCONNECTED:
+	case DROP_NO_SESSION:
+	case DROP_PORT_DOWN:
+	case DROP_PORT_FULL:
+	case DROP_PORT_REFUSED:
+	case DROP_SEND:
+	case DROP_TOO_BIG:
+		return true;
+	default:
+		return false;
+	}
+}
+
+enum drop drop_newest(const struct drops *drops, bool leaving)
+{
+	enum drop newest = DROP_COUNT;
+
+	for (unsigned i = 0; i < DROP_COUNT; i++) {
+		if (!drops->count[i] || drop_is_leaving((enum drop)i) != leaving)
+			continue;
+		if (newest == DROP_COUNT || instant_before(drops->last[newest], drops->last[i]))
+			newest = (enum drop)i;
+	}
+	return newest;
+}

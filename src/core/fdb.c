@@ -30,8 +30,11 @@ bool fdb_init(struct fdb *f, size_t entries, uint32_t quota, int64_t ageing, uin
 	while (sets * FDB_WAYS < entries * FDB_SPARE)
 		sets *= 2;
 	f->entries = calloc(sets * FDB_WAYS, sizeof(*f->entries));
-	if (!f->entries)
+	f->traffic = calloc(sets * FDB_WAYS, sizeof(*f->traffic));
+	if (!f->entries || !f->traffic) {
+		fdb_free(f);
 		return false;
+	}
 	f->sets = sets;
 	for (i = 0; i < sets * FDB_WAYS; i++)
 		f->entries[i].port = FDB_PORT_NONE;
@@ -41,6 +44,7 @@ bool fdb_init(struct fdb *f, size_t entries, uint32_t quota, int64_t ageing, uin
 void fdb_free(struct fdb *f)
 {
 	free(f->entries);
+	free(f->traffic);
 	*f = (struct fdb){ 0 };
 }
 
@@ -97,7 +101,7 @@ static struct fdb_entry *make_place(struct fdb *f, uint16_t vlan, struct mac mac
 }
 
 static enum fdb_learned add(struct fdb *f, uint16_t vlan, struct mac mac, uint16_t port,
-			    struct instant now)
+			    struct fdb_entry **found, struct instant now)
 {
 	struct fdb_entry *e = make_place(f, vlan, mac, now);
 
@@ -106,8 +110,10 @@ static enum fdb_learned add(struct fdb *f, uint16_t vlan, struct mac mac, uint16
 	if (!e)
 		return FDB_FULL;
 	*e = (struct fdb_entry){ .mac = mac, .vlan = vlan, .port = port, .seen = now };
+	f->traffic[e - f->entries] = (struct fdb_traffic){ .since = now };
 	f->used++;
 	f->per_port[port]++;
+	*found = e;
 	return FDB_NEW;
 }
 
@@ -127,30 +133,59 @@ static enum fdb_learned move(struct fdb *f, struct fdb_entry *e, uint16_t port, 
 	f->per_port[port]++;
 	e->port = port;
 	e->seen = now;
+	f->traffic[e - f->entries].since = now;
 	return FDB_MOVED;
 }
 
-enum fdb_learned fdb_learn(struct fdb *f, uint16_t vlan, struct mac mac, uint16_t port,
-			   struct instant now)
+static enum fdb_learned learn(struct fdb *f, uint16_t vlan, struct mac mac, uint16_t port,
+			      struct fdb_entry **found, struct instant now)
 {
-	struct fdb_entry *e;
+	struct fdb_entry *e = find_live(f, vlan, mac, now);
 
-	if (mac_is_group(mac) || mac_is_zero(mac) || port >= FDB_PORTS)
-		return FDB_REFUSED;
-	e = find_live(f, vlan, mac, now);
+	*found = e;
 	if (!e)
-		return add(f, vlan, mac, port, now);
+		return add(f, vlan, mac, port, found, now);
 	if (e->port != port)
 		return move(f, e, port, now);
 	e->seen = now;
 	return FDB_KNOWN;
 }
 
-uint16_t fdb_lookup(const struct fdb *f, uint16_t vlan, struct mac mac, struct instant now)
+enum fdb_learned fdb_learn(struct fdb *f, uint16_t vlan, struct mac mac, uint16_t port,
+			   size_t len, struct instant now)
+{
+	struct fdb_entry *e;
+	enum fdb_learned learned;
+
+	if (mac_is_group(mac) || mac_is_zero(mac) || port >= FDB_PORTS)
+		return FDB_REFUSED;
+	learned = learn(f, vlan, mac, port, &e, now);
+	if (e && e->port == port) {
+		struct fdb_traffic *t = &f->traffic[e - f->entries];
+
+		t->rx_frames++;
+		t->rx_bytes += len;
+	}
+	return learned;
+}
+
+uint16_t fdb_lookup(struct fdb *f, uint16_t vlan, struct mac mac, size_t len, struct instant now)
 {
 	const struct fdb_entry *e = find_live(f, vlan, mac, now);
+	struct fdb_traffic *t;
 
-	return e ? e->port : FDB_PORT_NONE;
+	if (!e)
+		return FDB_PORT_NONE;
+	t = &f->traffic[e - f->entries];
+	t->tx_frames++;
+	t->tx_bytes += len;
+	return e->port;
+}
+
+const struct fdb_entry *fdb_find(const struct fdb *f, uint16_t vlan, struct mac mac,
+				 struct instant now)
+{
+	return find_live(f, vlan, mac, now);
 }
 
 uint32_t fdb_flush_port(struct fdb *f, uint16_t port)

@@ -115,6 +115,7 @@ bool peers_init(struct peers *p, struct identity *self, struct outbox *outbox,
 	p->events = *events;
 	p->keepalive = keepalive;
 	p->owner = (struct peer_owner){ .outbox = outbox,
+					.clock = &p->now,
 					.mtu = self->mtu,
 					.frame = owner_frame,
 					.event = owner_event,
@@ -442,13 +443,13 @@ void peers_sent(struct peers *p, const struct run *run)
 
 	if (!peer) {
 		if (run->error)
-			p->drops.count[DROP_SEND]++;
+			peers_drop(p, DROP_SEND);
 		return;
 	}
 	peer->tx.datagrams += run->count;
 	if (run->error == 0)
 		return;
-	peer->drops.count[run->error == PEERS_TOO_BIG ? DROP_TOO_BIG : DROP_SEND]++;
+	peer_drop(peer, run->error == PEERS_TOO_BIG ? DROP_TOO_BIG : DROP_SEND);
 	if (run->error == PEERS_TOO_BIG) {
 		peer->path_shrunk = true;
 		p->due = p->now;

@@ -20,7 +20,7 @@ struct peers_from {
 
 static inline void peers_drop(struct peers *p, enum drop reason)
 {
-	p->drops.count[reason]++;
+	drop_note(&p->drops, reason, p->now);
 }
 
 static inline bool peer_is_at(const struct peer *peer, const struct peers_from *from)

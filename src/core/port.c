@@ -55,7 +55,7 @@ static void put_or_drop(struct port *port, const struct vnet *vnet, struct iovec
 	int error = put(port, vnet, iov, n, len);
 
 	if (error < 0)
-		port->drops.count[reason_of(error)]++;
+		port_drop(port, reason_of(error));
 }
 
 /* The VNET_CAN_* bits that a frame needs. */
@@ -106,7 +106,7 @@ static void put_cut(struct port *port, size_t len, const struct vnet *vnet,
 	while ((n = superframe_cut_next(&cut, segment, WIRE_FRAME_MAX, &facts)) > 0)
 		put_flat(port, segment, n, &facts);
 	if (cut.offset < len - layout->payload) /* no frame takes such a segment */
-		port->drops.count[DROP_OVERSIZE]++;
+		port_drop(port, DROP_OVERSIZE);
 	port->cut++;
 }
 
@@ -117,12 +117,12 @@ static void deliver_plain(struct port *port, const struct frame *frame)
 	struct vnet vnet = frame->vnet;
 
 	if (frame->len > SUPERFRAME_MAX) {
-		port->drops.count[DROP_OVERSIZE]++;
+		port_drop(port, DROP_OVERSIZE);
 		return;
 	}
 	gather(port->scratch, frame);
 	if (!superframe_valid(port->scratch, frame->len, frame->len, &vnet, &layout)) {
-		port->drops.count[DROP_OFFLOAD]++;
+		port_drop(port, DROP_OFFLOAD);
 		return;
 	}
 	if (vnet.gso_type != VNET_GSO_NONE) {
@@ -154,7 +154,7 @@ static void settle(struct port *port, const struct frame *frame, uint32_t need, 
 	if (error == -EINVAL && super)
 		heal(port, frame, need);
 	else if (error < 0)
-		port->drops.count[reason_of(error)]++;
+		port_drop(port, reason_of(error));
 	else if (error == 0 && super)
 		port->refusals = 0;
 }
@@ -164,7 +164,7 @@ void port_deliver(struct port *port, struct frame *frame)
 	uint32_t need = needs(&frame->vnet);
 
 	if (!port->up) {
-		port->drops.count[DROP_PORT_DOWN]++;
+		port_drop(port, DROP_PORT_DOWN);
 		return;
 	}
 	if (need & ~port->can) {

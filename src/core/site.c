@@ -87,12 +87,19 @@ int site_add_port(struct site *site, struct port *port)
 }
 
 /* Counts what became of a source address, where that is worth a count. */
-static void count_learned(struct drops *drops, enum fdb_learned learned)
+static void count_learned(struct drops *drops, enum fdb_learned learned, struct instant now)
 {
 	if (learned == FDB_FULL || learned == FDB_QUOTA)
-		drops->count[DROP_NOT_LEARNED]++;
+		drop_note(drops, DROP_NOT_LEARNED, now);
 	else if (learned == FDB_HELD)
-		drops->count[DROP_HELD]++;
+		drop_note(drops, DROP_HELD, now);
+}
+
+static void set_time(struct site *site, struct instant now)
+{
+	site->now = now;
+	for (unsigned i = 0; i < site->n_port; i++)
+		site->port[i]->now = now;
 }
 
 /* Lowers the MSS of a SYN to what that packer's datagrams take, where that is asked for. */
@@ -125,8 +132,8 @@ static void peer_frame(void *ctx, struct peer *peer, struct frame *frame)
 	if (!peer_unpacks_flood(peer))
 		timers_frames(&peer->timers, site->now);
 	clamp_mss(site, &peer->pack, headers, frame->iov[1].iov_len, &layout);
-	v = switch_decide(&site->switching, from, headers, &layout, site->now);
-	count_learned(&peer->drops, v.learned);
+	v = switch_decide(&site->switching, from, headers, frame->len, &layout, site->now);
+	count_learned(&peer->drops, v.learned, site->now);
 	switch (v.way) {
 	case SWITCH_DROP:
 		peer_drop(peer, v.reason);
@@ -222,7 +229,7 @@ static void flood(struct site *site, unsigned from, const struct site_outgoing *
 	if (last)
 		to_peer(site, last, o, true);
 	else if (site->n_port <= 1)
-		site->port[from]->drops.count[DROP_NO_SESSION]++;
+		port_drop(site->port[from], DROP_NO_SESSION);
 }
 
 /* What is wrong with a frame from a local port, or DROP_COUNT. */
@@ -249,12 +256,12 @@ static void forward(void *ctx, unsigned port, uint8_t *frame, size_t len, const 
 	struct port *in = site->port[port];
 	struct site_outgoing o = { frame, len, vnet, layout };
 	struct switch_verdict v =
-		switch_decide(&site->switching, (uint16_t)port, frame, layout, site->now);
+		switch_decide(&site->switching, (uint16_t)port, frame, len, layout, site->now);
 
-	count_learned(&in->drops, v.learned);
+	count_learned(&in->drops, v.learned, site->now);
 	switch (v.way) {
 	case SWITCH_DROP:
-		in->drops.count[v.reason]++;
+		port_drop(in, v.reason);
 		break;
 	case SWITCH_ONE:
 		if (switch_is_peer(v.port))
@@ -275,12 +282,13 @@ void site_frame(struct site *site, unsigned port, uint8_t *frame, size_t len,
 	struct superframe_layout layout;
 	enum drop reason;
 
-	site->now = site->peers.now = now;
+	set_time(site, now);
+	site->peers.now = now;
 	in->rx.frames++;
 	in->rx.bytes += len;
 	reason = inspect(site, frame, len, vnet, &layout);
 	if (reason != DROP_COUNT)
-		in->drops.count[reason]++;
+		port_drop(in, reason);
 	else if (!merge_take(&site->merge, port, frame, len, vnet, &layout))
 		forward(site, port, frame, len, vnet, &layout);
 }
@@ -288,7 +296,7 @@ void site_frame(struct site *site, unsigned port, uint8_t *frame, size_t len,
 void site_datagrams(struct site *site, uint8_t socket, const struct addr *from, uint8_t *data,
 		    size_t len, size_t segment, struct instant now)
 {
-	site->now = now;
+	set_time(site, now);
 	peers_datagrams(&site->peers, socket, from, data, len, segment, now);
 }
 
@@ -321,7 +329,7 @@ void site_sent(struct site *site, struct run **runs, unsigned n)
 
 void site_tick(struct site *site, struct instant now)
 {
-	site->now = now;
+	set_time(site, now);
 	peers_tick(&site->peers, now);
 	if (instant_reached(now, site->age_at)) {
 		fdb_age(&site->switching.fdb, now);

@@ -12,7 +12,8 @@ static struct switch_verdict dropped(enum drop reason, enum fdb_learned learned)
 }
 
 struct switch_verdict switch_decide(struct switching *s, uint16_t port, const uint8_t *frame,
-				    const struct superframe_layout *layout, struct instant now)
+				    size_t len, const struct superframe_layout *layout,
+				    struct instant now)
 {
 	struct mac to = mac_get(frame), from = mac_get(frame + 6);
 	struct switch_verdict v = { .way = SWITCH_FLOOD, .port = FDB_PORT_NONE };
@@ -21,10 +22,10 @@ struct switch_verdict switch_decide(struct switching *s, uint16_t port, const ui
 		return dropped(DROP_RESERVED, FDB_KNOWN);
 	if (s->hub)
 		return v;
-	v.learned = fdb_learn(&s->fdb, layout->vlan, from, port, now);
+	v.learned = fdb_learn(&s->fdb, layout->vlan, from, port, len, now);
 	if (mac_is_group(to))
 		return v;
-	v.port = fdb_lookup(&s->fdb, layout->vlan, to, now);
+	v.port = fdb_lookup(&s->fdb, layout->vlan, to, len, now);
 	if (v.port == FDB_PORT_NONE)
 		return v;
 	if (v.port == port)

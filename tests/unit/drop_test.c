@@ -36,11 +36,29 @@ static void test_names_that_programs_know(void **state)
 	assert_string_equal(drop_name(DROP_TOO_BIG), "too-big");
 }
 
+static void test_newest(void **state)
+{
+	struct drops drops = { 0 };
+	struct instant now = { 0 };
+
+	(void)state;
+	assert_int_equal(drop_newest(&drops, true), DROP_COUNT);
+	drop_note(&drops, DROP_SEND, (struct instant){ now.us + 1 });
+	drop_note(&drops, DROP_NO_SESSION, (struct instant){ now.us + 2 });
+	drop_note(&drops, DROP_AUTH, (struct instant){ now.us + 3 });
+	assert_int_equal(drop_newest(&drops, true), DROP_NO_SESSION);
+	assert_int_equal(drop_newest(&drops, false), DROP_AUTH);
+	drop_note(&drops, DROP_SEND, (struct instant){ now.us + 4 });
+	assert_int_equal(drop_newest(&drops, true), DROP_SEND);
+	assert_true(drops.count[DROP_SEND] == 2 && drops.last[DROP_SEND].us == now.us + 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_names_that_programs_know),
+		cmocka_unit_test(test_newest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

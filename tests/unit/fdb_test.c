@@ -68,8 +68,8 @@ static void run_events(const struct event *e, size_t count, uint32_t quota)
 	assert_true(fdb_init(&f, 64, quota, AGEING, 7));
 	for (i = 0; i < count; i++) {
 		enum fdb_learned got =
-			fdb_learn(&f, e[i].vlan, mac_of(e[i].mac), e[i].port, at(e[i].second));
-		uint16_t port = fdb_lookup(&f, e[i].vlan, mac_of(e[i].mac), at(e[i].second));
+			fdb_learn(&f, e[i].vlan, mac_of(e[i].mac), e[i].port, 100, at(e[i].second));
+		uint16_t port = fdb_lookup(&f, e[i].vlan, mac_of(e[i].mac), 100, at(e[i].second));
 
 		if (got != e[i].verdict || port != e[i].port_after)
 			fail_msg("event %zu: verdict %d, not %d; port %u, not %u", i, (int)got,
@@ -108,10 +108,10 @@ static void refuses_what_is_no_source(void **state)
 	(void)state;
 	assert_true(fdb_init(&f, 8, 8, AGEING, 1));
 	for (i = 0; i < COUNT_OF(refused); i++) {
-		assert_int_equal(fdb_learn(&f, 0, refused[i], 1, at(0)), FDB_REFUSED);
-		assert_int_equal(fdb_lookup(&f, 0, refused[i], at(0)), FDB_PORT_NONE);
+		assert_int_equal(fdb_learn(&f, 0, refused[i], 1, 100, at(0)), FDB_REFUSED);
+		assert_int_equal(fdb_lookup(&f, 0, refused[i], 100, at(0)), FDB_PORT_NONE);
 	}
-	assert_int_equal(fdb_learn(&f, 0, mac_of(1), FDB_PORT_NONE, at(0)), FDB_REFUSED);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(1), FDB_PORT_NONE, 100, at(0)), FDB_REFUSED);
 	assert_int_equal(f.used, 0);
 	fdb_free(&f);
 }
@@ -158,7 +158,7 @@ static void counts_moves_for_people(void **state)
 	(void)state;
 	assert_true(fdb_init(&f, 8, 8, AGEING, 1));
 	for (i = 0; i <= 8; i++)
-		fdb_learn(&f, 0, mac_of(1), (uint16_t)(i % 2), at(i * 200));
+		fdb_learn(&f, 0, mac_of(1), (uint16_t)(i % 2), 100, at(i * 200));
 	e = fdb_next(&f, &place, at(1600));
 	assert_non_null(e);
 	assert_int_equal(e->moves_total, 8);
@@ -172,27 +172,27 @@ static void ages(void **state)
 
 	(void)state;
 	assert_true(fdb_init(&f, 8, 8, AGEING, 1));
-	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 1, at(0)), FDB_NEW);
-	assert_int_equal(fdb_learn(&f, 0, mac_of(2), 1, at(0)), FDB_NEW);
-	assert_int_equal(fdb_learn(&f, 0, mac_of(2), 1, at(200)), FDB_KNOWN);
-	assert_int_equal(fdb_lookup(&f, 0, mac_of(1), at(300)), 1);
-	assert_int_equal(fdb_lookup(&f, 0, mac_of(1), at(301)), FDB_PORT_NONE);
-	assert_int_equal(fdb_lookup(&f, 0, mac_of(2), at(500)), 1);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 1, 100, at(0)), FDB_NEW);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(2), 1, 100, at(0)), FDB_NEW);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(2), 1, 100, at(200)), FDB_KNOWN);
+	assert_int_equal(fdb_lookup(&f, 0, mac_of(1), 100, at(300)), 1);
+	assert_int_equal(fdb_lookup(&f, 0, mac_of(1), 100, at(301)), FDB_PORT_NONE);
+	assert_int_equal(fdb_lookup(&f, 0, mac_of(2), 100, at(500)), 1);
 	assert_int_equal(count_live(&f, at(301)), 1);
 	assert_int_equal(f.used, 2);
 	fdb_age(&f, at(301));
 	assert_int_equal(f.used, 1);
 	check_counts(&f);
-	assert_int_equal(fdb_learn(&f, 0, mac_of(2), 5, at(501)), FDB_NEW);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(2), 5, 100, at(501)), FDB_NEW);
 	assert_int_equal(f.used, 1);
-	assert_int_equal(fdb_lookup(&f, 0, mac_of(2), at(501)), 5);
+	assert_int_equal(fdb_lookup(&f, 0, mac_of(2), 100, at(501)), 5);
 	check_counts(&f);
 	fdb_free(&f);
 
 	assert_true(fdb_init(&f, 8, 8, 0, 1));
-	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 1, at(0)), FDB_NEW);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 1, 100, at(0)), FDB_NEW);
 	fdb_age(&f, at(100000000));
-	assert_int_equal(fdb_lookup(&f, 0, mac_of(1), at(100000000)), 1);
+	assert_int_equal(fdb_lookup(&f, 0, mac_of(1), 100, at(100000000)), 1);
 	fdb_free(&f);
 }
 
@@ -204,18 +204,18 @@ static void held_and_refused_moves_do_not_refresh(void **state)
 	(void)state;
 	assert_true(fdb_init(&f, 8, 8, SECONDS(20), 1));
 	for (i = 0; i <= FDB_MOVES; i++)
-		fdb_learn(&f, 0, mac_of(1), (uint16_t)(i % 2), at(i));
-	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 0, at(25)), FDB_HELD);
-	assert_int_equal(fdb_lookup(&f, 0, mac_of(1), at(26)), FDB_PORT_NONE);
-	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 0, at(26)), FDB_NEW);
+		fdb_learn(&f, 0, mac_of(1), (uint16_t)(i % 2), 100, at(i));
+	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 0, 100, at(25)), FDB_HELD);
+	assert_int_equal(fdb_lookup(&f, 0, mac_of(1), 100, at(26)), FDB_PORT_NONE);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 0, 100, at(26)), FDB_NEW);
 	fdb_free(&f);
 
 	assert_true(fdb_init(&f, 8, 1, SECONDS(20), 1));
-	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 1, at(0)), FDB_NEW);
-	assert_int_equal(fdb_learn(&f, 0, mac_of(2), 2, at(15)), FDB_NEW);
-	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 2, at(20)), FDB_QUOTA);
-	assert_int_equal(fdb_lookup(&f, 0, mac_of(1), at(20)), 1);
-	assert_int_equal(fdb_lookup(&f, 0, mac_of(1), at(21)), FDB_PORT_NONE);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 1, 100, at(0)), FDB_NEW);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(2), 2, 100, at(15)), FDB_NEW);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 2, 100, at(20)), FDB_QUOTA);
+	assert_int_equal(fdb_lookup(&f, 0, mac_of(1), 100, at(20)), 1);
+	assert_int_equal(fdb_lookup(&f, 0, mac_of(1), 100, at(21)), FDB_PORT_NONE);
 	fdb_free(&f);
 }
 
@@ -237,9 +237,9 @@ static void keeps_to_the_quota(void **state)
 	(void)state;
 	run_events(events, COUNT_OF(events), 2);
 	assert_true(fdb_init(&f, 8, 1, AGEING, 1));
-	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 1, at(0)), FDB_NEW);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 1, 100, at(0)), FDB_NEW);
 	fdb_age(&f, at(301));
-	assert_int_equal(fdb_learn(&f, 0, mac_of(2), 1, at(301)), FDB_NEW);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(2), 1, 100, at(301)), FDB_NEW);
 	fdb_free(&f);
 }
 
@@ -252,14 +252,14 @@ static void full_set_keeps_the_living(void **state)
 	assert_true(fdb_init(&f, FDB_WAYS / 2, 100, AGEING, 1));
 	assert_int_equal(f.sets, 1);
 	for (n = 0; n < FDB_WAYS; n++)
-		assert_int_equal(fdb_learn(&f, 0, mac_of(n), 1, at((int64_t)n * 10)), FDB_NEW);
-	assert_int_equal(fdb_learn(&f, 0, mac_of(100), 2, at(300)), FDB_FULL);
+		assert_int_equal(fdb_learn(&f, 0, mac_of(n), 1, 100, at((int64_t)n * 10)), FDB_NEW);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(100), 2, 100, at(300)), FDB_FULL);
 	for (n = 0; n < FDB_WAYS; n++)
-		assert_int_equal(fdb_lookup(&f, 0, mac_of(n), at(300)), 1);
-	assert_int_equal(fdb_learn(&f, 0, mac_of(100), 2, at(301)), FDB_NEW);
-	assert_int_equal(fdb_lookup(&f, 0, mac_of(0), at(301)), FDB_PORT_NONE);
-	assert_int_equal(fdb_learn(&f, 0, mac_of(0), 2, at(301)), FDB_FULL);
-	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 3, at(301)), FDB_MOVED);
+		assert_int_equal(fdb_lookup(&f, 0, mac_of(n), 100, at(300)), 1);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(100), 2, 100, at(301)), FDB_NEW);
+	assert_int_equal(fdb_lookup(&f, 0, mac_of(0), 100, at(301)), FDB_PORT_NONE);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(0), 2, 100, at(301)), FDB_FULL);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 3, 100, at(301)), FDB_MOVED);
 	check_counts(&f);
 	fdb_free(&f);
 }
@@ -279,7 +279,7 @@ static void takes_as_many_as_asked_for(void **state)
 		assert_int_equal(f.sets & (f.sets - 1), 0);
 		assert_true(f.sets * FDB_WAYS >= sizes[i]);
 		for (n = 0; n < sizes[i]; n++)
-			learned += fdb_learn(&f, 0, mac_of(n), 1, at(0)) == FDB_NEW;
+			learned += fdb_learn(&f, 0, mac_of(n), 1, 100, at(0)) == FDB_NEW;
 		assert_true(learned >= sizes[i] - sizes[i] / 50);
 		assert_int_equal(f.used, learned);
 		fdb_free(&f);
@@ -309,8 +309,8 @@ static void seed_moves_the_sets(void **state)
 	for (n = 0; n < 100000 && in_a + in_b < 64; n++) {
 		if (hash_u64(mac_u64(mac_of(n)), a.seed) & (a.sets - 1))
 			continue;
-		in_a += fdb_learn(&a, 0, mac_of(n), 1, at(0)) == FDB_NEW;
-		in_b += fdb_learn(&b, 0, mac_of(n), 1, at(0)) == FDB_NEW;
+		in_a += fdb_learn(&a, 0, mac_of(n), 1, 100, at(0)) == FDB_NEW;
+		in_b += fdb_learn(&b, 0, mac_of(n), 1, 100, at(0)) == FDB_NEW;
 	}
 	assert_int_equal(in_a, FDB_WAYS);
 	assert_true(in_b > 4 * FDB_WAYS);
@@ -326,16 +326,16 @@ static void flushes_one_port(void **state)
 	(void)state;
 	assert_true(fdb_init(&f, 100, 100, AGEING, 1));
 	for (n = 0; n < 30; n++)
-		assert_int_equal(fdb_learn(&f, 0, mac_of(n), (uint16_t)(n % 3), at(0)), FDB_NEW);
+		assert_int_equal(fdb_learn(&f, 0, mac_of(n), (uint16_t)(n % 3), 100, at(0)), FDB_NEW);
 	assert_int_equal(fdb_flush_port(&f, 1), 10);
 	assert_int_equal(fdb_flush_port(&f, 1), 0);
 	assert_int_equal(fdb_flush_port(&f, FDB_PORT_NONE), 0);
 	assert_int_equal(f.used, 20);
 	check_counts(&f);
 	for (n = 0; n < 30; n++)
-		assert_int_equal(fdb_lookup(&f, 0, mac_of(n), at(0)),
+		assert_int_equal(fdb_lookup(&f, 0, mac_of(n), 100, at(0)),
 				 n % 3 == 1 ? FDB_PORT_NONE : n % 3);
-	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 2, at(0)), FDB_NEW);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 2, 100, at(0)), FDB_NEW);
 	fdb_free(&f);
 }
 
@@ -350,7 +350,7 @@ static void walks_each_living_entry_once(void **state)
 	(void)state;
 	assert_true(fdb_init(&f, 100, 100, AGEING, 1));
 	for (n = 0; n < 50; n++)
-		fdb_learn(&f, 3, mac_of(n), 1, at(n % 2 ? 0 : 100));
+		fdb_learn(&f, 3, mac_of(n), 1, 100, at(n % 2 ? 0 : 100));
 	while ((e = fdb_next(&f, &place, at(350)))) {
 		assert_int_equal(e->vlan, 3);
 		assert_false(found[e->mac.b[5]]);
@@ -463,9 +463,9 @@ static void agrees_with_a_model(void **state)
 		}
 		if ((r >> 54) % 4) /* most stay at home, or all would be held */
 			port = (uint16_t)(n % PORTS);
-		got = fdb_learn(&f, vlan, mac_of(n), port, now);
+		got = fdb_learn(&f, vlan, mac_of(n), port, 100, now);
 		assert_int_equal(got, model_learn(model, m, port, now));
-		assert_int_equal(fdb_lookup(&f, vlan, mac_of(n), now),
+		assert_int_equal(fdb_lookup(&f, vlan, mac_of(n), 100, now),
 				 model_live(m, now) ? m->port : FDB_PORT_NONE);
 		seen[got]++;
 		if (i % 100 == 0)
@@ -473,6 +473,41 @@ static void agrees_with_a_model(void **state)
 	}
 	assert_true(seen[FDB_KNOWN] && seen[FDB_NEW] && seen[FDB_MOVED] && seen[FDB_HELD] &&
 		    seen[FDB_QUOTA]);
+	fdb_free(&f);
+}
+
+static void counts_frames_of_each(void **state)
+{
+	const struct fdb_entry *e;
+	const struct fdb_traffic *t;
+	struct fdb f;
+
+	(void)state;
+	assert_true(fdb_init(&f, 64, 64, AGEING, 1));
+	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 1, 60, at(0)), FDB_NEW);
+	assert_int_equal(fdb_learn(&f, 9, mac_of(1), 2, 1000, at(0)), FDB_NEW);
+	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 1, 40, at(5)), FDB_KNOWN);
+	assert_int_equal(fdb_lookup(&f, 0, mac_of(1), 7, at(5)), 1);
+	assert_null(fdb_find(&f, 0, mac_of(2), at(5)));
+	e = fdb_find(&f, 0, mac_of(1), at(5));
+	t = fdb_traffic_of(&f, e);
+	assert_true(e->vlan == 0 && e->port == 1 && t->since.us == at(0).us);
+	assert_true(t->rx_frames == 2 && t->rx_bytes == 100);
+	assert_true(t->tx_frames == 1 && t->tx_bytes == 7); /* finding counts nothing */
+	/* At another port it is the same address, and new there. */
+	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 3, 1, at(6)), FDB_MOVED);
+	assert_true(t->rx_frames == 3 && t->rx_bytes == 101 && t->since.us == at(6).us);
+	assert_false(fdb_is_held(e, at(6)));
+	for (uint16_t i = 0; i < FDB_MOVES; i++)
+		fdb_learn(&f, 0, mac_of(1), i, 1, at(7));
+	assert_true(fdb_is_held(e, at(7)));
+	t = fdb_traffic_of(&f, e);
+	assert_int_equal(t->rx_frames, 3 + FDB_MOVES - 1); /* not what was held */
+	/* Who comes back after it was forgotten begins anew. */
+	assert_false(fdb_is_held(e, at(1000)));
+	assert_int_equal(fdb_learn(&f, 0, mac_of(1), 1, 5, at(1000)), FDB_NEW);
+	t = fdb_traffic_of(&f, fdb_find(&f, 0, mac_of(1), at(1000)));
+	assert_true(t->rx_frames == 1 && t->rx_bytes == 5 && t->tx_frames == 0);
 	fdb_free(&f);
 }
 
@@ -493,6 +528,7 @@ int main(void)
 		cmocka_unit_test(flushes_one_port),
 		cmocka_unit_test(walks_each_living_entry_once),
 		cmocka_unit_test(agrees_with_a_model),
+		cmocka_unit_test(counts_frames_of_each),
 	};
 
 	return cmocka_run_group_tests_name("fdb", tests, NULL, NULL);

@@ -32,7 +32,7 @@ static struct switch_verdict decide(struct switching *s, const struct step *step
 
 	if (step->to == ALL)
 		memset(frame, 0xff, 6);
-	return switch_decide(s, step->port, frame, &layout, now);
+	return switch_decide(s, step->port, frame, sizeof(frame), &layout, now);
 }
 
 static void walk(bool hub, const struct step *steps, size_t n)
@@ -103,7 +103,7 @@ static void test_reserved(void **state)
 
 		frame[5] = (uint8_t)last;
 		s.reserved_pass = false;
-		v = switch_decide(&s, PEER(3), frame, &layout, now);
+		v = switch_decide(&s, PEER(3), frame, sizeof(frame), &layout, now);
 		if (last < 16) {
 			assert_int_equal(v.way, SWITCH_DROP);
 			assert_int_equal(v.reason, DROP_RESERVED);
@@ -112,7 +112,7 @@ static void test_reserved(void **state)
 			assert_int_equal(v.way, SWITCH_FLOOD);
 		}
 		s.reserved_pass = true;
-		assert_int_equal(switch_decide(&s, PEER(3), frame, &layout, now).way, SWITCH_FLOOD);
+		assert_int_equal(switch_decide(&s, PEER(3), frame, sizeof(frame), &layout, now).way, SWITCH_FLOOD);
 		fdb_flush_port(&s.fdb, PEER(3));
 	}
 	fdb_free(&s.fdb);
