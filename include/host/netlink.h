@@ -11,15 +11,23 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/mac.h"
 
 struct netlink_link {
 	int index;
 	int master; /* index of the bridge it is in, or 0 */
 	unsigned mtu;
 	bool up;
+	struct mac mac; /* all zero of a link without one */
 	char name[IFNAMSIZ];
 	char kind[16]; /* "bridge", "tun", "veth", ... or "" */
 	unsigned queues; /* of a TAP that may have several, in all processes; else 0 */
+};
+
+/* What this host knows of another one on the same segment (ARP, neighbour discovery). */
+struct netlink_neighbour {
+	struct mac mac;
+	unsigned age_s; /* since it was confirmed last */
 };
 
 struct netlink {
@@ -44,6 +52,10 @@ int netlink_link_set_txqlen(struct netlink *nl, int index, unsigned frames);
 /* No IPv6 of the kernel's own on this link: address generation mode none
  * (IFLA_INET6_ADDR_GEN_MODE) and disable_ipv6, so it sends nothing by itself. */
 int netlink_link_set_silent(struct netlink *nl, int index, const char *name);
+
+/* The address of ip's host at that link; -ENOENT when this host has none. */
+int netlink_neighbour_get(struct netlink *nl, int index, const struct addr *ip,
+			  struct netlink_neighbour *out);
 
 /* MTU of the interface that packets to `to` leave by, as the routing says now;
  * what ICMP said about the path is left aside.  Opens a socket of its own. */

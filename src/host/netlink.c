@@ -8,7 +8,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -18,19 +17,13 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "host/netlink.h"
+#include "netlink_parts.h"
 
-#define REQUEST_ROOM 1024
 #define ANSWER_ROOM 32768
 #define PATIENCE_S 2
 #define DRAIN_MAX 1000 /* messages read in one go: the loop has other work too */
 
-struct request {
-	char buf[REQUEST_ROOM];
-	struct nlmsghdr *nlh;
-};
-
-static void request_start(struct request *r, uint16_t type, uint16_t flags)
+void netlink_request_start(struct request *r, uint16_t type, uint16_t flags)
 {
 	memset(r->buf, 0, sizeof(r->buf)); /* libmnl leaves what pads attributes as it is */
 	r->nlh = mnl_nlmsg_put_header(r->buf);
@@ -42,7 +35,7 @@ static struct ifinfomsg *request_link(struct request *r, uint16_t type, uint16_t
 {
 	struct ifinfomsg *ifi;
 
-	request_start(r, type, flags);
+	netlink_request_start(r, type, flags);
 	ifi = mnl_nlmsg_put_extra_header(r->nlh, sizeof(*ifi));
 	ifi->ifi_family = AF_UNSPEC;
 	ifi->ifi_index = index;
@@ -93,7 +86,7 @@ static int exchange(const struct mnl_socket *socket, struct request *r, uint32_t
 	return result;
 }
 
-static int ask(struct netlink *nl, struct request *r, mnl_cb_t content, void *ctx)
+int netlink_ask(struct netlink *nl, struct request *r, mnl_cb_t content, void *ctx)
 {
 	return exchange(nl->request, r, ++nl->sequence, content, ctx);
 }
@@ -208,6 +201,10 @@ static int read_link(const struct nlmsghdr *nlh, void *ctx)
 		case IFLA_IFNAME:
 			copy_text(link->name, sizeof(link->name), attr);
 			break;
+		case IFLA_ADDRESS:
+			if (mnl_attr_get_payload_len(attr) == sizeof(link->mac))
+				memcpy(&link->mac, mnl_attr_get_payload(attr), sizeof(link->mac));
+			break;
 		case IFLA_MTU:
 			link->mtu = attr_u32(attr);
 			break;
@@ -232,7 +229,7 @@ int netlink_link_get(struct netlink *nl, const char *name, struct netlink_link *
 		return -ENODEV;
 	request_link(&r, RTM_GETLINK, 0, 0);
 	mnl_attr_put_strz(r.nlh, IFLA_IFNAME, name);
-	error = ask(nl, &r, read_link, &link);
+	error = netlink_ask(nl, &r, read_link, &link);
 	if (error)
 		return error;
 	if (!link.index)
@@ -253,7 +250,7 @@ int netlink_bridge_add(struct netlink *nl, const char *name)
 	info = mnl_attr_nest_start(r.nlh, IFLA_LINKINFO);
 	mnl_attr_put_str(r.nlh, IFLA_INFO_KIND, "bridge");
 	mnl_attr_nest_end(r.nlh, info);
-	return ask(nl, &r, NULL, NULL);
+	return netlink_ask(nl, &r, NULL, NULL);
 }
 
 /* Without an index the kernel would take the request for another one. */
@@ -266,7 +263,7 @@ static int change(struct netlink *nl, uint16_t type, int index, uint16_t attr, u
 	request_link(&r, type, 0, index);
 	if (attr)
 		mnl_attr_put_u32(r.nlh, attr, value);
-	return ask(nl, &r, NULL, NULL);
+	return netlink_ask(nl, &r, NULL, NULL);
 }
 
 int netlink_link_delete(struct netlink *nl, int index)
@@ -284,7 +281,7 @@ int netlink_link_set_up(struct netlink *nl, int index, bool up)
 	ifi = request_link(&r, RTM_NEWLINK, 0, index);
 	ifi->ifi_change = IFF_UP;
 	ifi->ifi_flags = up ? IFF_UP : 0;
-	return ask(nl, &r, NULL, NULL);
+	return netlink_ask(nl, &r, NULL, NULL);
 }
 
 int netlink_link_set_mtu(struct netlink *nl, int index, unsigned mtu)
@@ -314,7 +311,7 @@ static int set_addr_gen_none(struct netlink *nl, int index)
 	mnl_attr_put_u8(r.nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
 	mnl_attr_nest_end(r.nlh, inet6);
 	mnl_attr_nest_end(r.nlh, spec);
-	error = ask(nl, &r, NULL, NULL);
+	error = netlink_ask(nl, &r, NULL, NULL);
 	/* A kernel without IPv6, or an MTU too small for it, is silent already. */
 	return error == -EAFNOSUPPORT || error == -EOPNOTSUPP ? 0 : error;
 }
@@ -411,7 +408,7 @@ static int find_route(struct mnl_socket *s, const struct addr *to, struct route 
 	int error;
 
 	*route = (struct route){ 0 };
-	request_start(&r, RTM_GETROUTE, 0);
+	netlink_request_start(&r, RTM_GETROUTE, 0);
 	rtm = mnl_nlmsg_put_extra_header(r.nlh, sizeof(*rtm));
 	rtm->rtm_family = to->family == ADDR_IPV6 ? AF_INET6 : AF_INET;
 	rtm->rtm_dst_len = (unsigned char)(len * 8);

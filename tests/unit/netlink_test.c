@@ -305,6 +305,45 @@ static void test_route_mtu(void **state)
 	assert_int_equal(netlink_link_delete(&nl, get("nra").index), 0);
 }
 
+static void test_neighbour(void **state)
+{
+	static const char *const lines[] = {
+		"ip addr add 192.0.2.1/24 dev v0",
+		"ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:07 dev v0",
+		"ip neigh add 2001:db8::7 lladdr 02:00:00:00:06:07 dev v0",
+		"ip neigh add 192.0.2.8 nud failed dev v0",
+	};
+	static const struct {
+		struct addr ip;
+		int error;
+		uint8_t last[2]; /* bytes of the address */
+	} cases[] = {
+		{ { .family = ADDR_IPV4, .ip = { 192, 0, 2, 7 } }, 0, { 0, 7 } },
+		{ { .family = ADDR_IPV6, .ip = { 0x20, 1, 0xd, 0xb8, [15] = 7 } }, 0, { 6, 7 } },
+		{ { .family = ADDR_IPV4, .ip = { 192, 0, 2, 8 } }, -ENOENT, { 0 } },
+		{ { .family = ADDR_IPV4, .ip = { 192, 0, 2, 9 } }, -ENOENT, { 0 } },
+	};
+	struct netlink_neighbour n;
+	struct netlink_link link;
+
+	(void)state;
+	need_netns();
+	veth_add("v0", "v1");
+	link = get("v0");
+	assert_false(mac_is_zero(link.mac));
+	assert_int_equal(netlink_link_set_up(&nl, link.index, true), 0);
+	for (size_t i = 0; i < COUNT_OF(lines); i++)
+		assert_int_equal(system(lines[i]), 0);
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		assert_int_equal(netlink_neighbour_get(&nl, link.index, &cases[i].ip, &n),
+				 cases[i].error);
+		if (cases[i].error == 0)
+			assert_memory_equal(n.mac.b + 4, cases[i].last, 2);
+	}
+	assert_int_equal(netlink_neighbour_get(&nl, get("v1").index, &cases[0].ip, &n), -ENOENT);
+	assert_int_equal(netlink_link_delete(&nl, link.index), 0);
+}
+
 static void test_close_twice(void **state)
 {
 	struct netlink other;
@@ -328,6 +367,7 @@ int main(void)
 		cmocka_unit_test(test_monitor_overrun_is_a_change),
 		cmocka_unit_test(test_late_answers_are_skipped),
 		cmocka_unit_test(test_route_mtu),
+		cmocka_unit_test(test_neighbour),
 		cmocka_unit_test(test_close_twice),
 	};
 
