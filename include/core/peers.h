@@ -165,6 +165,10 @@ void peers_set_broadcast(struct peers *p, enum flood_mode mode, struct instant n
 struct pack *peers_flood(struct peers *p, unsigned *rest);
 bool peers_floods_to(const struct peers *p, const struct peer *peer);
 
+/* The relay by which peers_flood would send now, or NULL; changes nothing.  It reaches
+ * the peers that hold the key and are its members. */
+const struct link *peers_flood_link(const struct peers *p);
+
 /* Seals open datagrams; they are ready in the outbox. */
 void peers_seal(struct peers *p);
 

@@ -7,6 +7,7 @@
 #include "app/node_peers.h"
 #include "app/node_portmap.h"
 #include "app/report.h"
+#include "app/why.h"
 #include "base/bytes.h"
 #include "base/log.h"
 
@@ -20,6 +21,23 @@ static json_t *run_show(void *ctx, json_t *request)
 					 "ports, paths, relays, workers and drops");
 	json_object_set_new(report, "ok", json_true());
 	return report;
+}
+
+static json_t *run_why(void *ctx, json_t *request)
+{
+	const char *address = json_string_value(json_object_get(request, "address"));
+	const json_t *vlan = json_object_get(request, "vlan");
+	json_int_t number = vlan ? json_integer_value(vlan) : -1;
+	struct why_target target;
+	json_t *answer;
+
+	if (!address || !why_target_parse(&target, address))
+		return answer_refusal(2, "why: not an Ethernet or IP address");
+	if (vlan && (!json_is_integer(vlan) || number < 0 || number >= WHY_VLANS))
+		return answer_refusal(2, "why: not a VLAN: must be 0 (untagged) to 4094");
+	answer = why_make(ctx, &target, (int)number);
+	answer_put(answer, "ok", json_true());
+	return answer;
 }
 
 static json_t *run_reload(void *ctx, json_t *request)
@@ -87,6 +105,7 @@ static json_t *run_connect(void *ctx, json_t *request)
 char *control_answer(void *ctx, const char *request, bool privileged, size_t *len)
 {
 	static const struct answer_verb verbs[] = { { "show", false, run_show },
+						    { "why", false, run_why },
 						    { "reload", true, run_reload },
 						    { "rekey", true, run_rekey },
 						    { "disconnect", true, run_disconnect },

@@ -34,9 +34,18 @@ static json_t *refuse_peer(void *ctx, json_t *request)
 	return answer_refusal(2, "this is a relay: it has no peers");
 }
 
+static json_t *refuse_why(void *ctx, json_t *request)
+{
+	(void)ctx;
+	(void)request;
+	return answer_refusal(2, "this is a relay: it cannot look into frames and learns no "
+				 "addresses; ask a bridge process");
+}
+
 char *hub_control_answer(void *ctx, const char *request, bool privileged, size_t *len)
 {
 	static const struct answer_verb verbs[] = { { "show", false, run_show },
+						    { "why", false, refuse_why },
 						    { "reload", true, run_reload },
 						    { "rekey", true, refuse_peer },
 						    { "disconnect", true, refuse_peer },

@@ -97,7 +97,7 @@ static json_t *site_object(struct node *node)
 	return site;
 }
 
-static const char *peer_state(const struct peer *peer)
+const char *report_peer_state(const struct peer *peer)
 {
 	return peer->disconnected ? "disconnected" : peer->up ? "up" : "connecting";
 }
@@ -115,7 +115,7 @@ const char *report_no_candidate_text(const struct node_peer *np)
 	return "address not known yet";
 }
 
-static const char *peer_state_text(const struct node_peer *np, const struct peer *peer)
+const char *report_peer_state_text(const struct node_peer *np, const struct peer *peer)
 {
 	if (peer->disconnected)
 		return "disconnected by command";
@@ -146,8 +146,8 @@ static json_t *peer_object(struct node *node, const struct peer *peer)
 
 	put_text(object, "name", peer->name);
 	put_key(object, peer->public_key, peer->id);
-	put_text(object, "state", peer_state(peer));
-	put_text(object, "state_text", peer_state_text(np, peer));
+	put_text(object, "state", report_peer_state(peer));
+	put_text(object, "state_text", report_peer_state_text(np, peer));
 	put_count(object, "port", SWITCH_PEER + peer->number);
 	report_put_place(object, "endpoint", node, &peer->endpoint.addr);
 	for (unsigned i = 0; i < np->conf.n_address; i++)
@@ -251,6 +251,11 @@ static struct calls all_calls(const struct node *node)
 	return all;
 }
 
+const char *report_port_state(const struct node *node)
+{
+	return node->attach.tap.fd < 0 ? "absent" : node->attach.up ? "up" : "down";
+}
+
 static json_t *ports_array(struct node *node)
 {
 	static const char *const bridge_states[] = { [ATTACH_NO_BRIDGE] = "none",
@@ -262,7 +267,7 @@ static json_t *ports_array(struct node *node)
 
 	put_text(object, "name", node->port.name);
 	put_text(object, "kind", "tap");
-	put_text(object, "state", a->tap.fd < 0 ? "absent" : a->up ? "up" : "down");
+	put_text(object, "state", report_port_state(node));
 	put_text(object, "bridge", a->bridge_name[0] ? a->bridge_name : NULL);
 	put_text(object, "bridge_state", bridge_states[a->bridge]);
 	put_text(object, "note", a->note[0] ? a->note : NULL);
@@ -277,7 +282,7 @@ static json_t *ports_array(struct node *node)
 	return array;
 }
 
-static const char *port_name(struct node *node, uint16_t port)
+const char *report_port_name(const struct node *node, uint16_t port)
 {
 	const struct peer *peer;
 
@@ -299,7 +304,7 @@ static json_t *macs_array(struct node *node)
 
 		put_text(object, "mac", mac_format(e->mac, text));
 		put_count(object, "vlan", e->vlan);
-		put_text(object, "port", port_name(node, e->port));
+		put_text(object, "port", report_port_name(node, e->port));
 		put_text(object, "kind", switch_is_peer(e->port) ? "peer" : "local");
 		put(object, "age_s", age(e->seen, node->loop.now));
 		put_count(object, "moves", e->moves_total);

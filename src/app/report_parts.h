@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The report's part about paths and relays; for src/app/report*.c alone. */
+/* Pieces of what a site shows; for src/app/report*.c and src/app/why.c alone. */
 #ifndef APP_REPORT_PARTS_H
 #define APP_REPORT_PARTS_H
 
@@ -10,6 +10,16 @@ json_t *report_paths(struct node *node);
 json_t *report_relays(struct node *node);
 
 json_t *report_port_mapping(struct node *node);
+
+/* "up", "connecting", "disconnected", and in words. */
+const char *report_peer_state(const struct peer *peer);
+const char *report_peer_state_text(const struct node_peer *np, const struct peer *peer);
+
+/* Of the TAP: "up", "down", "absent". */
+const char *report_port_state(const struct node *node);
+
+/* The name of a port or peer, by its number in the switch. */
+const char *report_port_name(const struct node *node, uint16_t port);
 
 /* Why there is nowhere to call, when addresses are configured. */
 const char *report_no_candidate_text(const struct node_peer *np);

@@ -33,7 +33,7 @@ struct reach {
 	bool waits;	  /* one may have it, and has not said so yet */
 };
 
-static void count_peer(struct peers *p, const struct peer *peer, struct reach reach[LINKS_MAX])
+static void count_peer(const struct peers *p, const struct peer *peer, struct reach reach[LINKS_MAX])
 {
 	const struct flood_peer *f = &peer->flood;
 	bool young = f->given == 0 || instant_between(f->since, p->now) < FLOOD_SWITCH;
@@ -107,31 +107,54 @@ static void pass_over(struct peers *p)
 	}
 }
 
-struct pack *peers_flood(struct peers *p, unsigned *rest)
+/* The relay by which a frame for all would go, or NULL; what it reaches, and how many
+ * peers have a session. */
+static struct link *choose(const struct peers *p, struct reach *best_reach, unsigned *sessions)
 {
 	struct reach reach[LINKS_MAX] = { 0 };
-	unsigned sessions = 0, chosen;
+	unsigned chosen;
 
+	*sessions = 0;
 	if (!p->flood.keys.current || p->flood.mode == FLOOD_DIRECT)
 		return NULL;
 	for (unsigned i = 0; i < p->top; i++) {
 		if (!p->peer[i] || !peer_has_session(p->peer[i]))
 			continue;
-		sessions++;
+		++*sessions;
 		count_peer(p, p->peer[i], reach);
 	}
 	chosen = best(p, reach);
+	*best_reach = reach[chosen];
 	if (!p->link[chosen] || !peer_has_session(p->link[chosen]->peer) ||
 	    !is_worth_it(p, &reach[chosen]))
 		return NULL;
+	return p->link[chosen];
+}
+
+const struct link *peers_flood_link(const struct peers *p)
+{
+	struct reach reach;
+	unsigned sessions;
+
+	return choose(p, &reach, &sessions);
+}
+
+struct pack *peers_flood(struct peers *p, unsigned *rest)
+{
+	struct reach reach;
+	unsigned sessions;
+	struct link *link = choose(p, &reach, &sessions);
+
+	if (!link)
+		return NULL;
 	if (flood_counter(&p->flood) >= WIRE_REKEY_PACKETS && !p->flood.next.id)
 		peers_flood_soon(p);
-	aim(&p->flood, p->link[chosen]);
-	*rest = sessions - reach[chosen].covered;
+	aim(&p->flood, link);
+	*rest = sessions - reach.covered;
 	if (*rest)
 		pass_over(p);
 	p->flood.sent++;
-	p->flood.saved += reach[chosen].covered - 1;
-	timers_frames(&p->link[chosen]->peer->timers, p->now);
+	p->flood.saved += reach.covered - 1;
+	timers_frames(&link->peer->timers, p->now);
 	return &p->flood.pack;
 }

@@ -46,6 +46,7 @@ enum cli_status verb_pubkey(const struct cli *cli);
 enum cli_status verb_secret(const struct cli *cli);
 enum cli_status verb_check(const struct cli *cli);
 enum cli_status verb_show(const struct cli *cli);
+enum cli_status verb_why(const struct cli *cli);
 enum cli_status verb_reload(const struct cli *cli);
 enum cli_status verb_peer(const struct cli *cli); /* rekey, disconnect, connect */
 
@@ -103,6 +104,9 @@ void table_add(struct table *table, enum text_colour colour, char *text);
 void table_finish(struct table *table, const char *nothing);
 
 /* --- views of an answer --- */
+
+/* All of it, as --json prints it. */
+enum cli_status show_json(json_t *answer);
 
 void show_all(const json_t *answer);
 void show_peers(const json_t *answer);

@@ -23,6 +23,8 @@ static const struct cli_verb verbs[] = {
 	{ "check", "FILE", "check a configuration file", 1, 1, false, verb_check },
 	{ "show", "[peers|macs|ports|paths|relays|workers|networks|members|drops] [--json]",
 	  "show what a bridge process or a relay does", 0, 2, true, verb_show },
+	{ "why", "MAC|IP [VLAN] [--json]", "where a frame for an address would go, and who said so",
+	  1, 3, true, verb_why },
 	{ "reload", "", "read the configuration again", 0, 0, true, verb_reload },
 	{ "rekey", "PEER", "agree on new keys with a peer now", 1, 1, true, verb_peer },
 	{ "disconnect", "PEER", "end the session with a peer, and begin none", 1, 1, true,

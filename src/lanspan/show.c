@@ -41,7 +41,7 @@ static const struct view *find_view(const char *what)
 	return NULL;
 }
 
-static enum cli_status print_json(json_t *answer)
+enum cli_status show_json(json_t *answer)
 {
 	json_object_del(answer, "ok");
 	if (json_dumpf(answer, stdout, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENSURE_ASCII |
@@ -70,7 +70,7 @@ enum cli_status verb_show(const struct cli *cli)
 	if (!answer)
 		return status;
 	if (json)
-		status = print_json(answer);
+		status = show_json(answer);
 	else
 		view->print(answer);
 	json_decref(answer);

@@ -156,6 +156,32 @@ static void test_large_frame(void **state)
 	nat_free(w);
 }
 
+/* What is told beforehand is what happens, and telling does nothing. */
+static void assert_goes_by_relay(struct nat_world *w, bool relay)
+{
+	uint64_t sent = own(w, A)->sent;
+	const struct link *link = peers_flood_link(&w->s[A].site.peers);
+
+	assert_int_equal(link == w->s[A].link[0], relay);
+	assert_true(own(w, A)->sent == sent);
+	broadcast(w, A);
+	assert_all_got(w, A);
+	assert_true(own(w, A)->sent == sent + relay);
+}
+
+static void test_told_beforehand(void **state)
+{
+	struct nat_world *w = apart(2, 1);
+
+	(void)state;
+	assert_goes_by_relay(w, false);
+	peers_set_broadcast(&w->s[A].site.peers, FLOOD_RELAY, w->now);
+	assert_goes_by_relay(w, true);
+	peers_set_broadcast(&w->s[A].site.peers, FLOOD_DIRECT, w->now);
+	assert_goes_by_relay(w, false);
+	nat_free(w);
+}
+
 static void test_modes(void **state)
 {
 	struct nat_world *w = apart(2, 1);
@@ -962,6 +988,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_leaves_once),
 		cmocka_unit_test(test_large_frame),
+		cmocka_unit_test(test_told_beforehand),
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_direct_paths),
 		cmocka_unit_test(test_many_peers),
