@@ -32,6 +32,8 @@ enum drop {
 	DROP_RECORD,	    /* authentic, but the records inside make no sense */
 	DROP_JOIN,	    /* part of a cut frame whose other part did not come in time */
 	DROP_FLOOD,	    /* broadcast under a key that was not handed over */
+	DROP_SOURCE,	    /* the relay's stamp names another member than the keys do */
+	DROP_PLACE,	    /* not sent: too much for an address that never answered */
 	DROP_DISCONNECTED,  /* the peer is disconnected by command */
 	DROP_RUNT,	    /* frame shorter than 14 bytes */
 	DROP_OVERSIZE,	    /* frame longer than the limit */

@@ -36,6 +36,8 @@
 #define PEERS_RATE 10	     /* INITIATIONs a second from one address ... */
 #define PEERS_BURST 30	     /* ... and at once */
 #define PEERS_FORGED 100     /* RESPONSEs tried for one call */
+#define PEERS_PLACE_RATE 1   /* CHALLENGEs a second to one address that never answered ... */
+#define PEERS_PLACE_BURST 64 /* ... and at once, of all peers that are said to be there */
 #define PEERS_SOCKETS 8
 #define PEERS_TOO_BIG 90   /* run->error of EMSGSIZE, the same number on every Linux */
 
@@ -74,7 +76,8 @@ struct peers {
 	struct list to_close, to_flush;
 	unsigned n_to_close;
 	struct cookie_guard guard;
-	struct limit *limit;
+	struct limit *limit;  /* of who calls */
+	struct limit *places; /* that are tried because a peer or a relay named them */
 	uint64_t seen[PEERS_SEEN];
 	unsigned next_seen;
 	struct instant second; /* INITIATIONs are counted within this second */

@@ -134,10 +134,12 @@ bool peers_init(struct peers *p, struct identity *self, struct outbox *outbox,
 	p->now = p->second = now;
 	cookie_guard_init(&p->guard, self->cipher, self->public_key, self->rand, now);
 	p->limit = malloc(sizeof(*p->limit));
-	if (!p->limit)
+	p->places = malloc(sizeof(*p->places));
+	if (!p->limit || !p->places)
 		return false;
 	rand_fill(&self->rand, &seed, sizeof(seed));
 	limit_init(p->limit, PEERS_RATE, PEERS_BURST, seed);
+	limit_init(p->places, PEERS_PLACE_RATE, PEERS_PLACE_BURST, seed);
 	flood_hold_init(&p->hold);
 	return flood_init(&p->flood, self->cipher, self->network, self->id, outbox);
 }
@@ -154,6 +156,7 @@ void peers_free(struct peers *p)
 	}
 	flood_free(&p->flood);
 	free(p->limit);
+	free(p->places);
 	bytes_wipe(&p->guard, sizeof(p->guard));
 }
 

@@ -111,6 +111,8 @@ void peers_take_initiation(struct peers *p, const struct peers_from *from, const
 		peers_drop(p, DROP_STRANGER);
 		goto out;
 	}
+	if (peers_is_mislabelled(p, peer, from))
+		goto out;
 	remember(p, packet); /* a stranger's would push out those that matter */
 	/* Ancient ones, sent again, would push out the answer to one that is honest. */
 	if (keys_crowded(&peer->keys, now))
@@ -139,6 +141,8 @@ void peers_take_response(struct peers *p, const struct peers_from *from, const u
 		peers_drop(p, DROP_REPEATED);
 		return;
 	}
+	if (peers_is_mislabelled(p, peer, from))
+		return;
 	if (peer->forged == PEERS_FORGED) { /* each costs two key agreements */
 		peer_drop(peer, DROP_RATE);
 		return;

@@ -90,6 +90,22 @@ void peers_take_hop(struct peers *p, const struct peers_from *from, uint8_t *pac
 	peers_take(p, &behind, packet + WIRE_HOP_HEADER, hop.inner_len, now);
 }
 
+/* While its list is not complete nobody knows whose number that is. */
+bool peers_is_mislabelled(struct peers *p, const struct peer *peer, const struct peers_from *from)
+{
+	const struct link *link = peer_is_relayed(&from->addr) ? p->link[from->addr.port] : NULL;
+	uint32_t number = link ? link_member_of(&from->addr) : LINK_NOBODY;
+	uint16_t who = link ? link->who[number] : LINK_NOBODY;
+
+	if (!link)
+		return false;
+	if (!peer->link && number != link->own &&
+	    (!link->whole || who == LINK_NOBODY || who == peer->number + 1))
+		return false;
+	peer_drop(link->peer, DROP_SOURCE);
+	return true;
+}
+
 /* A name from the relay's list, if it is one and free; otherwise its site id. */
 static struct peer *admit(struct peers *p, const struct link_member *member)
 {
@@ -149,10 +165,8 @@ static bool take_notice(struct peers *p, struct link *link, const uint8_t *body,
 	for (unsigned i = 0; news.moved && i < p->top; i++) {
 		struct peer *peer = p->peer[i];
 
-		if (peer && peer_has_session(peer)) {
-			peer->offer = instant_min(peer->offer, now);
-			peers_note_due(p, peer);
-		}
+		if (peer && peer_has_session(peer))
+			peers_offer_soon(p, peer, now);
 	}
 	return true;
 }

@@ -145,6 +145,8 @@ static void take_data(struct peers *p, const struct peers_from *from, uint8_t *d
 		peers_drop(p, DROP_INDEX);
 		return;
 	}
+	if (peers_is_mislabelled(p, peer, from))
+		return;
 	reason = peers_refuse(kp, counter, now);
 	if (reason == DROP_COUNT && !keys_open(&peer->keys, kp, data, len, counter))
 		reason = DROP_AUTH;

@@ -142,6 +142,14 @@ void peers_offer(struct peers *p, struct peer *peer, struct instant now)
 		peers_name_configured(p, peer, now);
 }
 
+void peers_offer_soon(struct peers *p, struct peer *peer, struct instant now)
+{
+	struct instant soonest = instant_add(peer->offered, OFFER_AGAIN);
+
+	peer->offer = instant_min(peer->offer, instant_before(soonest, now) ? now : soonest);
+	peers_note_due(p, peer);
+}
+
 bool peers_path_control(struct peers *p, struct peer *peer, uint8_t type, const uint8_t *body,
 			size_t len, struct instant now)
 {

@@ -59,6 +59,10 @@ void peers_take_cookie(struct peers *p, const uint8_t *packet, struct instant no
 void peers_take_hop(struct peers *p, const struct peers_from *from, uint8_t *packet, size_t len,
 		    struct instant now);
 
+/* True, and counted at the relay, when its stamp says that a packet of this peer came
+ * from somebody else. */
+bool peers_is_mislabelled(struct peers *p, const struct peer *peer, const struct peers_from *from);
+
 /* A CONTROL record beyond those of the session; false when it makes no sense. */
 bool peers_link_control(struct peers *p, struct peer *peer, uint8_t type, const uint8_t *body,
 			size_t len, struct instant now);
@@ -116,6 +120,9 @@ void peers_put_place(struct wr *w, const struct addr *addr);
 
 /* Tells the peer where this site may be reached. */
 void peers_offer(struct peers *p, struct peer *peer, struct instant now);
+
+/* The same soon: at once, but not within OFFER_AGAIN of the last time. */
+void peers_offer_soon(struct peers *p, struct peer *peer, struct instant now);
 
 /* Begins CHALLENGEs to one place, to those that are configured, and to those at relays. */
 void peers_try(struct peers *p, struct path *path, struct instant now);

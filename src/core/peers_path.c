@@ -299,6 +299,19 @@ void peers_path_gone(struct peers *p, struct peer *peer, const struct addr *addr
 	/* The session stays: the member may be back under another number soon. */
 }
 
+/* Others name the places, and may name one of somebody who has no part in this. */
+static bool may_challenge(struct peers *p, struct peer *peer, const struct path *path,
+			  struct instant now)
+{
+	const struct peers_from at = { path->addr, path->socket };
+
+	if (path->source >= PATH_CONFIGURED || path->good.us || peer_is_relayed(&path->addr) ||
+	    peer_is_at(peer, &at) || limit_pass(p->places, &path->addr, now))
+		return true;
+	peer_drop(peer, DROP_PLACE);
+	return false;
+}
+
 void peers_path_tick(struct peers *p, struct peer *peer, struct instant now)
 {
 	struct path *path;
@@ -316,6 +329,8 @@ void peers_path_tick(struct peers *p, struct peer *peer, struct instant now)
 	while ((path = paths_due_now(&peer->paths, now))) {
 		uint8_t nonce[NONCE];
 
+		if (!may_challenge(p, peer, path, now))
+			continue;
 		be64_put(nonce, path->nonce);
 		send_path(p, peer, &path->addr, path->socket, WIRE_CHALLENGE, nonce, NONCE);
 	}

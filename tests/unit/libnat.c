@@ -171,7 +171,7 @@ static void put_on_wire(struct nat_host *from, const uint8_t *data, size_t len, 
 	p.data = malloc(len);
 	assert_non_null(p.data);
 	memcpy(p.data, data, len);
-	if (!p.at || p.at->dead || (w->filter && !w->filter(w, &p))) {
+	if (!p.at || (w->filter && !w->filter(w, &p)) || p.at->dead) {
 		w->lost++;
 		free(p.data);
 		return;
