@@ -133,7 +133,8 @@ $$(netns_helpers:%=$(2)/netns/%): $(2)/netns/%: $(BUILD)/$(1)/tests/netns/%.o
 	@$$(call cc_of,$(1)) $$(flags_$(1)) $$(LDFLAGS_ALL) -o $$@ $$^ $$(if $$(filter %.a,$$^),$$(LIBS))
 
 # Some are made of the product's own rooms.
-$(2)/netns/streamproxy: $(BUILD)/$(1)/libtests.a $(BUILD)/$(1)/liblanspan.a
+$(2)/netns/streamproxy $(2)/netns/hostile-relay: $(BUILD)/$(1)/libtests.a \
+		$(BUILD)/$(1)/liblanspan.a
 
 $$(unit_tests:%=$(BUILD)/$(1)/%) $$(assume_tests:%=$(BUILD)/$(1)/%) \
 		$$(sim_tests:%=$(BUILD)/$(1)/%): $(BUILD)/$(1)/%: \
