@@ -11,6 +11,7 @@
 #include "app/attach.h"
 #include "app/burst.h"
 #include "app/conf.h"
+#include "app/key_log.h"
 #include "app/later.h"
 #include "core/site.h"
 #include "host/ctlsock.h"
@@ -91,6 +92,7 @@ struct node {
 	unsigned n_sockets; /* of each worker */
 	struct resolve *resolve;
 	struct node_portmap portmap;
+	struct key_log key_log;
 	struct ctlsock *ctlsock;
 	ctlsock_handler control;
 	struct loop_source monitor_source, signal_source;

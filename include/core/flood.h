@@ -101,6 +101,8 @@ struct flood_in {
 	uint8_t context[KEYS_CONTEXT];
 	struct flood_key key[FLOOD_KEYS];
 	uint8_t newest;
+	uint8_t peer_id[8];
+	const struct key_watch *watch; /* told of what is taken; NULL: nobody is */
 };
 
 bool flood_in_init(struct flood_in *in, enum cipher cipher, const char *network,

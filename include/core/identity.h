@@ -9,6 +9,7 @@
 #include "base/rand.h"
 #include "core/aead.h"
 #include "core/kex.h"
+#include "core/key_watch.h"
 #include "core/wire_relay.h"
 
 #define IDENTITY_ID 8
@@ -29,6 +30,7 @@ struct identity {
 	size_t prologue_len;
 	struct rand_source rand;
 	char registers[WIRE_NAME + 1]; /* towards a relay: the network to register in */
+	const struct key_watch *watch; /* told of every key; NULL: nobody is */
 };
 
 /* psk: 32 bytes, all zero without a network secret.  Names are cut at

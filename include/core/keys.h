@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "core/aead.h"
 #include "core/hop.h"
+#include "core/key_watch.h"
 #include "core/replay.h"
 #include "core/wire.h"
 
@@ -49,6 +50,9 @@ struct keys {
 	uint8_t kind;		 /* of what keys_seal makes: WIRE_DATA, or a site's own floods */
 	uint8_t context_out[KEYS_CONTEXT];
 	uint8_t context_in[KEYS_CONTEXT];
+	uint8_t own_id[8], peer_id[8];
+	const struct key_watch *watch; /* told of what is installed; NULL: nobody is */
+	bool hop;		       /* with a relay: what watch is told */
 };
 
 /*

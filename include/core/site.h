@@ -54,6 +54,7 @@ struct site_setup {
 	bool hub;
 	uint16_t mss_clamp; /* SITE_MSS_OFF, SITE_MSS_PATH, or bytes */
 	enum flood_mode broadcast;
+	const struct key_watch *key_watch; /* told of every key; NULL: nobody is */
 	uint8_t families[PEERS_SOCKETS];
 	unsigned n_sockets;
 	unsigned workers; /* that collect; 0 and 1: none does */

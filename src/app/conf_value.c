@@ -91,6 +91,16 @@ static void set_key_file(const struct conf_place *place, uint8_t *out, const cha
 		complain(place, "%s", error);
 }
 
+static void set_file(const struct conf_place *place, char out[CONF_PATH], const char *text)
+{
+	char path[CONF_PATH] = "";
+
+	if (conf_value_path(place->report->file, text, path))
+		memcpy(out, path, CONF_PATH);
+	else
+		complain(place, "the path is too long");
+}
+
 static void set_cipher(const struct conf_place *place, enum cipher *out, const char *text)
 {
 	if (!cipher_parse(text, out))
@@ -385,6 +395,8 @@ void conf_value_set(const struct conf_place *place, void *object, const char *te
 		return set_public_key(place, field, text);
 	case CONF_KIND_ADDRESSES:
 		return set_addresses(place, field, count, text);
+	case CONF_KIND_FILE:
+		return set_file(place, field, text);
 	case CONF_KIND_KEYS:
 		return conf_key_list_add(place, field, text);
 	case CONF_KIND_KEYS_FILE:

@@ -91,6 +91,25 @@ static unsigned route_mtu(void *ctx, const struct addr *to)
 
 _Static_assert(CONF_MSS_OFF == SITE_MSS_OFF && CONF_MSS_PATH == SITE_MSS_PATH, "one meaning");
 
+/* Before the site, which makes keys. */
+static bool start_key_log(struct node *node)
+{
+	const struct conf *conf = node->conf;
+	char error[CONF_PATH + 128];
+	uint8_t id[IDENTITY_ID];
+
+	if (!conf->key_log[0])
+		return true;
+	if (!key_log_open(&node->key_log, conf->key_log, error, sizeof(error))) {
+		log_error("%s: [site] key_log: %s", conf->file, error);
+		return false;
+	}
+	identity_id(id, conf->public_key);
+	key_log_site(&node->key_log, id, conf->site, conf->network);
+	key_log_remind(&node->key_log, node->loop.now);
+	return true;
+}
+
 static bool start_site(struct node *node)
 {
 	const struct conf *conf = node->conf;
@@ -107,6 +126,8 @@ static bool start_site(struct node *node)
 				    .hub = !conf->learning,
 				    .mss_clamp = (uint16_t)conf->mss_clamp,
 				    .broadcast = (enum flood_mode)(conf->broadcast - 1),
+				    .key_watch = node->key_log.fd < 0 ? NULL
+								      : &node->key_log.watch,
 				    .n_sockets = node->n_sockets,
 				    .workers = node->n_workers };
 	struct site_events events = { node_io_send, node_peers_event, route_mtu, node };
@@ -306,8 +327,9 @@ struct node *node_start(struct conf *conf, ctlsock_handler control)
 	}
 	node->conf = conf;
 	node->attach.tap.fd = node->signal_source.fd = node->loop.epoll_fd = -1;
+	node->key_log.fd = -1;
 	if (!start_loop(node) || !start_workers(node) || !start_sockets(node) ||
-	    !start_site(node) || !start_attachment(node) || !start_control(node, control) ||
+	    !start_key_log(node) || !start_site(node) || !start_attachment(node) || !start_control(node, control) ||
 	    !start_peers(node))
 		goto fail;
 	tell_start(node);
@@ -326,6 +348,7 @@ static void every_second(struct node *node, struct instant now)
 	node_peers_resolve_again(node);
 	node_relays_second(node);
 	node_portmap_second(node);
+	key_log_remind(&node->key_log, now);
 	if (instant_reached(now, node->attach.retry))
 		node_io_mend(node, now);
 	worker_resume(node);
@@ -383,6 +406,7 @@ void node_stop(struct node *node)
 	port_free(&node->port);
 	site_free(&node->site);
 	close_sockets(node);
+	key_log_close(&node->key_log);
 	if (node->signal_source.fd >= 0)
 		close(node->signal_source.fd);
 	if (node->loop.epoll_fd >= 0)

@@ -94,6 +94,7 @@ static json_t *site_object(struct node *node)
 	put(site, "listen", listen);
 	put_site_floods(site, &node->site.peers.flood, node->loop.now);
 	put(site, "port_mapping", report_port_mapping(node));
+	put_text(site, "key_log", node->key_log.fd >= 0 ? node->key_log.path : NULL);
 	return site;
 }
 

@@ -96,6 +96,7 @@ bool flood_in_init(struct flood_in *in, enum cipher cipher, const char *network,
 		   const uint8_t peer_id[8])
 {
 	memset(in, 0, sizeof(*in));
+	memcpy(in->peer_id, peer_id, sizeof(in->peer_id));
 	context_of(in->context, network, peer_id);
 	for (unsigned i = 0; i < FLOOD_KEYS; i++) {
 		if (!aead_init(&in->key[i].open, cipher, AEAD_OPEN)) {
@@ -130,6 +131,18 @@ static void forget(struct flood_key *key)
 	bytes_wipe(&key->secret, sizeof(key->secret));
 }
 
+static void tell(const struct flood_in *in, const struct flood_key *key)
+{
+	struct key_news news = { .kind = WIRE_FLOOD,
+				 .index = key->secret.id,
+				 .cipher = key->open.cipher,
+				 .key = key->secret.key,
+				 .context = in->context,
+				 .source = in->peer_id };
+
+	in->watch->key(in->watch->ctx, &news);
+}
+
 bool flood_in_take(struct flood_in *in, const struct flood_secret *secret, uint64_t from,
 		   struct instant now)
 {
@@ -150,6 +163,8 @@ bool flood_in_take(struct flood_in *in, const struct flood_secret *secret, uint6
 	key->retire = instant_add(now, FLOOD_LIFE + WIRE_REJECT_AFTER);
 	aead_set_key(&key->open, secret->key);
 	replay_reset(&key->replay);
+	if (in->watch)
+		tell(in, key);
 	return true;
 }
 

@@ -31,6 +31,7 @@ bool identity_init(struct identity *self, const uint8_t private_key[KEX_KEY],
 	wr_copy(&w, self->network, strlen(self->network));
 	self->prologue_len = w.used;
 	self->registers[0] = '\0';
+	self->watch = NULL;
 	if (!kex_public(self->public_key, private_key))
 		return false;
 	identity_id(self->id, self->public_key);

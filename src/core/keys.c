@@ -31,6 +31,8 @@ bool keys_init(struct keys *k, enum cipher cipher, const char *network, const ui
 {
 	memset(k, 0, sizeof(*k));
 	k->kind = WIRE_DATA;
+	memcpy(k->own_id, own_id, sizeof(k->own_id));
+	memcpy(k->peer_id, peer_id, sizeof(k->peer_id));
 	keys_context(k->context_out, network, own_id, peer_id);
 	keys_context(k->context_in, network, peer_id, own_id);
 	for (unsigned i = 0; i < KEYS_SLOTS; i++) {
@@ -118,6 +120,23 @@ static void replace_current(struct keys *k, struct keypair *kp, struct instant n
 	k->current = kp;
 }
 
+static void tell(const struct keys *k, const struct aead *aead, uint32_t index, const uint8_t *key)
+{
+	bool out = aead->direction == AEAD_SEAL;
+	struct key_news news = { .kind = k->hop ? WIRE_HOP : k->kind,
+				 .out = out,
+				 .index = index,
+				 .cipher = aead->cipher,
+				 .key = key,
+				 .context = out ? k->context_out : k->context_in,
+				 .source = out ? k->own_id : k->peer_id,
+				 .destination = out ? k->peer_id : k->own_id };
+
+	if (k->kind == WIRE_FLOOD)
+		news.destination = NULL;
+	k->watch->key(k->watch->ctx, &news);
+}
+
 void keys_install(struct keys *k, struct keypair *kp, bool initiator, uint32_t remote_index,
 		  const uint8_t send[AEAD_KEY], const uint8_t receive[AEAD_KEY],
 		  struct instant now)
@@ -130,6 +149,10 @@ void keys_install(struct keys *k, struct keypair *kp, bool initiator, uint32_t r
 	kp->remote_index = remote_index;
 	kp->counter = 0;
 	kp->made = now;
+	if (k->watch)
+		tell(k, &kp->seal, remote_index, send);
+	if (k->watch && k->kind != WIRE_FLOOD) /* a site opens no floods of its own */
+		tell(k, &kp->open, kp->local_index, receive);
 	if (initiator)
 		replace_current(k, kp, now);
 	else

@@ -24,8 +24,10 @@ struct link *link_new(uint8_t number, const struct identity *self, const uint8_t
 	link->number = number;
 	link->ask = link->try_udp = INSTANT_NEVER;
 	if (identity_init_hop(&link->self, self->private_key, psk, self->network, self->name,
-			      self->rand))
+			      self->rand)) {
+		link->self.watch = self->watch;
 		return link;
+	}
 	link_free(link);
 	return NULL;
 }

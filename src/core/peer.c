@@ -69,6 +69,8 @@ struct peer *peer_new(const struct peer_owner *owner, const struct identity *sel
 		peer_free(peer);
 		return NULL;
 	}
+	peer->keys.watch = peer->flood.in.watch = self->watch;
+	peer->keys.hop = self->registers[0] != '\0';
 	pack_init(&peer->pack, owner->outbox, &peer->keys, number);
 	return peer;
 }

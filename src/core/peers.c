@@ -141,7 +141,10 @@ bool peers_init(struct peers *p, struct identity *self, struct outbox *outbox,
 	limit_init(p->limit, PEERS_RATE, PEERS_BURST, seed);
 	limit_init(p->places, PEERS_PLACE_RATE, PEERS_PLACE_BURST, seed);
 	flood_hold_init(&p->hold);
-	return flood_init(&p->flood, self->cipher, self->network, self->id, outbox);
+	if (!flood_init(&p->flood, self->cipher, self->network, self->id, outbox))
+		return false;
+	p->flood.keys.watch = self->watch;
+	return true;
 }
 
 void peers_free(struct peers *p)

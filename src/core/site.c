@@ -57,8 +57,10 @@ bool site_init(struct site *site, const struct site_setup *setup, const struct s
 	rand_fill(&setup->rand, &seed, sizeof(seed));
 	if (!aead_start() ||
 	    !identity_init(&site->self, setup->private_key, setup->psk, setup->cipher,
-			   setup->network, setup->name, setup->mtu, setup->rand) ||
-	    !fdb_init(&site->switching.fdb, setup->macs, setup->mac_quota, setup->ageing, seed) ||
+			   setup->network, setup->name, setup->mtu, setup->rand))
+		return false;
+	site->self.watch = setup->key_watch;
+	if (!fdb_init(&site->switching.fdb, setup->macs, setup->mac_quota, setup->ageing, seed) ||
 	    !merge_init(&site->merge, SITE_HEADROOM, forward, site) ||
 	    !outbox_init(&site->outbox, setup->workers, events->send, events->ctx, run_sent,
 			 site) ||

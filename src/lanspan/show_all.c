@@ -76,6 +76,20 @@ static void print_port_mapping(const json_t *mapping)
 	free(external);
 }
 
+/* Whoever has that file reads the traffic. */
+static void print_key_log(const json_t *site)
+{
+	char *path = text_member(site, "key_log");
+
+	if (strcmp(path, "-") != 0) {
+		fputs("  key log: ", stdout);
+		text_print(TEXT_RED, path);
+		text_print(TEXT_RED, ": whoever has this file can read all traffic");
+		putchar('\n');
+	}
+	free(path);
+}
+
 static void print_site(const json_t *site)
 {
 	char *cipher = text_member(site, "cipher"), *engine = text_member(site, "engine");
@@ -93,6 +107,7 @@ static void print_site(const json_t *site)
 	print_floods(site);
 	if (json_object_get(site, "port_mapping"))
 		print_port_mapping(json_object_get(site, "port_mapping"));
+	print_key_log(site);
 	free(cipher);
 	free(engine);
 	free(version);

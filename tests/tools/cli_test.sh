@@ -351,6 +351,7 @@ cat >answer <<'END'
  "listen":["0.0.0.0:7741","[::]:7741"],"tap":"span0","bridge":"br0","mtu":1500,"workers":2,
  "port_mapping":{"state":"mapped","state_text":null,"protocol":"upnp",
   "external":["203.0.113.9:7741"],"lifetime_s":3540,"next_s":1740,"error":"refused"},
+ "key_log":"/run/lanspan/berlin.keys\u001b[0m",
  "broadcast":"auto","floods_sent":41,"copies_saved":123,"flood_key_age_s":192},
 "peers":[
  {"name":"paris","site_id":"bbbb","public_key":"BBBB","state":"up","state_text":"up for 3 minutes",
@@ -398,6 +399,7 @@ is 'show: text' same out 'site: berlin
   broadcast: auto, 41 frames sent once by a relay, 123 copies saved, key age 3m12s
   port mapping: mapped, 203.0.113.9:7741 by upnp, for 59m00s
   port mapping error: refused
+  key log: /run/lanspan/berlin.keys\x1b[0m: whoever has this file can read all traffic
 
 port: span0
   kind: tap

@@ -30,6 +30,7 @@ static void test_defaults(void **state)
 	assert_true(c->any_engine);
 	assert_int_equal(c->workers, CONF_WORKERS_AUTO);
 	assert_true(c->port_mapping);
+	assert_string_equal(c->key_log, "");
 	assert_string_equal(c->tap, "span0");
 	assert_string_equal(c->bridge, "");
 	assert_false(c->create);
@@ -56,7 +57,7 @@ static void test_every_key(void **state)
 		"[site]\nname = \"berlin\"\nkey_file = a.key\n"
 		"listen = 192.0.2.1, [2001:db8::1]:9 ,0.0.0.0:0\n"
 		"log = debug\nkeepalive = 300\nengine = openssl\nworkers = 16\n"
-		"port_mapping = no\n"
+		"port_mapping = no\nkey_log = berlin.keys\n"
 		"[bridge]\ntap = a23456789012345\nbridge = br0\ncreate = yes\n"
 		"mtu = 9000\nreserved = pass\nlearning = no\nmss_clamp = 1300\noffload = off\nageing = 10\n"
 		"broadcast = relay\n"
@@ -80,6 +81,7 @@ static void test_every_key(void **state)
 	assert_false(c->any_engine);
 	assert_int_equal(c->workers, 16);
 	assert_false(c->port_mapping);
+	assert_string_equal(c->key_log, conf_path("berlin.keys"));
 	assert_string_equal(c->tap, "a23456789012345");
 	assert_string_equal(c->bridge, "br0");
 	assert_true(c->create);
@@ -222,6 +224,7 @@ static void test_fixed_difference(void **state)
 		{ NETWORK SITE "engine = openssl\n" BRIDGE, "[site] engine" },
 		{ NETWORK SITE "workers = 2\n" BRIDGE, "[site] workers" },
 		{ NETWORK SITE "port_mapping = no\n" BRIDGE, NULL },
+		{ NETWORK SITE "key_log = a.keys\n" BRIDGE, "[site] key_log" },
 		{ NETWORK SITE "workers = auto\n" BRIDGE, NULL },
 		{ GOOD "macs = 1000\n", "[bridge] macs" },
 		{ GOOD "mac_quota = 1000\n", "[bridge] mac_quota" },

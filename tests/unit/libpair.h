@@ -67,6 +67,7 @@ struct pair_setup {
 	bool no_address;   /* does not know where the others are */
 	bool stranger;	   /* the others do not know it */
 	int64_t keepalive; /* 25 s */
+	const struct key_watch *key_watch;
 };
 
 /* n sites, all know each other, none has run yet. */
