@@ -61,7 +61,7 @@ LDFLAGS_ALL = -pie -Wl,--as-needed $(LDFLAGS)
 MB ?= $(wildcard /usr/include/intel-ipsec-mb.h)
 CPPFLAGS_ALL += $(if $(MB),-DHAVE_IPSEC_MB)
 LIBS = $(if $(MB),-lIPSec_MB) -lssl -lcrypto -lmnl -liniparser -ljansson \
-	-lnatpmp -lminiupnpc -lpthread
+	-lnatpmp -lminiupnpc -lpcap -lpthread
 
 hardened = -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 sanitized = -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all

@@ -7,7 +7,7 @@
 set -eu
 
 build="gcc libc6-dev libssl-dev libmnl-dev libiniparser-dev libjansson-dev
-	libnatpmp-dev libminiupnpc-dev"
+	libnatpmp-dev libminiupnpc-dev libpcap-dev"
 # The second AEAD engine: the build does without it elsewhere.
 if [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ]; then
 	build="$build libipsec-mb-dev"

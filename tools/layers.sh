@@ -10,8 +10,9 @@
 #   cycle    none between headers, none between rooms (x.c and x_part.c count
 #            with x.h)
 #   library  openssl: core/aead, core/kex, host/tls; intel-ipsec-mb: core/aead_mb;
-#            pcap: host/capture; iniparser: app/conf; libmnl: host/netlink; natpmp,
-#            miniupnpc: host/portmap_*; jansson: app and programs
+#            pcap: host/capture, lanspan/capture_file; iniparser: app/conf; libmnl:
+#            host/netlink; natpmp, miniupnpc: host/portmap_*; jansson: app and
+#            programs
 #   core     pure: only the headers listed below, no system call, no clock, no
 #            randomness of its own, no log; heap only in functions named _init,
 #            _new, _start or _free, and in aead
@@ -33,7 +34,7 @@ BEGIN {
 		"stdint stdio stdlib string sys/uio "
 	heap = "malloc|calloc|realloc|reallocarray|aligned_alloc|posix_memalign|" \
 		"strdup|strndup|free"
-	impure = "clock_now|clock_wall_seconds|rand_bytes|rand_source_kernel|" \
+	impure = "clock_now|clock_wall_(seconds|us)|rand_bytes|rand_source_kernel|" \
 		"log_[a-z]+|clock_gettime|gettimeofday|time|clock|getrandom|getentropy|" \
 		"rand|random|srand|srandom|socket|bind|connect|send|sendto|sendmsg|" \
 		"sendmmsg|recv|recvfrom|recvmsg|recvmmsg|open|close|read|write|readv|" \
@@ -188,8 +189,9 @@ function system_include(name,    stem) {
 			wall("library", "<" name "> is for src/core/aead_mb.c only")
 		return
 	}
-	if (name ~ /^pcap/ && room != "host/capture")
-		wall("library", "<" name "> is for host/capture only")
+	if (name ~ /^pcap/ && file != "src/host/capture.c" && file != "src/lanspan/capture_file.c")
+		wall("library", "<" name "> is for src/host/capture.c and " \
+			"src/lanspan/capture_file.c only")
 	if (name ~ /iniparser|dictionary\.h$/ && file !~ /^src\/app\/conf[a-z_]*\.[ch]$/)
 		wall("library", "<" name "> is for src/app/conf* only")
 	if (name ~ /^libmnl\// && file !~ /^src\/host\/netlink[a-z_]*\.[ch]$/)

@@ -3,6 +3,7 @@
 #ifndef APP_HUB_STATE_H
 #define APP_HUB_STATE_H
 
+#include "app/captures.h"
 #include "app/relay_conf.h"
 #include "core/relay.h"
 #include "host/ctlsock.h"
@@ -34,6 +35,7 @@ struct hub {
 	struct hub_stream_server streams[CONF_LISTEN];
 	unsigned n_streams;
 	struct ctlsock *ctlsock;
+	struct captures captures;
 	struct loop_source signal_source;
 	struct instant started, next_second;
 };

@@ -10,6 +10,7 @@
 
 #include "app/attach.h"
 #include "app/burst.h"
+#include "app/captures.h"
 #include "app/conf.h"
 #include "app/key_log.h"
 #include "app/later.h"
@@ -95,6 +96,7 @@ struct node {
 	struct key_log key_log;
 	struct ctlsock *ctlsock;
 	ctlsock_handler control;
+	struct captures captures;
 	struct loop_source monitor_source, signal_source;
 	struct node_peer peers[PEERS_MAX]; /* by peer number */
 	struct uplinks *uplinks;

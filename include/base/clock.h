@@ -56,4 +56,7 @@ struct instant clock_now(void);
 /* Seconds since the epoch by the wall clock, for people's eyes only. */
 int64_t clock_wall_seconds(void);
 
+/* The same in microseconds. */
+int64_t clock_wall_us(void);
+
 #endif

@@ -39,6 +39,14 @@ struct site_events {
 	void *ctx;
 };
 
+/* Who looks on, while frame is not NULL: at each frame to a peer, as it is packed, and
+ * from a peer, before the switch decides.  Their bytes are in n pieces. */
+struct site_watch {
+	void (*frame)(void *ctx, const struct peer *peer, bool to_peer, const struct vnet *vnet,
+		      const struct iovec *iov, unsigned n);
+	void *ctx;
+};
+
 struct site_setup {
 	uint8_t private_key[KEX_KEY];
 	uint8_t psk[KEX_KEY];
@@ -69,6 +77,7 @@ struct site {
 	struct port *port[SWITCH_LOCALS];
 	unsigned n_port;
 	struct site_events events;
+	struct site_watch watch;
 	uint16_t mss_clamp;
 	struct instant now;
 	struct instant age_at;

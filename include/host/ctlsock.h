@@ -16,7 +16,7 @@
 #include "host/loop.h"
 
 #define CTLSOCK_CLIENTS 16
-#define CTLSOCK_REQUEST 4096	     /* bytes of a request line with its newline */
+#define CTLSOCK_REQUEST 16384	     /* bytes of a request line with its newline */
 #define CTLSOCK_PATIENCE SECONDS(5) /* without progress a client is closed */
 
 struct ctlsock;
@@ -31,6 +31,10 @@ typedef char *(*ctlsock_handler)(void *ctx, const char *request, bool privileged
 /* Inside the handler: the descriptor of the client, non-blocking, is the caller's from now
  * on, as after an answer of no bytes; the handler's own answer is not sent. */
 int ctlsock_take(struct ctlsock *c);
+
+/* The process and the user at the other end of a client's descriptor, as it connected; 0
+ * and (uid_t)-1 when the kernel does not say. */
+void ctlsock_who(int fd, pid_t *pid, uid_t *uid);
 
 /*
  * Listens at path.  A stale socket that nobody answers is replaced; a live one

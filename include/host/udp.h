@@ -96,4 +96,8 @@ void udp_send(struct udp *udp, struct udp_message *messages, size_t n, bool *gso
  * when there is no route. */
 unsigned udp_route_mtu(const struct addr *to);
 
+/* The address that packets to `to` leave from where a socket is bound to none, with port 0.
+ * False when there is no route. */
+bool udp_route_source(const struct addr *to, struct addr *source);
+
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/answer.h"
+#include "app/node_captures.h"
 #include "app/node_peers.h"
 #include "app/node_portmap.h"
 #include "app/report.h"
@@ -18,7 +19,8 @@ static json_t *run_show(void *ctx, json_t *request)
 
 	if (!report)
 		return answer_refusal(2, "show: a site has no such part: it has peers, macs, "
-					 "ports, paths, relays, workers and drops");
+					 "ports, paths, relays, workers, captures and "
+					 "drops");
 	json_object_set_new(report, "ok", json_true());
 	return report;
 }
@@ -109,7 +111,8 @@ char *control_answer(void *ctx, const char *request, bool privileged, size_t *le
 						    { "reload", true, run_reload },
 						    { "rekey", true, run_rekey },
 						    { "disconnect", true, run_disconnect },
-						    { "connect", true, run_connect } };
+						    { "connect", true, run_connect },
+						    { "capture", true, node_captures_request } };
 
 	return answer_request(verbs, COUNT_OF(verbs), ctx, request, privileged, len);
 }

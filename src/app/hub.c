@@ -22,6 +22,24 @@ _Static_assert(RUN_SEGMENTS <= UDP_SEND_SEGMENTS && RUN_BYTES <= UDP_SEND_MAX,
 
 /* --- datagrams --- */
 
+/* What left, and what came, for who looks on. */
+static void show_sent(struct hub *hub, unsigned socket, struct run **runs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!runs[i]->error)
+			captures_wire(&hub->captures, &hub->udp[socket].local, &runs[i]->to,
+				      CAPTURES_OUT, runs[i]->data, runs[i]->len, runs[i]->segment,
+				      hub->loop.now);
+	}
+}
+
+static void show_received(struct hub *hub, unsigned socket, const struct udp_received *got, int n)
+{
+	for (int i = 0; i < n; i++)
+		captures_wire(&hub->captures, &hub->udp[socket].local, &got[i].from, CAPTURES_IN,
+			      got[i].data, got[i].len, got[i].segment, hub->loop.now);
+}
+
 /* Runs that leave by one socket and follow each other, together; how many. */
 static size_t send_some(struct hub *hub, struct run **runs, size_t n)
 {
@@ -42,6 +60,8 @@ static size_t send_some(struct hub *hub, struct run **runs, size_t n)
 	udp_send(&hub->udp[socket], messages, count, &gso_lost);
 	for (size_t i = 0; i < count; i++)
 		runs[i]->error = messages[i].error;
+	if (captures_on(&hub->captures, CAPTURES_WIRE))
+		show_sent(hub, socket, runs, count);
 	if (gso_lost)
 		log_warn("UDP_SEGMENT is refused on socket %u: datagrams go one by one", socket);
 	return count;
@@ -67,6 +87,8 @@ static void socket_ready(struct loop_source *source, uint32_t events, struct ins
 	(void)events;
 	for (unsigned round = 0; round < UDP_ROUNDS && n == UDP_BATCH; round++) {
 		n = udp_receive(&hub->udp[s->number], hub->inbox, got);
+		if (captures_on(&hub->captures, CAPTURES_WIRE))
+			show_received(hub, s->number, got, n);
 		for (int i = 0; i < n; i++)
 			relay_datagrams(hub->relay, s->number, &got[i].from, got[i].data,
 					got[i].len, got[i].segment, now);
@@ -162,6 +184,7 @@ static bool start_control(struct hub *hub, ctlsock_handler control)
 		log_error("control socket: the path for %s is too long", instance);
 		return false;
 	}
+	captures_init(&hub->captures, &hub->loop, NULL, NULL);
 	error = ctlsock_open(&hub->ctlsock, &hub->loop, path, control, hub);
 	if (error)
 		log_error("control socket %s: %s%s", path, strerror(-error),
@@ -281,6 +304,7 @@ void hub_stop(struct hub *hub)
 	if (hub->ctlsock)
 		ctlsock_close(hub->ctlsock);
 	hub_streams_stop(hub);
+	captures_free(&hub->captures);
 	for (unsigned i = 0; i < hub->n_sockets; i++)
 		udp_close(&hub->udp[i]);
 	if (hub->signal_source.fd >= 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/hub_control.h"
 
+#include <string.h>
+
 #include "app/answer.h"
 #include "app/hub.h"
 #include "app/hub_report.h"
@@ -13,7 +15,7 @@ static json_t *run_show(void *ctx, json_t *request)
 
 	if (!report)
 		return answer_refusal(2, "show: a relay has no such part: it has networks, "
-					 "members and drops");
+					 "members, captures and drops");
 	answer_put(report, "ok", json_true());
 	return report;
 }
@@ -42,6 +44,20 @@ static json_t *refuse_why(void *ctx, json_t *request)
 				 "addresses; ask a bridge process");
 }
 
+static json_t *run_capture(void *ctx, json_t *request)
+{
+	const char *point = json_string_value(json_object_get(request, "point"));
+	struct captures_where wire = { .point = CAPTURES_WIRE };
+	struct hub *hub = ctx;
+	json_t *answer;
+
+	if (!point || strcmp(point, "wire") != 0)
+		return answer_refusal(2, "capture: a relay sees datagrams and nothing in them: "
+					 "there is: wire");
+	answer = captures_begin(&hub->captures, hub->ctlsock, request, &wire);
+	return answer ? answer : answer_done(); /* which nobody reads */
+}
+
 char *hub_control_answer(void *ctx, const char *request, bool privileged, size_t *len)
 {
 	static const struct answer_verb verbs[] = { { "show", false, run_show },
@@ -49,7 +65,8 @@ char *hub_control_answer(void *ctx, const char *request, bool privileged, size_t
 						    { "reload", true, run_reload },
 						    { "rekey", true, refuse_peer },
 						    { "disconnect", true, refuse_peer },
-						    { "connect", true, refuse_peer } };
+						    { "connect", true, refuse_peer },
+						    { "capture", true, run_capture } };
 
 	return answer_request(verbs, COUNT_OF(verbs), ctx, request, privileged, len);
 }

@@ -252,6 +252,11 @@ static json_t *calls_object(const struct hub *hub)
 	return object;
 }
 
+static json_t *captures_array(struct hub *hub)
+{
+	return captures_report(&hub->captures);
+}
+
 json_t *hub_report_make(struct hub *hub, const char *what)
 {
 	static const struct {
@@ -260,6 +265,7 @@ json_t *hub_report_make(struct hub *hub, const char *what)
 	} parts[] = { { "all", "networks", networks_array },
 		      { "networks", "networks", networks_array },
 		      { "members", "members", members_array },
+		      { "captures", "captures", captures_array },
 		      { "drops", "drops", drops_array } };
 	json_t *report;
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/listen.h"
+#include "app/node_captures.h"
 #include "app/node_io.h"
 #include "app/node_peers.h"
 #include "app/node_portmap.h"
@@ -192,6 +193,7 @@ static bool start_control(struct node *node, ctlsock_handler control)
 		return false;
 	}
 	node->control = control;
+	node_captures_start(node);
 	error = ctlsock_open(&node->ctlsock, &node->loop, path, answer, node);
 	if (error)
 		log_error("control socket %s: %s%s", path, strerror(-error),
@@ -401,6 +403,7 @@ void node_stop(struct node *node)
 		resolve_free(node->resolve);
 	if (node->ctlsock)
 		ctlsock_close(node->ctlsock);
+	captures_free(&node->captures);
 	if (node->attach.tap_name[0] && node->attach.netlink.request)
 		attach_close(&node->attach);
 	port_free(&node->port);

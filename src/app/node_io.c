@@ -24,14 +24,40 @@ void node_io_send(void *ctx, struct run **runs, size_t n)
 	worker_send(((struct node *)ctx)->at_site, runs, n);
 }
 
-int node_io_tap_write(void *ctx, const struct vnet *vnet, struct iovec *iov, size_t n)
+static int write_or_keep(struct worker *w, const struct vnet *vnet, struct iovec *iov, size_t n)
 {
-	struct worker *w = ((struct node *)ctx)->at_site;
-
 	if (w->later)
 		return node_io_keep(w, vnet, iov, n);
 	w->tap_writes++;
 	return tap_write(w->tap, vnet, iov, n);
+}
+
+int node_io_tap_write(void *ctx, const struct vnet *vnet, struct iovec *iov, size_t n)
+{
+	struct worker *w = ((struct node *)ctx)->at_site;
+	int error = write_or_keep(w, vnet, iov, n);
+
+	if (captures_on(&w->node->captures, CAPTURES_PORT) && error >= 0)
+		captures_port(&w->node->captures, 0, CAPTURES_OUT, vnet, iov + 1, (unsigned)n - 1,
+			      w->loop->now);
+	return error;
+}
+
+/* ---- for who looks on ------------------------------------------------------ */
+
+void node_io_show_received(struct node_socket *s, const struct udp_received *got, int n,
+			   struct instant now)
+{
+	for (int i = 0; i < n; i++)
+		captures_wire(&s->worker->node->captures, &s->udp.local, &got[i].from, CAPTURES_IN,
+			      got[i].data, got[i].len, got[i].segment, now);
+}
+
+void node_io_show_read(struct worker *w, const uint8_t *frame, size_t len, const struct vnet *vnet)
+{
+	struct iovec iov = { (uint8_t *)frame, len };
+
+	captures_port(&w->node->captures, 0, CAPTURES_IN, vnet, &iov, 1, w->loop->now);
 }
 
 /* ---- sockets ------------------------------------------------------------ */
@@ -45,6 +71,8 @@ static void receive_alone(struct node_socket *s, struct instant now)
 
 	for (unsigned round = 0; round < NODE_IO_ROUNDS && n == UDP_BATCH; round++) {
 		n = udp_receive(&s->udp, w->inbox[w->inbox_turn++ & 1], got);
+		if (captures_on(&w->node->captures, CAPTURES_WIRE))
+			node_io_show_received(s, got, n, now);
 		for (int i = 0; i < n; i++)
 			site_datagrams(site, s->number, &got[i].from, got[i].data, got[i].len,
 				       got[i].segment, now);
@@ -114,6 +142,8 @@ static int read_alone(struct worker *w, struct instant now)
 		}
 		if (len <= 0)
 			break;
+		if (captures_on(&node->captures, CAPTURES_PORT))
+			node_io_show_read(w, frame, (size_t)len, &vnet);
 		site_frame(&node->site, 0, frame, (size_t)len, &vnet, now);
 	}
 	return len;

@@ -21,4 +21,11 @@ void node_io_leave_several(struct worker *w);
 /* The socket is readable. */
 void node_io_receive_several(struct node_socket *s, struct instant now);
 
+/* Received messages, before they are decrypted, for who looks on. */
+void node_io_show_received(struct node_socket *s, const struct udp_received *got, int n,
+			   struct instant now);
+
+/* A frame that was read from the TAP, likewise. */
+void node_io_show_read(struct worker *w, const uint8_t *frame, size_t len, const struct vnet *vnet);
+
 #endif

@@ -62,11 +62,21 @@ void node_io_leave_several(struct worker *w)
 	carry_out(w);
 }
 
+static void show_burst(struct worker *w)
+{
+	const struct burst *b = w->burst;
+
+	for (unsigned i = 0; i < b->n; i++)
+		node_io_show_read(w, b->frames[i].bytes, b->frames[i].len, &b->frames[i].vnet);
+}
+
 static void bring_frames(struct worker *w, struct instant now)
 {
 	struct site *site = &w->node->site;
 	const struct burst *b = w->burst;
 
+	if (captures_on(&w->node->captures, CAPTURES_PORT))
+		show_burst(w);
 	now = worker_enter(w, now);
 	for (unsigned i = 0; i < b->oversize; i++)
 		port_drop(&w->node->port, DROP_OVERSIZE);
@@ -115,6 +125,8 @@ void node_io_receive_several(struct node_socket *s, struct instant now)
 		if (worker_is_awaited(w))
 			break;
 		n = udp_receive(&s->udp, w->inbox[0], got);
+		if (captures_on(&w->node->captures, CAPTURES_WIRE))
+			node_io_show_received(s, got, n, now);
 		if (n > 0)
 			bring_datagrams(s, got, n, now);
 	}

@@ -369,6 +369,11 @@ static json_t *workers_array(struct node *node)
 	return array;
 }
 
+static json_t *captures_array(struct node *node)
+{
+	return captures_report(&node->captures);
+}
+
 static const struct {
 	const char *name;
 	json_t *(*make)(struct node *node);
@@ -376,6 +381,7 @@ static const struct {
 	      { "ports", ports_array },
 	      { "macs", macs_array },
 	      { "workers", workers_array },
+	      { "captures", captures_array },
 	      { "paths", report_paths },
 	      { "relays", report_relays },
 	      { "drops", drops_array } };

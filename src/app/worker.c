@@ -118,6 +118,16 @@ void worker_ask_mend(struct worker *w)
 
 /* ---- sending --------------------------------------------------------------- */
 
+/* What of a socket's runs left, for who looks on. */
+static void show_sent(struct worker *w, const struct udp *udp, struct run **runs, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!runs[i]->error)
+			captures_wire(&w->node->captures, &udp->local, &runs[i]->to, CAPTURES_OUT,
+				      runs[i]->data, runs[i]->len, runs[i]->segment, w->loop->now);
+	}
+}
+
 static void tell_gso_lost(const struct udp *udp)
 {
 	char text[ADDR_TEXT], note[OFFLOADS_NOTE];
@@ -127,7 +137,7 @@ static void tell_gso_lost(const struct udp *udp)
 }
 
 /* Runs for one socket. */
-static void send_by(struct udp *udp, struct run **runs, size_t n)
+static void send_by(struct worker *w, struct udp *udp, struct run **runs, size_t n)
 {
 	struct udp_message messages[OUTBOX_RUNS];
 	bool gso_lost = false;
@@ -140,6 +150,8 @@ static void send_by(struct udp *udp, struct run **runs, size_t n)
 	udp_send(udp, messages, n, &gso_lost);
 	for (size_t i = 0; i < n; i++)
 		runs[i]->error = messages[i].error;
+	if (captures_on(&w->node->captures, CAPTURES_WIRE))
+		show_sent(w, udp, runs, n);
 	if (gso_lost)
 		tell_gso_lost(udp);
 }
@@ -160,7 +172,7 @@ void worker_send(struct worker *w, struct run **runs, size_t n)
 		       runs[first + count]->socket == socket &&
 		       runs[first + count]->to.family != ADDR_STREAM)
 			count++;
-		send_by(&w->sockets[socket].udp, runs + first, count);
+		send_by(w, &w->sockets[socket].udp, runs + first, count);
 		first += count;
 	}
 }

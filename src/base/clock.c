@@ -15,3 +15,11 @@ int64_t clock_wall_seconds(void)
 {
 	return time(NULL);
 }
+
+int64_t clock_wall_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return SECONDS(t.tv_sec) + t.tv_nsec / 1000;
+}

@@ -127,6 +127,9 @@ static void peer_frame(void *ctx, struct peer *peer, struct frame *frame)
 	struct superframe_layout layout;
 	struct switch_verdict v;
 
+	if (site->watch.frame)
+		site->watch.frame(site->watch.ctx, peer, false, &frame->vnet, frame->iov + 1,
+				  frame->n - 1);
 	if (!superframe_layout(headers, frame->iov[1].iov_len, &layout)) {
 		peer_drop(peer, DROP_RUNT);
 		return;
@@ -158,6 +161,14 @@ struct site_outgoing {
 	const struct superframe_layout *layout;
 };
 
+static void show_outgoing(const struct site *site, const struct peer *peer,
+			  const struct site_outgoing *o)
+{
+	struct iovec iov = { o->frame, o->len };
+
+	site->watch.frame(site->watch.ctx, peer, true, o->vnet, &iov, 1);
+}
+
 static bool pack_outgoing(const struct site *site, struct pack *pack, const struct site_outgoing *o,
 			  bool spoil)
 {
@@ -173,6 +184,8 @@ static void to_peer(struct site *site, struct peer *peer, const struct site_outg
 		peer_drop(peer, peer->disconnected ? DROP_DISCONNECTED : DROP_NO_SESSION);
 		return;
 	}
+	if (site->watch.frame)
+		show_outgoing(site, peer, o);
 	peer->owner->pending(peer->owner->ctx, peer);
 	if (!pack_outgoing(site, &peer->pack, o, spoil)) {
 		peer_drop(peer, DROP_SEND);
@@ -192,6 +205,17 @@ static void to_local(struct site *site, unsigned port, const struct site_outgoin
 	port_deliver(site->port[port], &frame);
 }
 
+/* To each peer that a relay's copies reach. */
+static void show_flood(const struct site *site, const struct site_outgoing *o)
+{
+	for (unsigned i = 0; i < site->peers.top; i++) {
+		const struct peer *peer = site->peers.peer[i];
+
+		if (peer && peer_has_session(peer) && peers_floods_to(&site->peers, peer))
+			show_outgoing(site, peer, o);
+	}
+}
+
 /* Once for all peers that a relay's copies reach; false when each needs one from here. */
 static bool to_relay(struct site *site, const struct site_outgoing *o, unsigned *rest)
 {
@@ -199,6 +223,8 @@ static bool to_relay(struct site *site, const struct site_outgoing *o, unsigned 
 
 	if (!pack)
 		return false;
+	if (site->watch.frame)
+		show_flood(site, o);
 	if (!pack_outgoing(site, pack, o, *rest == 0))
 		peer_drop(site->peers.peer[pack->owner], DROP_SEND);
 	return true;

@@ -157,14 +157,23 @@ static void client_ready(struct loop_source *source, uint32_t events, struct ins
 		client_read(client, now);
 }
 
-static bool is_privileged(int fd)
+void ctlsock_who(int fd, pid_t *pid, uid_t *uid)
 {
-	struct ucred peer;
+	struct ucred peer = { .uid = (uid_t)-1 };
 	socklen_t len = sizeof(peer);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		return false;
-	return peer.uid == 0 || peer.uid == geteuid();
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	*pid = peer.pid;
+	*uid = peer.uid;
+}
+
+static bool is_privileged(int fd)
+{
+	pid_t pid;
+	uid_t uid;
+
+	ctlsock_who(fd, &pid, &uid);
+	return uid == 0 || (uid != (uid_t)-1 && uid == geteuid());
 }
 
 static struct client *free_place(struct ctlsock *c)

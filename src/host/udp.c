@@ -446,3 +446,21 @@ unsigned udp_route_mtu(const struct addr *to)
 
 	return netlink_route_mtu(to, &mtu) == 0 ? mtu : 0;
 }
+
+bool udp_route_source(const struct addr *to, struct addr *source)
+{
+	union sockname name;
+	socklen_t len = sockname_from_addr(&name, to);
+	int fd = socket(name.any.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool known = fd >= 0 && connect(fd, &name.any, len) == 0;
+
+	len = sizeof(name);
+	known = known && getsockname(fd, &name.any, &len) == 0;
+	if (known) {
+		*source = sockname_to_addr(&name);
+		source->port = 0;
+	}
+	if (fd >= 0)
+		close(fd);
+	return known;
+}

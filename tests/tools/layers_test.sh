@@ -125,6 +125,7 @@ for file in src/base/zz.c src/core/zz.c src/host/zz.c; do
 	echo '#include <jansson.h>' | breaks $file 1 library jansson.h
 done
 echo '#include <pcap.h>' | breaks src/app/conf.c 1 library pcap.h
+echo '#include <pcap.h>' | breaks src/lanspan/capture.c 1 library pcap.h
 
 for header in sys/socket.h unistd.h time.h sys/random.h sys/time.h pthread.h linux/if_tun.h; do
 	echo "#include <$header>" | breaks src/core/zz.c 1 core "<$header>"
@@ -189,6 +190,7 @@ printf '#include <openssl/ssl.h>\n' | stands src/host/tls.c
 printf '#include <intel-ipsec-mb.h>\n' | stands src/core/aead_mb.c
 printf '#include <openssl/evp.h>\nvoid aead_x(void)\n{\n\tfree(0);\n}\n' | stands src/core/aead_zz.c
 printf '#include <pcap/pcap.h>\n' | stands src/host/capture.c
+printf '#include <pcap/pcap.h>\n' | stands src/lanspan/capture_file.c
 printf '#include <iniparser/iniparser.h>\n' | stands src/app/conf_zz.c
 printf '#include <libmnl/libmnl.h>\n' | stands src/host/netlink.c
 printf '#include <natpmp.h>\n' | stands src/host/portmap_natpmp.c
