@@ -6,12 +6,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 #define STEP_TEXT 16 /* hex digits of an instruction: code u16, jt u8, jf u8, k u32 */
 
 struct capture_filter {
 	unsigned n;
 	struct bpf_insn steps[CAPTURE_INSTRUCTIONS];
 };
+
+/* Outside of a kernel libpcap lets a jump go back, for "protochain": such a program may
+ * run for ever. */
+static bool may_loop(const struct bpf_insn *steps, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		if (steps[i].code == (BPF_JMP | BPF_JA) && steps[i].k >= n)
+			return true;
+	}
+	return false;
+}
 
 static char *program_text(const struct bpf_program *program)
 {
@@ -41,12 +54,42 @@ char *capture_compile(enum capture_link link, const char *expression, char why[C
 		if (program.bf_len > CAPTURE_INSTRUCTIONS)
 			snprintf(why, CAPTURE_WHY, "too long: %u instructions, %u are the most",
 				 program.bf_len, CAPTURE_INSTRUCTIONS);
+		else if (may_loop(program.bf_insns, program.bf_len))
+			snprintf(why, CAPTURE_WHY, "protochain is not possible here");
 		else
 			text = program_text(&program);
 		pcap_freecode(&program);
 	}
 	pcap_close(p);
 	return text;
+}
+
+/* bpf_validate lets other codes through, and bpf_filter aborts at them. */
+static bool is_known(uint16_t code)
+{
+	static const uint16_t simple[] = {
+		BPF_RET | BPF_K,	     BPF_RET | BPF_A,
+		BPF_LD | BPF_W | BPF_ABS,    BPF_LD | BPF_H | BPF_ABS,
+		BPF_LD | BPF_B | BPF_ABS,    BPF_LD | BPF_W | BPF_IND,
+		BPF_LD | BPF_H | BPF_IND,    BPF_LD | BPF_B | BPF_IND,
+		BPF_LD | BPF_W | BPF_LEN,    BPF_LDX | BPF_W | BPF_LEN,
+		BPF_LDX | BPF_MSH | BPF_B,   BPF_LD | BPF_IMM,
+		BPF_LDX | BPF_IMM,	     BPF_LD | BPF_MEM,
+		BPF_LDX | BPF_MEM,	     BPF_ST,
+		BPF_STX,		     BPF_JMP | BPF_JA,
+		BPF_ALU | BPF_NEG,	     BPF_MISC | BPF_TAX,
+		BPF_MISC | BPF_TXA,
+	};
+	uint16_t without_x = code & (uint16_t)~BPF_X;
+
+	for (unsigned i = 0; i < COUNT_OF(simple); i++) {
+		if (code == simple[i])
+			return true;
+	}
+	if (BPF_CLASS(code) == BPF_JMP)
+		return without_x > (BPF_JMP | BPF_JA) && without_x <= (BPF_JMP | BPF_JSET);
+	return BPF_CLASS(code) == BPF_ALU && without_x <= (BPF_ALU | BPF_XOR) &&
+	       BPF_OP(code) != BPF_NEG;
 }
 
 static bool load_step(struct bpf_insn *step, const char *text)
@@ -76,7 +119,12 @@ static bool load(struct capture_filter *filter, const char *program)
 		if (!load_step(&filter->steps[i], program + (size_t)i * STEP_TEXT))
 			return false;
 	}
-	return bpf_validate(filter->steps, (int)filter->n);
+	for (unsigned i = 0; i < filter->n; i++) {
+		if (!is_known(filter->steps[i].code))
+			return false;
+	}
+	return !may_loop(filter->steps, filter->n) &&
+	       bpf_validate(filter->steps, (int)filter->n);
 }
 
 struct capture_filter *capture_filter_new(const char *program)

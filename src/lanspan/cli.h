@@ -49,6 +49,7 @@ enum cli_status verb_show(const struct cli *cli);
 enum cli_status verb_why(const struct cli *cli);
 enum cli_status verb_reload(const struct cli *cli);
 enum cli_status verb_peer(const struct cli *cli); /* rekey, disconnect, connect */
+enum cli_status verb_capture(const struct cli *cli);
 
 /* --- the daemons --- */
 
@@ -64,6 +65,11 @@ enum cli_status instance_only(char out[WIRE_NAME + 1]);
  * that runs.  The answer when it is a yes; otherwise NULL, what went wrong is
  * printed, and *status says which kind. */
 json_t *daemon_ask(const struct cli *cli, json_t *request, enum cli_status *status);
+
+/* The same for a request that is answered with a line, and more after it: that is for
+ * the caller to read from *fd.  instance gets the name of who was asked. */
+json_t *daemon_open(const struct cli *cli, json_t *request, char instance[WIRE_NAME + 1], int *fd,
+		    enum cli_status *status);
 
 /* --- text --- */
 
@@ -115,6 +121,7 @@ void show_ports(const json_t *answer);
 void show_drops(const json_t *answer);
 void show_paths(const json_t *answer);
 void show_relays(const json_t *answer);
+void show_captures(const json_t *answer);
 
 /* Of a relay. */
 void show_relay(const json_t *answer);

@@ -21,7 +21,8 @@ static const struct cli_verb verbs[] = {
 	{ "secret", "FILE", "write a new secret, of a network or its access", 1, 1, false,
 	  verb_secret },
 	{ "check", "FILE", "check a configuration file", 1, 1, false, verb_check },
-	{ "show", "[peers|macs|ports|paths|relays|workers|networks|members|drops] [--json]",
+	{ "show",
+	  "[peers|macs|ports|paths|relays|workers|captures|networks|members|drops] [--json]",
 	  "show what a bridge process or a relay does", 0, 2, true, verb_show },
 	{ "why", "MAC|IP [VLAN] [--json]", "where a frame for an address would go, and who said so",
 	  1, 3, true, verb_why },
@@ -30,6 +31,8 @@ static const struct cli_verb verbs[] = {
 	{ "disconnect", "PEER", "end the session with a peer, and begin none", 1, 1, true,
 	  verb_peer },
 	{ "connect", "PEER", "undo disconnect, and try at once", 1, 1, true, verb_peer },
+	{ "capture", "lan|wire|peer NAME|port NAME [OPTION ...] [FILTER ...]",
+	  "copy packets to the screen, a file or a pipe", 1, 1000, true, verb_capture },
 	{ "help", "[VERB]", "print this, or how a verb is used", 0, 1, false, verb_help },
 	{ "version", "", "print the version", 0, 0, false, verb_version },
 };

@@ -30,6 +30,7 @@ static const struct view {
 	{ "members", show_members },
 	{ "workers", show_workers },
 	{ "relays", show_relays },
+	{ "captures", show_captures },
 };
 
 /* "all" is the view without an argument. */

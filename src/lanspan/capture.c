@@ -1,0 +1,475 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation.  The daemon sends copies through a queue of its own and never
+ * waits; all that is slow is here.  At the end it is asked how many packets it had put
+ * in by then, and how many it dropped; those that are still on their way are waited for.
+ */
+#include "capture.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "core/superframe.h"
+#include "host/capture.h"
+
+#define ROOM ((size_t)1 << 20) /* of many records; the largest is 65557 bytes and a header */
+#define LOOK_UP 250	       /* ms, at least so often for a signal that came in between */
+#define LAST_WAIT 1000	       /* ms without a packet, for those on their way */
+
+struct wanted {
+	const char *point, *name;
+	const char *direction;
+	char *expression; /* malloc'd, or NULL */
+	char *program;	  /* the same */
+	uint64_t packets; /* -c, or 0 */
+	bool segments;
+	struct capture_files files; /* path NULL: lines on standard output */
+};
+
+struct reading {
+	const struct wanted *wanted;
+	struct capture_file *file;
+	int fd;
+	uint64_t id;
+	uint64_t records; /* came from the daemon */
+	uint64_t packets; /* written */
+	bool ended;	  /* the daemon did */
+	size_t first, used;
+	uint8_t bytes[ROOM];
+};
+
+static volatile sig_atomic_t signals;
+
+static void note_signal(int number)
+{
+	(void)number;
+	signals = signals + 1;
+}
+
+/* ---- arguments ------------------------------------------------------------------ */
+
+static bool read_number(const char *text, uint64_t most, uint64_t *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtoull(text, &end, 10);
+	return *text >= '0' && *text <= '9' && *end == '\0' && errno == 0 && *out <= most;
+}
+
+static enum cli_status read_option(const struct cli *cli, struct wanted *w, int option)
+{
+	uint64_t number = 0;
+
+	if (option == 'w') {
+		w->files.path = optarg;
+		return CLI_DONE;
+	}
+	if (option == 'Q') {
+		w->direction = optarg;
+		if (strcmp(optarg, "in") != 0 && strcmp(optarg, "out") != 0)
+			return cli_usage(cli, "-Q: must be in or out");
+		return CLI_DONE;
+	}
+	if (option == 'S') {
+		w->segments = true;
+		return CLI_DONE;
+	}
+	if (!strchr("scCGW", option))
+		return cli_usage(cli, "see lanspan(8) for its options");
+	if (!read_number(optarg, option == 's' ? CAPTURE_SNAP : 1000000000, &number) ||
+	    (number == 0 && option != 's'))
+		return cli_usage(cli, "-%c %s: must be a number from %d to %d", option, optarg,
+				 option != 's', option == 's' ? CAPTURE_SNAP : 1000000000);
+	switch (option) {
+	case 's':
+		w->files.snap = number ? (uint32_t)number : CAPTURE_SNAP;
+		break;
+	case 'c':
+		w->packets = number;
+		break;
+	case 'C':
+		w->files.most_bytes = number * 1000000;
+		break;
+	case 'G':
+		w->files.most_seconds = (unsigned)number;
+		break;
+	default:
+		w->files.most_files = (unsigned)number;
+	}
+	return CLI_DONE;
+}
+
+/* The words of the expression, with blanks between. */
+static char *join(char **words, int n)
+{
+	size_t len = 0;
+	char *text;
+	FILE *f;
+
+	if (n == 0)
+		return NULL;
+	f = open_memstream(&text, &len);
+	for (int i = 0; f && i < n; i++)
+		fprintf(f, "%s%s", i ? " " : "", words[i]);
+	if (!f || fclose(f) != 0)
+		return NULL;
+	return text;
+}
+
+static enum cli_status read_point(const struct cli *cli, struct wanted *w, char **words, int n)
+{
+	int used = 1;
+
+	if (n == 0)
+		return cli_usage(cli, "the point is missing: lan, wire, peer NAME or port NAME");
+	w->point = words[0];
+	if (strcmp(w->point, "peer") == 0 || strcmp(w->point, "port") == 0) {
+		if (n == 1)
+			return cli_usage(cli, "%s: its name is missing", w->point);
+		w->name = words[1];
+		used = 2;
+	} else if (strcmp(w->point, "lan") != 0 && strcmp(w->point, "wire") != 0) {
+		return cli_usage(cli, "%s: no such point; there are: lan, wire, peer NAME and "
+				      "port NAME", w->point);
+	}
+	w->files.ip = strcmp(w->point, "wire") == 0;
+	w->expression = join(words + used, n - used);
+	return CLI_DONE;
+}
+
+/* Options that make no sense together. */
+static enum cli_status check_options(const struct cli *cli, const struct wanted *w)
+{
+	const struct capture_files *f = &w->files;
+
+	if (!f->path && (f->most_bytes || f->most_seconds || f->most_files))
+		return cli_usage(cli, "-C, -G and -W are for files: -w FILE is missing");
+	if (f->path && strcmp(f->path, "-") == 0) {
+		if (f->most_bytes || f->most_seconds || f->most_files)
+			return cli_usage(cli, "-C, -G and -W are for files, not for a pipe");
+		if (isatty(STDOUT_FILENO))
+			return cli_usage(cli, "-w -: standard output is a terminal");
+	}
+	if (f->most_files && !f->most_bytes == !f->most_seconds)
+		return cli_usage(cli, "-W belongs to -C, or to -G: to one of them");
+	if (w->segments && f->ip)
+		return cli_usage(cli, "--segments is for frames: at wire there are none");
+	return CLI_DONE;
+}
+
+static enum cli_status read_arguments(const struct cli *cli, struct wanted *w)
+{
+	static const struct option options[] = { { "segments", no_argument, NULL, 'S' }, { 0 } };
+	char **argv = cli->argv - 1; /* with the verb, for getopt */
+	enum cli_status status = CLI_DONE;
+	int option;
+
+	w->files.snap = CAPTURE_SNAP;
+	optind = 0;
+	while (status == CLI_DONE &&
+	       (option = getopt_long(cli->argc + 1, argv, "w:s:c:C:G:W:Q:", options, NULL)) != -1)
+		status = read_option(cli, w, option);
+	if (status == CLI_DONE)
+		status = read_point(cli, w, argv + optind, cli->argc + 1 - optind);
+	return status == CLI_DONE ? check_options(cli, w) : status;
+}
+
+static enum cli_status compile(struct wanted *w)
+{
+	enum capture_link link = w->files.ip ? CAPTURE_IP : CAPTURE_ETHERNET;
+	char why[CAPTURE_WHY], *safe;
+
+	if (!w->expression)
+		return CLI_DONE;
+	w->program = capture_compile(link, w->expression, why);
+	if (w->program)
+		return CLI_DONE;
+	safe = text_safe(w->expression);
+	cli_error(CLI_USAGE, "capture: filter \"%s\": %s", safe, why);
+	free(safe);
+	return CLI_USAGE;
+}
+
+/* ---- packets -------------------------------------------------------------------- */
+
+static enum cli_status give(struct reading *r, const struct captured *packet)
+{
+	if (r->wanted->packets && r->packets >= r->wanted->packets)
+		return CLI_DONE;
+	r->packets++;
+	if (r->file)
+		return capture_file_write(r->file, packet);
+	capture_print(packet, r->wanted->files.ip);
+	return CLI_DONE;
+}
+
+/* Frames as a wire would have them: super-frames in segments, checksums complete. */
+static enum cli_status give_segments(struct reading *r, struct captured *packet)
+{
+	struct superframe_layout layout;
+	enum cli_status status = CLI_DONE;
+	uint8_t segment[WIRE_FRAME_MAX];
+	struct captured piece = *packet;
+	struct superframe_cut cut;
+	size_t len;
+
+	if (packet->have < packet->len ||
+	    !superframe_valid(packet->bytes, packet->len, packet->len, &packet->vnet, &layout))
+		return give(r, packet);
+	if (packet->vnet.gso_type == VNET_GSO_NONE) {
+		superframe_checksum(packet->bytes, packet->len, &packet->vnet);
+		return give(r, packet);
+	}
+	superframe_cut_begin(&cut, packet->bytes, packet->len, &packet->vnet, &layout, true);
+	piece.bytes = segment;
+	while (status == CLI_DONE &&
+	       (len = superframe_cut_next(&cut, segment, sizeof(segment), &piece.vnet)) > 0) {
+		piece.len = piece.have = (uint32_t)len;
+		status = give(r, &piece);
+	}
+	return status;
+}
+
+/* False when the record is not whole yet. */
+static bool next_record(struct reading *r, struct captured *packet)
+{
+	struct rd rd = rd_make(r->bytes + r->first, r->used - r->first);
+
+	packet->have = rd_u32(&rd);
+	packet->len = rd_u32(&rd);
+	packet->at = rd_u64(&rd);
+	packet->direction = rd_u8(&rd);
+	packet->vnet.flags = rd_u8(&rd);
+	packet->vnet.gso_type = rd_u8(&rd);
+	rd_u8(&rd);
+	packet->vnet.gso_size = rd_u16(&rd);
+	packet->vnet.csum_start = rd_u16(&rd);
+	packet->vnet.csum_offset = rd_u16(&rd);
+	packet->vnet.hdr_len = rd_u16(&rd);
+	if (!rd_ok(&rd) || !rd_bytes(&rd, packet->have))
+		return false;
+	packet->bytes = r->bytes + r->first + CAPTURES_HEADER;
+	r->first += CAPTURES_HEADER + packet->have;
+	return true;
+}
+
+static bool is_done(const struct reading *r)
+{
+	return (r->wanted->packets && r->packets >= r->wanted->packets) ||
+	       (r->file && capture_file_done(r->file));
+}
+
+static enum cli_status give_records(struct reading *r)
+{
+	enum cli_status status = CLI_DONE;
+	struct captured packet;
+
+	while (status == CLI_DONE && !is_done(r) && next_record(r, &packet)) {
+		r->records++;
+		status = r->wanted->segments ? give_segments(r, &packet) : give(r, &packet);
+	}
+	memmove(r->bytes, r->bytes + r->first, r->used - r->first);
+	r->used -= r->first;
+	r->first = 0;
+	return status;
+}
+
+/* Nothing more is at hand: what came may be looked at. */
+static enum cli_status flush(struct reading *r)
+{
+	if (r->file)
+		return capture_file_flush(r->file);
+	return fflush(stdout) == 0 ? CLI_DONE : CLI_FAILED; /* main tells why */
+}
+
+/* Takes what comes within that time.  *quiet: nothing did. */
+static enum cli_status read_some(struct reading *r, int ms, bool *quiet)
+{
+	struct pollfd ready = { .fd = r->fd, .events = POLLIN };
+	enum cli_status status;
+	ssize_t n;
+
+	*quiet = poll(&ready, 1, ms) <= 0;
+	if (*quiet)
+		return CLI_DONE;
+	n = recv(r->fd, r->bytes + r->used, ROOM - r->used, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return CLI_DONE;
+	if (n <= 0 || r->used + (size_t)n > ROOM) {
+		r->ended = true;
+		return CLI_DONE;
+	}
+	r->used += (size_t)n;
+	status = give_records(r);
+	return status == CLI_DONE ? flush(r) : status;
+}
+
+static enum cli_status read_all(struct reading *r)
+{
+	enum cli_status status = CLI_DONE;
+	bool quiet;
+
+	while (status == CLI_DONE && !signals && !r->ended && !is_done(r))
+		status = read_some(r, LOOK_UP, &quiet);
+	return status;
+}
+
+/* ---- the end -------------------------------------------------------------------- */
+
+static uint64_t count_of(const json_t *object, const char *name)
+{
+	return (uint64_t)json_integer_value(json_object_get(object, name));
+}
+
+/* What the daemon has of this capture, or NULL when it has not any more. */
+static json_t *ask_counts(const struct cli *cli, const struct reading *r)
+{
+	enum cli_status status;
+	json_t *answer, *row, *found = NULL;
+	size_t i;
+
+	answer = daemon_ask(cli, json_pack("{ssss}", "verb", "show", "what", "captures"), &status);
+	json_array_foreach(json_object_get(answer, "captures"), i, row)
+	{
+		if (count_of(row, "capture") == r->id)
+			found = json_incref(row);
+	}
+	json_decref(answer);
+	return found;
+}
+
+/* Packets that were on their way when it was told to end. */
+static enum cli_status read_rest(struct reading *r, const json_t *counts)
+{
+	enum cli_status status = CLI_DONE;
+	int told = signals;
+	bool quiet = false;
+
+	while (status == CLI_DONE && !quiet && !r->ended && !is_done(r) && signals == told &&
+	       r->records < count_of(counts, "packets"))
+		status = read_some(r, LAST_WAIT, &quiet);
+	return status;
+}
+
+static void tell_counts(const struct reading *r, const json_t *counts)
+{
+	uint64_t budget = count_of(counts, "dropped_budget");
+	uint64_t late = count_of(counts, "dropped_reader");
+
+	fprintf(stderr, "%llu captured", (unsigned long long)r->packets);
+	if (!counts)
+		fprintf(stderr, ", it is not known how many were dropped\n");
+	else if (budget + late == 0)
+		fprintf(stderr, ", 0 dropped\n");
+	else
+		fprintf(stderr,
+			", %llu dropped: %llu beyond what a capture may cost, %llu because they "
+			"were not read in time\n",
+			(unsigned long long)(budget + late), (unsigned long long)budget,
+			(unsigned long long)late);
+}
+
+static enum cli_status finish(const struct cli *cli, struct reading *r, enum cli_status status)
+{
+	json_t *counts = r->ended ? NULL : ask_counts(cli, r);
+
+	if (status == CLI_DONE && signals && counts)
+		status = read_rest(r, counts);
+	if (r->ended && status == CLI_DONE)
+		status = cli_error(CLI_FAILED, "capture: %s has ended", cli->instance);
+	if (r->file && capture_file_close(r->file) != CLI_DONE)
+		status = CLI_FAILED;
+	tell_counts(r, counts);
+	json_decref(counts);
+	return status;
+}
+
+/* ---- all ------------------------------------------------------------------------- */
+
+static json_t *request(const struct wanted *w)
+{
+	json_t *object = json_pack("{ssss}", "verb", "capture", "point", w->point);
+
+	if (w->name)
+		json_object_set_new(object, "name", json_string(w->name));
+	if (w->direction)
+		json_object_set_new(object, "direction", json_string(w->direction));
+	if (w->program)
+		json_object_set_new(object, "program", json_string(w->program));
+	if (w->expression)
+		json_object_set_new(object, "filter", json_string(w->expression));
+	/* Segments are cut here, out of whole frames. */
+	json_object_set_new(object, "snap",
+			    json_integer(w->segments ? CAPTURE_SNAP : w->files.snap));
+	return object;
+}
+
+/* Without SA_RESTART: a pipe that is full does not keep us. */
+static void catch_signals(void)
+{
+	struct sigaction action = { .sa_handler = note_signal };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+}
+
+static enum cli_status capture(const struct cli *cli, struct reading *r)
+{
+	const struct wanted *w = r->wanted;
+	enum cli_status status = CLI_DONE;
+
+	if (w->files.path && !(r->file = capture_file_open(&w->files)))
+		return CLI_FAILED;
+	fprintf(stderr, "capturing at %s%s%s of %s, link-type %s, at most %u bytes of each\n",
+		w->point, w->name ? " " : "", w->name ? w->name : "", cli->instance,
+		w->files.ip ? "RAW" : "EN10MB", w->files.snap);
+	catch_signals();
+	status = read_all(r);
+	return finish(cli, r, status);
+}
+
+static enum cli_status begin(const struct cli *cli, const struct wanted *w)
+{
+	struct reading *r = calloc(1, sizeof(*r));
+	char instance[WIRE_NAME + 1];
+	struct cli again = *cli;
+	enum cli_status status = CLI_FAILED;
+	json_t *answer;
+
+	if (!r)
+		return cli_error(CLI_FAILED, "memory is short");
+	r->wanted = w;
+	answer = daemon_open(cli, request(w), instance, &r->fd, &status);
+	again.instance = instance;
+	if (answer) {
+		r->id = count_of(answer, "capture");
+		status = capture(&again, r);
+		close(r->fd);
+	}
+	json_decref(answer);
+	free(r);
+	return status;
+}
+
+enum cli_status verb_capture(const struct cli *cli)
+{
+	struct wanted w = { 0 };
+	enum cli_status status = read_arguments(cli, &w);
+
+	if (status == CLI_DONE)
+		status = compile(&w);
+	if (status == CLI_DONE)
+		status = begin(cli, &w);
+	free(w.expression);
+	free(w.program);
+	return status;
+}

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/* A control socket whose only verb is capture, and readers who are plain sockets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "app/captures.h"
+#include "base/bytes.h"
+#include "host/capture.h"
+
+#define LOOK_MAX 2048 /* bytes of a frame in pieces that a filter sees, as lanspan(8) has it */
+
+static char folder[64], path[100];
+static struct loop loop;
+static struct ctlsock *ctl;
+static struct captures captures;
+static struct captures_where where;
+static unsigned changes;
+static struct instant now;
+
+static char *handle(void *ctx, const char *request, bool privileged, size_t *len)
+{
+	json_t *object = json_loads(request, 0, NULL);
+	json_t *answer = captures_begin(&captures, ctl, object, &where);
+	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+
+	(void)ctx;
+	assert_true(privileged);
+	json_decref(object);
+	json_decref(answer);
+	*len = text ? strlen(text) : 0;
+	return text;
+}
+
+static void note_change(void *ctx)
+{
+	assert_ptr_equal(ctx, &changes);
+	changes++;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(folder, sizeof(folder), "/tmp/captures_test_XXXXXX");
+	if (!mkdtemp(folder) || loop_init(&loop) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/a.sock", folder);
+	memset(&captures, 0, sizeof(captures));
+	captures_init(&captures, &loop, note_change, &changes);
+	changes = 0;
+	where = (struct captures_where){ .point = CAPTURES_PORT };
+	now = loop.now;
+	return ctlsock_open(&ctl, &loop, path, handle, NULL);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	ctlsock_close(ctl);
+	captures_free(&captures);
+	loop_free(&loop);
+	return rmdir(folder);
+}
+
+static void turn(int times)
+{
+	for (int i = 0; i < times; i++)
+		assert_int_equal(loop_turn(&loop, (struct instant){ 0 }), 0);
+}
+
+static size_t get(int fd, uint8_t *out, size_t len)
+{
+	size_t used = 0;
+
+	for (unsigned tries = 0; used < len && tries < 1000; tries++) {
+		ssize_t n = recv(fd, out + used, len - used, MSG_DONTWAIT);
+
+		used += n > 0 ? (size_t)n : 0;
+		turn(1);
+	}
+	return used;
+}
+
+/* Asks with these members; *answer is the line. */
+static int ask(const char *members, char answer[200])
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	char line[CTLSOCK_REQUEST];
+	size_t used = 0;
+
+	snprintf(name.sun_path, sizeof(name.sun_path), "%s", path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&name, sizeof(name)), 0);
+	snprintf(line, sizeof(line), "{\"verb\":\"capture\"%s}\n", members);
+	assert_int_equal(send(fd, line, strlen(line), 0), strlen(line));
+	turn(4);
+	while (used < 199 && get(fd, (uint8_t *)answer + used, 1) == 1 && answer[used] != '\n')
+		used++;
+	answer[used] = '\0';
+	return fd;
+}
+
+static int begin(const char *members)
+{
+	char answer[200];
+	int fd = ask(members, answer);
+
+	assert_non_null(strstr(answer, "\"ok\":true"));
+	return fd;
+}
+
+static void refused(const char *members, const char *why)
+{
+	char answer[200];
+
+	close(ask(members, answer));
+	assert_non_null(strstr(answer, "\"ok\":false"));
+	assert_non_null(strstr(answer, why));
+	turn(2);
+}
+
+static const struct vnet super = { VNET_F_NEEDS_CSUM, VNET_GSO_TCPV4, 54, 1448, 34, 16 };
+
+static void frame(unsigned port, unsigned direction, const void *bytes, size_t len)
+{
+	struct iovec iov = { (void *)bytes, len };
+
+	captures_port(&captures, port, direction, &super, &iov, 1, now);
+}
+
+static void expect(int fd, unsigned direction, const void *bytes, size_t have, size_t len)
+{
+	uint8_t head[CAPTURES_HEADER], body[4096];
+	int64_t age;
+
+	assert_int_equal(get(fd, head, sizeof(head)), sizeof(head));
+	assert_int_equal(be32_get(head), have);
+	assert_int_equal(be32_get(head + 4), len);
+	age = clock_wall_us() - (int64_t)be64_get(head + 8);
+	assert_true(age >= 0 && age < SECONDS(60));
+	assert_int_equal(head[16], direction);
+	assert_int_equal(get(fd, body, have), have);
+	assert_memory_equal(body, bytes, have);
+}
+
+static void expect_nothing(int fd)
+{
+	uint8_t byte;
+
+	turn(3);
+	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+}
+
+static uint64_t count(unsigned n, const char *name)
+{
+	json_t *report = captures_report(&captures);
+	uint64_t value =
+		(uint64_t)json_integer_value(json_object_get(json_array_get(report, n), name));
+
+	json_decref(report);
+	return value;
+}
+
+static void test_off(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < CAPTURES_POINTS; i++)
+		assert_false(captures_on(&captures, (enum captures_point)i));
+	frame(0, CAPTURES_IN, "nobody looks", 12);
+	assert_int_equal(count(0, "packets"), 0);
+}
+
+static void test_records(void **state)
+{
+	const char *bytes = "all frames look like this";
+	uint8_t head[CAPTURES_HEADER];
+	int fd = begin("");
+
+	(void)state;
+	assert_true(captures_on(&captures, CAPTURES_PORT));
+	assert_false(captures_on(&captures, CAPTURES_WIRE));
+	frame(0, CAPTURES_IN, bytes, 20);
+	frame(1, CAPTURES_IN, bytes, 21); /* another port's */
+	frame(0, CAPTURES_OUT, bytes, 22);
+	expect(fd, CAPTURES_IN, bytes, 20, 20);
+	expect(fd, CAPTURES_OUT, bytes, 22, 22);
+	frame(0, CAPTURES_IN, bytes, 0);
+	assert_int_equal(get(fd, head, sizeof(head)), sizeof(head));
+	assert_int_equal(head[17], VNET_F_NEEDS_CSUM);
+	assert_int_equal(head[18], VNET_GSO_TCPV4);
+	assert_int_equal(be16_get(head + 20), 1448);
+	assert_int_equal(be16_get(head + 22), 34);
+	assert_int_equal(be16_get(head + 24), 16);
+	assert_int_equal(be16_get(head + 26), 54);
+	assert_int_equal(count(0, "packets"), 3);
+	assert_int_equal(count(0, "bytes"), 42);
+	close(fd);
+	turn(3);
+	assert_false(captures_on(&captures, CAPTURES_PORT));
+	assert_int_equal(changes, 1);
+}
+
+static void test_snap_and_direction(void **state)
+{
+	const char *bytes = "all frames look like this";
+	struct iovec pieces[] = { { (void *)bytes, 3 }, { (void *)(bytes + 3), 22 } };
+	int fd = begin(",\"snap\":7,\"direction\":\"out\"");
+
+	(void)state;
+	frame(0, CAPTURES_IN, bytes, 20);
+	captures_port(&captures, 0, CAPTURES_OUT, &super, pieces, 2, now);
+	frame(0, CAPTURES_OUT, bytes, 5);
+	expect(fd, CAPTURES_OUT, bytes, 7, 25);
+	expect(fd, CAPTURES_OUT, bytes, 5, 5);
+	expect_nothing(fd);
+	close(fd);
+}
+
+/* In pieces too, as far as the filter sees them. */
+static void test_filter(void **state)
+{
+	static uint8_t bytes[4000];
+	struct iovec pieces[] = { { bytes, 5 }, { bytes + 5, sizeof(bytes) - 5 } };
+	char why[CAPTURE_WHY], members[2000];
+	char *program = capture_compile(CAPTURE_ETHERNET,
+					"(len < 100 and ether[20] = 9) or ether[2040] = 7", why);
+	int fd;
+
+	(void)state;
+	snprintf(members, sizeof(members), ",\"program\":\"%s\",\"filter\":\"x\"", program);
+	free(program);
+	fd = begin(members);
+	captures_port(&captures, 0, CAPTURES_IN, &super, pieces, 2, now);
+	bytes[LOOK_MAX - 8] = 7;
+	captures_port(&captures, 0, CAPTURES_IN, &super, pieces, 2, now);
+	bytes[20] = 9;
+	frame(0, CAPTURES_IN, bytes, 50);
+	frame(0, CAPTURES_IN, bytes, 15);
+	expect(fd, CAPTURES_IN, (uint8_t[4000]){ [LOOK_MAX - 8] = 7 }, 4000, 4000);
+	expect(fd, CAPTURES_IN, bytes, 50, 50);
+	expect_nothing(fd);
+	close(fd);
+}
+
+static void test_peers_by_name(void **state)
+{
+	struct iovec iov = { "frame of a peer", 15 };
+	int fd;
+
+	(void)state;
+	where = (struct captures_where){ .point = CAPTURES_PEER, .name = "paris" };
+	fd = begin("");
+	where.name = "gone"; /* what it asked with is the asker's */
+	captures_peer(&captures, "berlin", CAPTURES_IN, &super, &iov, 1, now);
+	captures_peer(&captures, "paris", CAPTURES_OUT, &super, &iov, 1, now);
+	frame(0, CAPTURES_IN, "frame", 5);
+	expect(fd, CAPTURES_OUT, iov.iov_base, 15, 15);
+	expect_nothing(fd);
+	close(fd);
+}
+
+static uint16_t sum(const uint8_t *p, size_t len, uint32_t start)
+{
+	for (size_t i = 0; i < len; i++)
+		start += i % 2 ? p[i] : (uint32_t)p[i] << 8;
+	while (start >> 16)
+		start = (start & 0xffff) + (start >> 16);
+	return (uint16_t)start;
+}
+
+static struct addr addr(const char *text)
+{
+	struct addr a;
+
+	assert_true(addr_parse(&a, text, 0));
+	return a;
+}
+
+static void test_wire_headers(void **state)
+{
+	struct addr here = addr("10.1.2.3:7741"), there = addr("192.0.2.9:5000"), any;
+	uint8_t got[200];
+	int fd;
+
+	(void)state;
+	where.point = CAPTURES_WIRE;
+	fd = begin("");
+	captures_wire(&captures, &here, &there, CAPTURES_OUT, (const uint8_t *)"abcdefg", 7, 3, now);
+	for (unsigned i = 0; i < 3; i++) {
+		size_t len = 28 + (i < 2 ? 3 : 1);
+
+		assert_int_equal(get(fd, got, CAPTURES_HEADER + len), CAPTURES_HEADER + len);
+		assert_int_equal(be32_get(got + 4), len);
+		assert_int_equal(be16_get(got + CAPTURES_HEADER + 2), len);
+		assert_int_equal(sum(got + CAPTURES_HEADER, 20, 0), 0xffff);
+		assert_memory_equal(got + CAPTURES_HEADER + 12, here.ip, 4);
+		assert_memory_equal(got + CAPTURES_HEADER + 16, there.ip, 4);
+		assert_int_equal(be16_get(got + CAPTURES_HEADER + 20), 7741);
+		assert_int_equal(be16_get(got + CAPTURES_HEADER + 22), 5000);
+		assert_int_equal(be16_get(got + CAPTURES_HEADER + 24), len - 20);
+		assert_memory_equal(got + CAPTURES_HEADER + 28, &"abcdefg"[3 * i], len - 28);
+	}
+	here = addr("[2001:db8::1]:7741");
+	there = addr("[2001:db8::2]:5000");
+	captures_wire(&captures, &here, &there, CAPTURES_IN, (const uint8_t *)"odd", 3, 3, now);
+	assert_int_equal(get(fd, got, CAPTURES_HEADER + 51), CAPTURES_HEADER + 51);
+	assert_memory_equal(got + CAPTURES_HEADER + 8, there.ip, 16);
+	assert_memory_equal(got + CAPTURES_HEADER + 24, here.ip, 16);
+	assert_int_equal(sum(got + CAPTURES_HEADER + 8, 43, 17 + 11), 0xffff);
+	any = addr("0.0.0.0:7741"); /* the kernel's choice on the way there */
+	there = addr("127.0.0.1:9");
+	captures_wire(&captures, &any, &there, CAPTURES_OUT, (const uint8_t *)"x", 1, 1, now);
+	assert_int_equal(get(fd, got, CAPTURES_HEADER + 29), CAPTURES_HEADER + 29);
+	assert_memory_equal(got + CAPTURES_HEADER + 12, "\x7f\0\0\1\x7f\0\0\1", 8);
+	close(fd);
+}
+
+/* A flood in no time is more than captures may cost; what is beyond is counted. */
+static void test_budget(void **state)
+{
+	static uint8_t bytes[60];
+	int fd = begin("");
+	uint64_t got, before;
+
+	(void)state;
+	for (unsigned i = 0; i < 100000; i++)
+		frame(0, CAPTURES_IN, bytes, sizeof(bytes));
+	got = count(0, "packets");
+	assert_in_range(got, 1000, 20000);
+	assert_int_equal(count(0, "dropped_budget"), 100000 - got);
+	assert_int_equal(count(0, "dropped_reader"), 0);
+	for (unsigned i = 0; i < 30; i++) {
+		now = instant_add(now, MS(10));
+		before = count(0, "packets");
+		for (unsigned k = 0; k < 2000; k++)
+			frame(0, CAPTURES_IN, bytes, sizeof(bytes));
+		assert_in_range(count(0, "packets") - before, 300, 900);
+	}
+	close(fd);
+}
+
+/* One that takes nothing costs itself its packets, not another one. */
+static void test_reader_stalls(void **state)
+{
+	static uint8_t bytes[60000];
+	int stalled = begin(""), good = begin(""), n = 0;
+
+	(void)state;
+	for (; n < 200; n++) {
+		now = instant_add(now, MS(20));
+		frame(0, CAPTURES_IN, bytes, sizeof(bytes));
+		for (size_t left = CAPTURES_HEADER + sizeof(bytes), part; left; left -= part) {
+			uint8_t sink[4096];
+
+			part = MIN(left, sizeof(sink));
+			assert_int_equal(get(good, sink, part), part);
+		}
+	}
+	assert_in_range(count(0, "packets"), 60, 90);
+	assert_int_equal(count(0, "packets") + count(0, "dropped_reader"), 200);
+	assert_int_equal(count(1, "packets"), 200);
+	assert_int_equal(count(1, "dropped_reader") + count(1, "dropped_budget"), 0);
+	close(stalled);
+	close(good);
+}
+
+static void test_refusals(void **state)
+{
+	int fds[CAPTURES_MAX];
+
+	(void)state;
+	refused(",\"snap\":0", "snap");
+	refused(",\"snap\":262145", "snap");
+	refused(",\"snap\":\"9\"", "snap");
+	refused(",\"direction\":\"up\"", "direction");
+	refused(",\"program\":\"0006\"", "no program");
+	for (unsigned i = 0; i < CAPTURES_MAX; i++)
+		fds[i] = begin("");
+	refused("", "there are 4 already");
+	close(fds[2]);
+	turn(3);
+	fds[2] = begin("");
+	refused("", "there are 4 already");
+	for (unsigned i = 0; i < CAPTURES_MAX; i++)
+		close(fds[i]);
+	turn(5);
+	assert_false(captures_on(&captures, CAPTURES_PORT));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_off, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_records, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_snap_and_direction, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_filter, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_peers_by_name, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_wire_headers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_budget, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_reader_stalls, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
