@@ -32,8 +32,6 @@ void node_peers_event(void *ctx, struct peer *peer, enum peer_event event);
  */
 int node_peers_reload(struct node *node, struct conf_errors *why);
 
-#define NODE_PLACE 128 /* "relay NAME, member NUMBER", or an address */
-
 /* Adds the configured relays and asks for their addresses. */
 void node_relays_start(struct node *node);
 

@@ -60,6 +60,7 @@ struct worker {
 	bool runs;
 };
 
+#define NODE_PLACE 128  /* "relay NAME, member NUMBER", or an address */
 #define NODE_FAILURE 96 /* getaddrinfo's text, with its NUL */
 
 /* Where a configured peer's addresses led to. */
@@ -70,8 +71,8 @@ struct node_peer {
 	struct addr answers[CONF_ADDRESSES][RESOLVE_ANSWERS];
 	unsigned n_answers[CONF_ADDRESSES];
 	char failure[CONF_ADDRESSES][NODE_FAILURE]; /* "" when the last look-up went well */
-	struct log_limit told, moves, refused; /* of lines about it */
 	bool silent; /* a relay: that it does not answer was told */
+	char place[NODE_PLACE]; /* where it was last told to be */
 };
 
 /* What the router in front maps, and why it is not asked. */
@@ -81,7 +82,6 @@ struct node_portmap {
 	const char *idle;	     /* why not; NULL: it is asked */
 	struct addr seen[LINKS_MAX]; /* by each relay, a second ago */
 	bool looked;
-	struct log_limit told;
 };
 
 struct node {

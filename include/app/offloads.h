@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "host/offload.h"
 #include "host/tap.h"
 #include "host/udp.h"
@@ -26,7 +25,6 @@ struct offloads {
 	uint32_t off;		  /* VNET_CAN_* that ethtool says are not in use */
 	uint32_t undo;		  /* OFFLOAD_*: what was switched off to that end */
 	char note[OFFLOADS_NOTE]; /* one sentence; "" when all is well */
-	struct log_limit told;
 };
 
 /* A TAP that is new, or none. */
@@ -37,10 +35,10 @@ void offloads_reset(struct offloads *o, const char *name);
  * ethtool says, and logs what is another than before.  False when the test is
  * to be tried again soon.
  */
-bool offloads_look(struct offloads *o, struct tap *tap, bool up, struct instant now);
+bool offloads_look(struct offloads *o, struct tap *tap, bool up);
 
 /* The port has given up these, all in all; logged when that is new. */
-void offloads_lost(struct offloads *o, uint32_t lost, struct instant now);
+void offloads_lost(struct offloads *o, uint32_t lost);
 
 /* Tests the kernel's batches for a socket that was just opened; what does not
  * work is switched off on it, with a line in the log. */

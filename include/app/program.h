@@ -15,7 +15,8 @@ struct conf_errors;
 int program_main(int argc, char **argv, const char *name, const char *what,
 		 int (*run)(const char *file));
 
-/* Errors of a configuration to standard error, freed. */
+/* Errors of a configuration to standard error, freed: bare lines, as there is nothing yet
+ * that would run; of a log in another form, in that. */
 void program_print_errors(const char *name, struct conf_errors *errors);
 
 #endif

@@ -57,6 +57,16 @@ enum peer_event {
 	PEER_EVENTS	/* how many there are */
 };
 
+/* Why a session ended. */
+enum peer_end {
+	PEER_END_SILENT,   /* no word for too long */
+	PEER_END_CLOSED,   /* the peer said goodbye */
+	PEER_END_COMMAND,  /* peers_disconnect */
+	PEER_END_REMOVED,  /* peers_remove */
+	PEER_END_RELAY,	   /* the relay that it was reached through is removed */
+	PEER_END_STOPPING, /* peers_goodbye */
+};
+
 struct peer;
 
 /* What a peer asks of those who keep it. */
@@ -92,6 +102,7 @@ struct peer {
 	bool lower;	   /* its key is lower than ours: its handshakes win a tie */
 	bool disconnected; /* by command */
 	bool up;	   /* was told so by PEER_UP */
+	enum peer_end end; /* of its last session; before PEER_DOWN is told */
 	bool refused;	   /* an answer since the last session was not authentic */
 	uint16_t remote_mtu;
 	char remote_name[WIRE_NAME + 1]; /* as it calls itself */
@@ -164,7 +175,7 @@ void peer_set_endpoint(struct peer *peer, const struct peer_candidate *where, st
 void peer_session_begin(struct peer *peer, bool initiator, struct instant now);
 
 /* Forgets all keys. */
-void peer_session_end(struct peer *peer, int64_t wait, struct instant now);
+void peer_session_end(struct peer *peer, enum peer_end why, int64_t wait, struct instant now);
 
 static inline bool peer_has_session(const struct peer *peer)
 {

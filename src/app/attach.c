@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "app/event.h"
 #include "base/log.h"
 
 #define QUEUE_FRAMES 500 /* of up to 64 KiB each: the default of 1000 may hold 64 MB */
@@ -37,9 +38,11 @@ static void note(struct attach *a, const char *fmt, ...)
 	va_end(args);
 	if (strcmp(text, a->note) == 0)
 		return;
+	if (!text[0])
+		event_tell(EVENT_TAP_GOOD, log_text("tap", a->tap_name));
 	memcpy(a->note, text, sizeof(a->note));
 	if (text[0] && !a->opening)
-		log_warn("%s", text);
+		event_tell(EVENT_TAP_AMISS, log_text("error", text));
 }
 
 static void note_tap_error(struct attach *a, int error)
@@ -101,6 +104,16 @@ static bool is_held(struct attach *a)
 	return netlink_link_get(&a->netlink, a->tap_name, &link) == 0 && link.queues > 0;
 }
 
+static void tell_one_queue(const struct attach *a)
+{
+	char hint[80];
+
+	snprintf(hint, sizeof(hint), "make it with `ip tuntap add %s mode tap multi_queue`",
+		 a->tap_name);
+	log_warn("tap has one queue, so one worker reads it", log_text("tap", a->tap_name),
+		 log_text("hint", hint));
+}
+
 static int open_tap(struct attach *a)
 {
 	uint32_t all = VNET_CAN_CSUM | VNET_CAN_TSO4 | VNET_CAN_TSO6 | VNET_CAN_TSO_ECN |
@@ -118,8 +131,7 @@ static int open_tap(struct attach *a)
 	if (a->tap.several)
 		error = open_more_queues(a);
 	else if (a->queues > 1)
-		log_warn("tap %s has one queue, so one worker reads it: make it with `ip tuntap add "
-			 "%s mode tap multi_queue`", a->tap_name, a->tap_name);
+		tell_one_queue(a);
 	if (error)
 		close_tap(a);
 	return error;
@@ -136,7 +148,8 @@ static int make_tap(struct attach *a)
 	}
 	error = netlink_link_set_silent(&a->netlink, tap->ifindex, tap->name);
 	if (error)
-		log_warn("tap %s: cannot silence IPv6 on it: %s", tap->name, strerror(-error));
+		log_warn("cannot silence IPv6 on the tap", log_text("tap", tap->name),
+			 log_text("error", strerror(-error)));
 	netlink_link_set_txqlen(&a->netlink, tap->ifindex, QUEUE_FRAMES);
 	error = netlink_link_set_mtu(&a->netlink, tap->ifindex, a->mtu);
 	if (!error)
@@ -161,7 +174,7 @@ static int make_bridge(struct attach *a, struct netlink_link *bridge)
 	}
 	a->made_bridge = bridge->index;
 	netlink_link_set_up(&a->netlink, bridge->index, true);
-	log_info("bridge %s made", a->bridge_name);
+	log_info("bridge made", log_text("bridge", a->bridge_name));
 	return 0;
 }
 
@@ -205,7 +218,8 @@ static int join(struct attach *a)
 			return error;
 		}
 		a->joined = true;
-		log_info("tap %s joined bridge %s", a->tap.name, a->bridge_name);
+		event_tell(EVENT_TAP_JOINED, log_text("tap", a->tap.name),
+			   log_text("bridge", a->bridge_name));
 	}
 	a->bridge = ATTACH_JOINED;
 	return 0;
@@ -243,7 +257,7 @@ static int attach_all(struct attach *a, struct instant now)
 	if (!error)
 		note_state(a);
 	a->retry = error ? instant_add(now, ATTACH_RETRY) : INSTANT_NEVER;
-	if (a->tap.fd >= 0 && !offloads_look(&a->offloads, &a->tap, a->up, now))
+	if (a->tap.fd >= 0 && !offloads_look(&a->offloads, &a->tap, a->up))
 		a->retry = instant_add(now, ATTACH_RETRY);
 	return error;
 }
@@ -255,9 +269,9 @@ static void tell_start(struct attach *a, int error)
 		note(a, "tap %s: %s", a->tap_name, strerror(-error));
 	a->opening = false;
 	if (error)
-		log_error("%s", a->note);
+		log_error("cannot start", log_text("error", a->note));
 	else if (a->note[0])
-		log_warn("%s", a->note);
+		event_tell(EVENT_TAP_AMISS, log_text("error", a->note));
 }
 
 static void set_netfilter(struct attach *a, bool off)
@@ -267,11 +281,13 @@ static void set_netfilter(struct attach *a, bool off)
 	if (off) {
 		error = brnf_off(&a->netfilter);
 		if (error)
-			log_warn("netfilter = off: cannot set net.bridge.bridge-nf-call-*: %s",
-				 strerror(-error));
+			log_warn("cannot keep packet filters from bridged frames",
+				 log_text("set", "net.bridge.bridge-nf-call-*"),
+				 log_text("error", strerror(-error)));
 	} else if (a->bridge_name[0] && brnf_is_on()) {
 		log_info("bridged frames pass the packet filters too, which makes small ones "
-			 "slower by a fifth: netfilter = off, unless rules count on it");
+			 "slower by a fifth",
+			 log_text("hint", "netfilter = off, unless rules count on it"));
 	}
 }
 
@@ -308,7 +324,7 @@ int attach_open(struct attach *a, const struct attach_setup *setup, struct insta
 void attach_mend(struct attach *a, struct instant now)
 {
 	if (a->tap.fd >= 0 && !tap_is_there(a)) {
-		log_warn("tap %s is gone, making it again", a->tap_name);
+		event_tell(EVENT_TAP_LOST, log_text("tap", a->tap_name));
 		close_tap(a);
 		offloads_reset(&a->offloads, a->tap_name);
 	}

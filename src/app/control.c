@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/answer.h"
+#include "app/event_answer.h"
 #include "app/node_captures.h"
 #include "app/node_peers.h"
 #include "app/node_portmap.h"
@@ -40,6 +41,13 @@ static json_t *run_why(void *ctx, json_t *request)
 	answer = why_make(ctx, &target, (int)number);
 	answer_put(answer, "ok", json_true());
 	return answer;
+}
+
+static json_t *run_events(void *ctx, json_t *request)
+{
+	struct node *node = ctx;
+
+	return event_answer(request, &node->loop, node->ctlsock);
 }
 
 static json_t *run_reload(void *ctx, json_t *request)
@@ -108,6 +116,7 @@ char *control_answer(void *ctx, const char *request, bool privileged, size_t *le
 {
 	static const struct answer_verb verbs[] = { { "show", false, run_show },
 						    { "why", false, run_why },
+						    { "events", false, run_events },
 						    { "reload", true, run_reload },
 						    { "rekey", true, run_rekey },
 						    { "disconnect", true, run_disconnect },

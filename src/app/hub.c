@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "app/hub_streams.h"
+#include "app/event.h"
 #include "app/listen.h"
 #include "base/bytes.h"
 #include "base/list.h"
@@ -63,7 +64,8 @@ static size_t send_some(struct hub *hub, struct run **runs, size_t n)
 	if (captures_on(&hub->captures, CAPTURES_WIRE))
 		show_sent(hub, socket, runs, count);
 	if (gso_lost)
-		log_warn("UDP_SEGMENT is refused on socket %u: datagrams go one by one", socket);
+		log_warn("UDP_SEGMENT is refused, datagrams go one by one",
+			 log_number("socket", socket));
 	return count;
 }
 
@@ -102,7 +104,7 @@ static bool watch(struct hub *hub, struct loop_source *source)
 	int error = loop_add(&hub->loop, source);
 
 	if (error)
-		log_error("epoll: %s", strerror(-error));
+		log_error("epoll failed", log_text("error", strerror(-error)));
 	return error == 0;
 }
 
@@ -140,7 +142,8 @@ static bool set_network(struct hub *hub, const struct relay_conf_network *networ
 	ok = relay_network_set(hub->relay, &setup, hub->loop.now);
 	bytes_wipe(&setup, sizeof(setup));
 	if (!ok)
-		log_error("network %s: no memory, or too many networks", network->name);
+		log_error("no memory for a network, or too many of them",
+			  log_text("network", network->name));
 	return ok;
 }
 
@@ -169,7 +172,7 @@ static bool start_relay(struct hub *hub)
 	hub->relay = relay_new(&setup, send_runs, hub, hub->loop.now);
 	bytes_wipe(&setup, sizeof(setup));
 	if (!hub->relay)
-		log_error("cannot start: out of memory, or OpenSSL lacks AES-256-GCM, X25519 or "
+		log_error("cannot start, out of memory, or OpenSSL lacks AES-256-GCM, X25519 or "
 			  "SHA-256");
 	return hub->relay && start_networks(hub);
 }
@@ -181,14 +184,16 @@ static bool start_control(struct hub *hub, ctlsock_handler control)
 	int error;
 
 	if (!ctlsock_path(path, sizeof(path), instance)) {
-		log_error("control socket: the path for %s is too long", instance);
+		log_error("path of the control socket is too long", log_text("instance", instance));
 		return false;
 	}
 	captures_init(&hub->captures, &hub->loop, NULL, NULL);
 	error = ctlsock_open(&hub->ctlsock, &hub->loop, path, control, hub);
 	if (error)
-		log_error("control socket %s: %s%s", path, strerror(-error),
-			  error == -EADDRINUSE ? ": this instance is running already" : "");
+		log_error("control socket cannot be opened", log_text("path", path),
+			  log_text("error", strerror(-error)),
+			  log_text("hint", error == -EADDRINUSE ? "this instance is running already"
+								: NULL));
 	return error == 0;
 }
 
@@ -206,7 +211,7 @@ static void signal_ready(struct loop_source *source, uint32_t events, struct ins
 		if (signal == SIGHUP) {
 			hub_reload(hub, &why);
 			for (size_t i = 0; i < why.n; i++)
-				log_error("%s", why.lines[i]);
+				event_tell(EVENT_RELOAD_REFUSED, log_text("error", why.lines[i]));
 			conf_errors_free(&why);
 		}
 	}
@@ -223,7 +228,7 @@ static bool start_loop(struct hub *hub)
 	if (!error)
 		error = loop_add(&hub->loop, &hub->signal_source);
 	if (error)
-		log_error("signals and epoll: %s", strerror(-error));
+		log_error("no signals or epoll", log_text("error", strerror(-error)));
 	return error == 0;
 }
 
@@ -234,11 +239,12 @@ static void tell(const struct hub *hub)
 	char key[KEX_TEXT];
 
 	kex_to_text(key, relay_public_key(hub->relay));
-	log_info("relay %s, public key %s: %u network%s%s", c->name, key, c->n_networks,
-		 c->n_networks == 1 ? "" : "s", c->open ? ", open to others" : "");
+	event_tell(EVENT_STARTED, log_text("relay", c->name), log_text("public_key", key),
+		   log_number("networks", c->n_networks),
+		   log_text("access", c->open ? "open" : "configured"));
 	if (c->open && !c->limits.site_packets && !c->limits.site_bytes &&
 	    !c->limits.network_packets && !c->limits.network_bytes)
-		log_warn("access = open, and no limits: anybody may use all that this host can "
+		log_warn("access is open without limits, anybody may use all that this host can "
 			 "send");
 }
 
@@ -278,7 +284,7 @@ int hub_run(struct hub *hub)
 		int error = loop_turn(&hub->loop, until);
 
 		if (error) {
-			log_error("epoll: %s", strerror(-error));
+			log_error("epoll failed", log_text("error", strerror(-error)));
 			return 1;
 		}
 		if (instant_reached(hub->loop.now, relay_due(hub->relay)))
@@ -287,6 +293,7 @@ int hub_run(struct hub *hub)
 		if (instant_reached(hub->loop.now, hub->next_second)) {
 			hub->next_second = instant_add(hub->loop.now, SECONDS(1));
 			ctlsock_tick(hub->ctlsock, hub->loop.now);
+			event_tick(hub->loop.now);
 			hub_streams_second(hub);
 		}
 	}
@@ -296,6 +303,7 @@ int hub_run(struct hub *hub)
 void hub_stop(struct hub *hub)
 {
 	proc_notify("STOPPING=1");
+	event_tell(EVENT_STOPPING);
 	if (hub->relay) {
 		relay_goodbye(hub->relay, hub->loop.now);
 		relay_close(hub->relay);
@@ -303,6 +311,7 @@ void hub_stop(struct hub *hub)
 	}
 	if (hub->ctlsock)
 		ctlsock_close(hub->ctlsock);
+	event_stop();
 	hub_streams_stop(hub);
 	captures_free(&hub->captures);
 	for (unsigned i = 0; i < hub->n_sockets; i++)
@@ -347,7 +356,6 @@ int hub_reload(struct hub *hub, struct conf_errors *why)
 	apply_networks(hub, conf);
 	relay_conf_free(hub->conf);
 	hub->conf = conf;
-	log_info("configuration reloaded: %u network%s", conf->n_networks,
-		 conf->n_networks == 1 ? "" : "s");
+	event_tell(EVENT_RELOADED, log_number("networks", conf->n_networks));
 	return 0;
 }

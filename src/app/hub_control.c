@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/answer.h"
+#include "app/event_answer.h"
 #include "app/hub.h"
 #include "app/hub_report.h"
 #include "base/bytes.h"
@@ -18,6 +19,13 @@ static json_t *run_show(void *ctx, json_t *request)
 					 "members, captures and drops");
 	answer_put(report, "ok", json_true());
 	return report;
+}
+
+static json_t *run_events(void *ctx, json_t *request)
+{
+	struct hub *hub = ctx;
+
+	return event_answer(request, &hub->loop, hub->ctlsock);
 }
 
 static json_t *run_reload(void *ctx, json_t *request)
@@ -62,6 +70,7 @@ char *hub_control_answer(void *ctx, const char *request, bool privileged, size_t
 {
 	static const struct answer_verb verbs[] = { { "show", false, run_show },
 						    { "why", false, refuse_why },
+						    { "events", false, run_events },
 						    { "reload", true, run_reload },
 						    { "rekey", true, refuse_peer },
 						    { "disconnect", true, refuse_peer },

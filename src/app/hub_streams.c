@@ -37,7 +37,7 @@ static void note_ready(void *ctx, struct stream *stream, struct instant now)
 
 	(void)ctx;
 	(void)now;
-	log_debug("tls %s: connected", addr_format(&far, text));
+	log_debug("tls connected", log_text("from", addr_format(&far, text)));
 }
 
 static void take_packet(void *ctx, struct stream *stream, uint8_t *data, size_t len,
@@ -62,7 +62,7 @@ static void note_closed(void *ctx, struct stream *stream, const char *why)
 	char text[ADDR_TEXT];
 
 	(void)ctx;
-	log_debug("tls %s: %s", addr_format(&far, text), why);
+	log_debug("tls closed", log_text("error", why), log_text("from", addr_format(&far, text)));
 }
 
 /* --- start and end --- */
@@ -75,7 +75,7 @@ static bool make_certificate(struct hub *hub)
 	hub->tls = tls_server_new(key);
 	bytes_wipe(key, sizeof(key));
 	if (!hub->tls)
-		log_error("cannot start: out of memory, or OpenSSL lacks TLS 1.3 or Ed25519");
+		log_error("cannot start, out of memory, or OpenSSL lacks TLS 1.3 or Ed25519");
 	return hub->tls;
 }
 
@@ -95,7 +95,7 @@ static bool open_one(struct hub *hub, const struct addr *listen)
 	if (!s->server)
 		return listen_failed(hub->conf->file, "relay", "listen_tls", listen, error);
 	local = stream_server_local(s->server);
-	log_info("listening on %s for TLS", addr_format(&local, text));
+	log_info("listening for TLS", log_text("at", addr_format(&local, text)));
 	hub->n_streams++;
 	return true;
 }

@@ -41,8 +41,9 @@ static void write_line(struct key_log *log, const char *line, size_t len)
 	}
 	log->cut = log->cut || n > 0;
 	if (log->lost++ == 0)
-		log_warn("key log %s: %s: keys are missing in it", log->path,
-			 n < 0 ? strerror(errno) : "no room for a whole line");
+		log_warn("key_log cannot be written, keys are missing in it",
+			 log_text("file", log->path),
+			 log_text("error", n < 0 ? strerror(errno) : "no room for a whole line"));
 }
 
 static void log_key(void *ctx, const struct key_news *news)
@@ -129,9 +130,11 @@ void key_log_remind(struct key_log *log, struct instant now)
 	if (log->fd < 0 || !instant_reached(now, log->remind))
 		return;
 	log->remind = instant_add(now, REMIND_EVERY);
-	log_warn("[site] key_log is on: whoever has %s can read all traffic of this site", log->path);
+	log_warn("key_log is on, whoever has this file can read all traffic of this site",
+		 log_text("file", log->path));
 	if (log->lost)
-		log_warn("key log %s: %" PRIu64 " lines are missing in it", log->path, log->lost);
+		log_warn("lines are missing in key_log", log_text("file", log->path),
+			 log_number("lines", (int64_t)log->lost));
 }
 
 void key_log_close(struct key_log *log)

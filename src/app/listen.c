@@ -11,13 +11,13 @@ static const char *hint(int error)
 {
 	switch (error) {
 	case -EADDRINUSE:
-		return ": another process has this port: choose another, or stop that process";
+		return "another process has this port: choose another, or stop that process";
 	case -EADDRNOTAVAIL:
-		return ": must be an address of this host, like 0.0.0.0 for all";
+		return "must be an address of this host, like 0.0.0.0 for all";
 	case -EACCES:
-		return ": a port below 1024 needs CAP_NET_BIND_SERVICE";
+		return "a port below 1024 needs CAP_NET_BIND_SERVICE";
 	default:
-		return "";
+		return NULL;
 	}
 }
 
@@ -35,11 +35,12 @@ bool listen_failed(const char *file, const char *section, const char *key,
 
 	addr_format(address, text);
 	if (error == -EAFNOSUPPORT)
-		log_warn("%s %s: this host has no %s, left out", key, text,
-			 address->family == ADDR_IPV6 ? "IPv6" : "IPv4");
+		log_warn("address left out, this host has no such addresses", log_text(key, text),
+			 log_text("family", address->family == ADDR_IPV6 ? "IPv6" : "IPv4"));
 	else
-		log_error("%s: [%s] %s %s: %s%s", file, section, key, text, strerror(-error),
-			  hint(error));
+		log_error("cannot listen", log_text(key, text), log_text("error", strerror(-error)),
+			  log_text("hint", hint(error)), log_text("file", file),
+			  log_text("section", section));
 	return error == -EAFNOSUPPORT;
 }
 
@@ -58,10 +59,11 @@ unsigned listen_open(struct udp *udps, const struct addr *addresses, unsigned n,
 			return close_all(udps, opened);
 		}
 		offloads_test_socket(&udps[opened]);
-		log_info("listening on %s", addr_format(&udps[opened].local, text));
+		log_info("listening", log_text("at", addr_format(&udps[opened].local, text)));
 		opened++;
 	}
 	if (opened == 0)
-		log_error("%s: [%s] listen: no address could be used", file, section);
+		log_error("no listen address could be used", log_text("file", file),
+			  log_text("section", section));
 	return opened;
 }

@@ -8,6 +8,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "app/event.h"
 #include "app/listen.h"
 #include "app/node_captures.h"
 #include "app/node_io.h"
@@ -35,7 +36,7 @@ static bool watch_socket(struct worker *w, unsigned number)
 	node_io_watch_socket(s);
 	error = loop_add(w->loop, &s->source);
 	if (error)
-		log_error("epoll: %s", strerror(-error));
+		log_error("epoll failed", log_text("error", strerror(-error)));
 	return error == 0;
 }
 
@@ -49,8 +50,9 @@ static bool share_socket(struct node *node, unsigned number)
 	for (unsigned i = 1; i < node->n_workers && !error; i++)
 		error = udp_open_beside(&node->workers[i].sockets[number].udp, first);
 	if (error) {
-		log_error("%s: [site] listen %s: another socket for each worker: %s",
-			  node->conf->file, addr_format(&first->local, text), strerror(-error));
+		log_error("cannot listen with a socket for each worker",
+			  log_text("listen", addr_format(&first->local, text)),
+			  log_text("error", strerror(-error)));
 		return false;
 	}
 	for (unsigned i = 1; i < node->n_workers; i++) {
@@ -60,8 +62,9 @@ static bool share_socket(struct node *node, unsigned number)
 	if (node->n_workers > 1)
 		error = udp_steer(first, node->n_workers, WIRE_DATA, WIRE_LANE);
 	if (error)
-		log_warn("listen %s: what a peer sends comes to one worker: no steering: %s",
-			 addr_format(&first->local, text), strerror(-error));
+		log_warn("no steering, what a peer sends comes to one worker",
+			 log_text("listen", addr_format(&first->local, text)),
+			 log_text("error", strerror(-error)));
 	return true;
 }
 
@@ -102,7 +105,8 @@ static bool start_key_log(struct node *node)
 	if (!conf->key_log[0])
 		return true;
 	if (!key_log_open(&node->key_log, conf->key_log, error, sizeof(error))) {
-		log_error("%s: [site] key_log: %s", conf->file, error);
+		log_error("key_log cannot be opened", log_text("error", error),
+			  log_text("file", conf->file));
 		return false;
 	}
 	identity_id(id, conf->public_key);
@@ -143,8 +147,8 @@ static bool start_site(struct node *node)
 	ok = site_init(&node->site, &setup, &events, node->loop.now);
 	bytes_wipe(&setup, sizeof(setup));
 	if (!ok)
-		log_error("cannot start: out of memory, or OpenSSL lacks %s, X25519 or SHA-256",
-			  cipher_name(conf->cipher));
+		log_error("cannot start, out of memory, or OpenSSL lacks cipher, X25519 or SHA-256",
+			  log_text("cipher", cipher_name(conf->cipher)));
 	return ok;
 }
 
@@ -189,15 +193,18 @@ static bool start_control(struct node *node, ctlsock_handler control)
 	int error;
 
 	if (!ctlsock_path(path, sizeof(path), node->conf->instance)) {
-		log_error("control socket: the path for %s is too long", node->conf->instance);
+		log_error("path of the control socket is too long",
+			  log_text("instance", node->conf->instance));
 		return false;
 	}
 	node->control = control;
 	node_captures_start(node);
 	error = ctlsock_open(&node->ctlsock, &node->loop, path, answer, node);
 	if (error)
-		log_error("control socket %s: %s%s", path, strerror(-error),
-			  error == -EADDRINUSE ? ": this instance is running already" : "");
+		log_error("control socket cannot be opened", log_text("path", path),
+			  log_text("error", strerror(-error)),
+			  log_text("hint", error == -EADDRINUSE ? "this instance is running already"
+								: NULL));
 	return error == 0;
 }
 
@@ -210,7 +217,7 @@ static void reload(struct node *node)
 		node_portmap_again(node);
 	worker_resume(node);
 	for (size_t i = 0; i < why.n; i++)
-		log_error("%s", why.lines[i]);
+		event_tell(EVENT_RELOAD_REFUSED, log_text("error", why.lines[i]));
 	conf_errors_free(&why);
 }
 
@@ -240,7 +247,7 @@ static bool start_loop(struct node *node)
 	if (!error)
 		error = loop_add(&node->loop, &node->signal_source);
 	if (error)
-		log_error("signals and epoll: %s", strerror(-error));
+		log_error("no signals or epoll", log_text("error", strerror(-error)));
 	return error == 0;
 }
 
@@ -276,7 +283,7 @@ static bool start_workers(struct node *node)
 	if (!error)
 		error = uplink_init(node);
 	if (error)
-		log_error("workers: %s", strerror(-error));
+		log_error("cannot make workers", log_text("error", strerror(-error)));
 	return error == 0;
 }
 
@@ -302,7 +309,8 @@ static bool start_peers(struct node *node)
 	node_relays_start(node);
 	error = worker_start(node);
 	if (error)
-		log_error("cannot make the workers' threads: %s", strerror(-error));
+		log_error("cannot make the threads of workers",
+			  log_text("error", strerror(-error)));
 	return error == 0;
 }
 
@@ -312,11 +320,10 @@ static void tell_start(const struct node *node)
 	char hex[IDENTITY_ID_TEXT];
 
 	bytes_to_hex(hex, node->site.self.id, IDENTITY_ID);
-	log_info("site %s (%s) of network %s: %u peer%s, %u relay%s, tap %s", conf->site, hex,
-		 conf->network, conf->n_peers, conf->n_peers == 1 ? "" : "s", conf->n_relays,
-		 conf->n_relays == 1 ? "" : "s", conf->tap);
-	if (node->n_workers > 1)
-		log_info("%u workers", node->n_workers);
+	event_tell(EVENT_STARTED, log_text("site", conf->site), log_text("site_id", hex),
+		   log_text("network", conf->network), log_number("peers", conf->n_peers),
+		   log_number("relays", conf->n_relays), log_text("tap", conf->tap),
+		   log_number("workers", node->n_workers));
 }
 
 struct node *node_start(struct conf *conf, ctlsock_handler control)
@@ -345,8 +352,9 @@ static void every_second(struct node *node, struct instant now)
 {
 	node->next_second = instant_add(now, SECONDS(1));
 	ctlsock_tick(node->ctlsock, now);
+	event_tick(now);
 	worker_pause(node);
-	offloads_lost(&node->attach.offloads, node->port.lost, now);
+	offloads_lost(&node->attach.offloads, node->port.lost);
 	node_peers_resolve_again(node);
 	node_relays_second(node);
 	node_portmap_second(node);
@@ -375,7 +383,7 @@ int node_run(struct node *node)
 		int error = loop_turn(&node->loop, worker_due(node));
 
 		if (error) {
-			log_error("epoll: %s", strerror(-error));
+			log_error("epoll failed", log_text("error", strerror(-error)));
 			return 1;
 		}
 		tick(node);
@@ -394,6 +402,7 @@ static void close_sockets(struct node *node)
 void node_stop(struct node *node)
 {
 	proc_notify("STOPPING=1");
+	event_tell(EVENT_STOPPING);
 	worker_stop(node);
 	site_goodbye(&node->site, node->loop.now);
 	node_portmap_stop(node);
@@ -404,6 +413,7 @@ void node_stop(struct node *node)
 	if (node->ctlsock)
 		ctlsock_close(node->ctlsock);
 	captures_free(&node->captures);
+	event_stop();
 	if (node->attach.tap_name[0] && node->attach.netlink.request)
 		attach_close(&node->attach);
 	port_free(&node->port);

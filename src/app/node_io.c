@@ -230,5 +230,5 @@ void node_io_watch_monitor(struct node *node)
 				      .events = LOOP_READ,
 				      .ready = monitor_ready };
 	if (loop_add(&node->loop, &node->monitor_source))
-		log_warn("changes of links are not reported: looking once a second");
+		log_warn("changes of links are not reported, looking once a second");
 }

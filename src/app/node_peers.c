@@ -7,10 +7,10 @@
 #include <string.h>
 
 #include "app/uplink.h"
+#include "app/event.h"
 #include "base/bytes.h"
 #include "base/log.h"
 
-#define TOLD_BURST 20	 /* lines a minute about a peer, and about its moves */
 #define RESOLVE_EVERY 30 /* seconds between look-ups of a peer that does not answer */
 
 /* A tag says which peer's which address was asked for, and of which generation. */
@@ -55,9 +55,11 @@ void node_peers_resolved(void *ctx, uint64_t tag, const struct addr *answers, si
 		return;
 	if (n == 0) {
 		if (!np->failure[address][0])
-			log_warn("%s %s: address %s: %s",
-				 number_is_relay(node, number) ? "relay" : "peer", np->conf.name,
-				 np->conf.address[address], error);
+			event_tell(EVENT_NAME_FAILED,
+				   log_text(number_is_relay(node, number) ? "relay" : "peer",
+					    np->conf.name),
+				   log_text("address", np->conf.address[address]),
+				   log_text("error", error));
 		snprintf(np->failure[address], NODE_FAILURE, "%s", error);
 		return;
 	}
@@ -99,7 +101,7 @@ void node_peers_add(struct node *node, const struct conf_peer *conf)
 				      node->loop.now);
 
 	if (!peer) {
-		log_error("peer %s: out of memory, left out", conf->name);
+		log_error("peer left out, out of memory", log_text("peer", conf->name));
 		return;
 	}
 	node_peers_begin(node, peer->number, conf);
@@ -111,10 +113,7 @@ void node_peers_begin(struct node *node, unsigned number, const struct conf_peer
 
 	*np = (struct node_peer){ .used = true,
 				  .generation = np->generation + 1,
-				  .conf = *conf,
-				  .told = { .every = SECONDS(60), .burst = TOLD_BURST },
-				  .moves = { .every = SECONDS(60), .burst = TOLD_BURST },
-				  .refused = { .every = SECONDS(60), .burst = 1 } };
+				  .conf = *conf };
 	node_peers_resolve(node, number);
 }
 
@@ -235,107 +234,7 @@ int node_peers_reload(struct node *node, struct conf_errors *why)
 	node_relays_apply(node, conf);
 	conf_free(node->conf);
 	node->conf = conf;
-	log_info("configuration reloaded: %u peer%s", conf->n_peers,
-		 conf->n_peers == 1 ? "" : "s");
+	event_tell(EVENT_RELOADED, log_number("peers", conf->n_peers),
+		   log_number("relays", conf->n_relays));
 	return 0;
-}
-
-/* A peer that comes, goes or moves all the time does not fill the log. */
-static bool may_tell(struct node *node, const struct peer *peer, enum peer_event event)
-{
-	struct node_peer *np = &node->peers[peer->number];
-	struct log_limit *limit = event == PEER_ROAMED ? &np->moves : &np->told;
-	uint64_t held;
-
-	if (!log_limit_pass(limit, node->site.now, &held))
-		return false;
-	if (held)
-		log_info("peer %s: %" PRIu64 " lines like this were left out", peer->name, held);
-	return true;
-}
-
-/* Those of relays are told by their own words. */
-static void relay_event(struct node *node, struct peer *peer, enum peer_event event,
-			const char *at)
-{
-	uint64_t held;
-
-	switch (event) {
-	case PEER_UP:
-		if (may_tell(node, peer, event))
-			log_info("relay %s: registered at %s", peer->name, at);
-		break;
-	case PEER_DOWN:
-		if (may_tell(node, peer, event))
-			log_warn("relay %s: does not answer any more", peer->name);
-		break;
-	case PEER_LISTED:
-		if (may_tell(node, peer, event))
-			log_info("relay %s: lists %u other site%s", peer->name,
-				 link_count(peer->link), link_count(peer->link) == 1 ? "" : "s");
-		break;
-	case PEER_REFUSED:
-		if (log_limit_pass(&node->peers[peer->number].refused, node->site.now, &held))
-			log_warn("relay %s: its answer is not authentic: is secret_file the one that "
-				 "it has for this network?", peer->name);
-		break;
-	case PEER_MARKED:
-		uplink_marked(node, peer->link);
-		break;
-	default:
-		break;
-	}
-}
-
-void node_peers_event(void *ctx, struct peer *peer, enum peer_event event)
-{
-	struct node *node = ctx;
-	char text[NODE_PLACE];
-	uint64_t held;
-
-	if (!node->peers[peer->number].used)
-		node_peers_begin(node, peer->number, &(struct conf_peer){ 0 });
-	node_relays_place(node, &peer->endpoint.addr, text);
-	if (peer->link) {
-		relay_event(node, peer, event, text);
-		return;
-	}
-	switch (event) {
-	case PEER_UP:
-		if (may_tell(node, peer, event))
-			log_info("peer %s: up at %s", peer->name, text);
-		break;
-	case PEER_DOWN:
-		if (may_tell(node, peer, event))
-			log_info("peer %s: down", peer->name);
-		break;
-	case PEER_REKEYED:
-		log_debug("peer %s: new keys", peer->name);
-		break;
-	case PEER_ROAMED:
-		if (may_tell(node, peer, event))
-			log_info("peer %s: moved to %s", peer->name, text);
-		break;
-	case PEER_PMTU:
-		log_debug("peer %s: path takes %u bytes", peer->name, peer->pmtu.now_size);
-		break;
-	case PEER_PATH:
-		if (may_tell(node, peer, event))
-			log_info("peer %s: goes on by %s", peer->name, text);
-		break;
-	case PEER_LISTED:
-	case PEER_MARKED:
-	case PEER_EVENTS:
-		break;
-	case PEER_MTU_DIFFERS:
-		if (may_tell(node, peer, event))
-			log_warn("peer %s: its bridge has mtu %u, ours %u: larger frames will be "
-				 "lost", peer->name, peer->remote_mtu, node->conf->mtu);
-		break;
-	case PEER_REFUSED:
-		if (log_limit_pass(&node->peers[peer->number].refused, node->site.now, &held))
-			log_warn("peer %s: its answer is not authentic: is the network secret the "
-				 "same at both sites?", peer->name);
-		break;
-	}
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app/uplink.h"
+#include "app/event.h"
 #include "base/bytes.h"
 #include "base/log.h"
 #include "host/netlink.h"
@@ -34,7 +35,7 @@ static void add(struct node *node, const struct conf_peer *conf)
 	if (link)
 		node_peers_begin(node, link->peer->number, conf);
 	else
-		log_error("relay %s: out of memory, left out", conf->name);
+		log_error("relay left out, out of memory", log_text("relay", conf->name));
 }
 
 void node_relays_start(struct node *node)
@@ -163,9 +164,10 @@ static void tell_silence(struct node *node, const struct peer *peer)
 		np->silent = false;
 	if (peer->up || np->silent || peer->timers.attempts < PATIENCE)
 		return;
-	log_warn("relay %s: no answer after %u calls: is its address right, its public_key, "
-		 "and does it know this network and this site?",
-		 peer->name, peer->timers.attempts);
+	event_tell(EVENT_RELAY_SILENT, log_text("relay", peer->name),
+		   log_number("calls", peer->timers.attempts),
+		   log_text("hint", "is its address right, its public_key, and does it know this "
+				    "network and this site?"));
 	np->silent = true;
 }
 

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "app/event.h"
 #include "app/node_peers.h"
 #include "app/worker.h"
 #include "base/bytes.h"
@@ -17,7 +18,6 @@
 #include "host/netlink.h"
 
 #define LOOK_EVERY 5   /* seconds between looks at the way to relays */
-#define TOLD_BURST 10  /* lines an hour */
 
 _Static_assert(PORTMAP_PORTS <= PEERS_LOCALS, "all that is mapped can be told");
 _Static_assert(LINKS_MAX <= PORTMAP_SEEN, "all that relays see can be compared");
@@ -108,22 +108,22 @@ static void tell(struct node *node, const struct portmap_report *new)
 {
 	const struct portmap_report *old = &node->portmap.report;
 	char text[ADDR_TEXT];
-	uint64_t held;
 
 	if (new->by == old->by && strcmp(new->error, old->error) == 0 && !new->restarted &&
 	    (!new->by || addr_equal(&new->external[0], &old->external[0])))
 		return;
-	if (new->asking || !log_limit_pass(&node->portmap.told, node->loop.now, &held))
+	if (new->asking)
 		return;
 	if (new->restarted)
-		log_info("port mapping: the router has forgotten it, and was asked again");
+		event_tell(EVENT_PORT_UNMAPPED, log_text("error", "the router has forgotten it, "
+								  "and was asked again"));
 	if (new->by && !new->error[0])
-		log_info("port mapping: %s leads here, by %s",
-			 addr_format(&new->external[0], text), portmap_by_name(new->by));
+		event_tell(EVENT_PORT_MAPPED, log_text("at", addr_format(&new->external[0], text)),
+			   log_text("by", portmap_by_name(new->by)));
 	else if (new->error[0])
-		log_info("port mapping: %s", new->error);
+		event_tell(EVENT_PORT_UNMAPPED, log_text("error", new->error));
 	else if (old->by)
-		log_info("port mapping: gone");
+		event_tell(EVENT_PORT_UNMAPPED);
 }
 
 static void changed(void *ctx, const struct portmap_report *report)
@@ -158,7 +158,6 @@ static bool start(struct node *node)
 
 	if (m->portmap)
 		return true;
-	m->told = (struct log_limit){ .every = SECONDS(3600), .burst = TOLD_BURST };
 	m->portmap = portmap_new(&node->loop, changed, node);
 	return m->portmap != NULL;
 }

@@ -2,14 +2,12 @@
 #include "app/offloads.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "app/event.h"
 #include "base/bytes.h"
-
-#define TOLD_BURST 20 /* lines a minute: somebody may switch all the time */
 
 static const char *const names[OFFLOADS_NAMES] = { "csum", "tso4", "tso6", "ecn", "uso" };
 
@@ -85,34 +83,25 @@ static void write_note(const struct offloads *o, char out[OFFLOADS_NOTE])
 }
 
 /* Logs the note when it is another one. */
-static void tell(struct offloads *o, struct instant now)
+static void tell(struct offloads *o)
 {
 	char note[OFFLOADS_NOTE];
-	uint64_t held;
 
 	write_note(o, note);
 	if (strcmp(note, o->note) == 0)
 		return;
 	memcpy(o->note, note, sizeof(o->note));
-	if (!log_limit_pass(&o->told, now, &held))
-		return;
-	if (held)
-		log_info("tap %s: %" PRIu64 " lines about offloads were left out", o->name, held);
 	if (note[0])
-		log_warn("tap %s: offloads: %s", o->name, note);
+		event_tell(EVENT_OFFLOADS_OFF, log_text("tap", o->name), log_text("offloads", note));
 	else
-		log_info("tap %s: offloads: all are in use again", o->name);
+		event_tell(EVENT_OFFLOADS_ON, log_text("tap", o->name));
 }
 
 /* ---- the TAP ------------------------------------------------------------ */
 
 void offloads_reset(struct offloads *o, const char *name)
 {
-	struct log_limit told = o->told;
-
-	*o = (struct offloads){ .name = name, .told = told };
-	o->told.every = SECONDS(60);
-	o->told.burst = TOLD_BURST;
+	*o = (struct offloads){ .name = name };
 }
 
 static bool test(struct offloads *o, struct tap *tap)
@@ -127,7 +116,7 @@ static bool test(struct offloads *o, struct tap *tap)
 	return true;
 }
 
-bool offloads_look(struct offloads *o, struct tap *tap, bool up, struct instant now)
+bool offloads_look(struct offloads *o, struct tap *tap, bool up)
 {
 	struct offload_features features;
 	bool done = true;
@@ -140,16 +129,16 @@ bool offloads_look(struct offloads *o, struct tap *tap, bool up, struct instant 
 		o->off = tap->offloads & ~features.active;
 		o->undo = features.off;
 	}
-	tell(o, now);
+	tell(o);
 	return done;
 }
 
-void offloads_lost(struct offloads *o, uint32_t lost, struct instant now)
+void offloads_lost(struct offloads *o, uint32_t lost)
 {
 	if (o->lost == lost)
 		return;
 	o->lost = lost;
-	tell(o, now);
+	tell(o);
 }
 
 /* ---- sockets ------------------------------------------------------------ */
@@ -198,12 +187,13 @@ void offloads_test_socket(struct udp *udp)
 	}
 	if (!udp->gso) {
 		offloads_gso_note(udp, note);
-		log_warn("listen %s: %s", text, note);
+		log_warn("batches of datagrams are off", log_text("listen", text),
+			 log_text("why", note));
 	}
 	if (got.gro && udp->gro) {
 		udp_set_gro(udp, false);
 		write_reason(got.gro, note, sizeof(note));
-		log_warn("listen %s: UDP_GRO is off, datagrams are received one by one: %s", text,
-			 note);
+		log_warn("UDP_GRO is off, datagrams are received one by one",
+			 log_text("listen", text), log_text("why", note));
 	}
 }

@@ -5,16 +5,20 @@
 #include <stdio.h>
 
 #include "app/conf.h"
+#include "app/log_json.h"
 #include "base/log.h"
 #include "host/proc.h"
+
+enum { OPTION_LOG_JSON = 256 };
 
 static void print_usage(FILE *f, const char *name, const char *what)
 {
 	fprintf(f,
-		"usage: %s -c FILE\n"
+		"usage: %s [--log-json] -c FILE\n"
 		"       %s -h | -V\n"
 		"\n"
 		"  -c FILE        %s, see lanspan.conf(5)\n"
+		"  --log-json     lines of the log as JSON, one object each\n"
 		"  -h, --help     this help\n"
 		"  -V, --version  the version\n",
 		name, name, what);
@@ -30,6 +34,7 @@ int program_main(int argc, char **argv, const char *name, const char *what,
 		 int (*run)(const char *file))
 {
 	static const struct option options[] = {
+		{ "log-json", no_argument, NULL, OPTION_LOG_JSON },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
@@ -43,6 +48,9 @@ int program_main(int argc, char **argv, const char *name, const char *what,
 		switch (option) {
 		case 'c':
 			file = optarg;
+			break;
+		case OPTION_LOG_JSON:
+			log_set_form(log_json);
 			break;
 		case 'h':
 			print_usage(stdout, name, what);
@@ -67,7 +75,11 @@ int program_main(int argc, char **argv, const char *name, const char *what,
 
 void program_print_errors(const char *name, struct conf_errors *errors)
 {
-	for (size_t i = 0; i < errors->n; i++)
-		fprintf(stderr, "%s: %s\n", name, errors->lines[i]);
+	for (size_t i = 0; i < errors->n; i++) {
+		if (log_has_form())
+			log_error("configuration refused", log_text("error", errors->lines[i]));
+		else
+			fprintf(stderr, "%s: %s\n", name, errors->lines[i]);
+	}
 	conf_errors_free(errors);
 }

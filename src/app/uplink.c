@@ -19,8 +19,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/node_io.h"
 #include "app/certificate.h"
+#include "app/event.h"
+#include "app/node_io.h"
 #include "app/streams.h"
 #include "app/worker.h"
 #include "base/bytes.h"
@@ -78,7 +79,8 @@ static void tell_core(struct uplink *u, const struct addr *stream)
 static void try_later(struct uplink *u, const char *problem)
 {
 	if (strcmp(u->problem, problem) != 0)
-		log_warn("relay %s: by TLS: %s", name_of(u), problem);
+		event_tell(EVENT_TLS_FAILED, log_text("relay", name_of(u)),
+			   log_text("error", problem));
 	snprintf(u->problem, sizeof(u->problem), "%s", problem);
 	u->next_try = instant_add(u->node->loop.now, u->wait);
 	u->wait = MIN(2 * u->wait, RETRY_MOST);
@@ -98,7 +100,8 @@ static void take_ready(void *ctx, struct stream *stream, struct instant now)
 	u->marked = now;
 	u->wait = RETRY_LEAST;
 	streams_set(u->node, u->link, stream);
-	log_info("relay %s: connected by TLS to %s", name_of(u), addr_format(&far, text));
+	event_tell(EVENT_TLS_USED, log_text("relay", name_of(u)),
+		   log_text("at", addr_format(&far, text)));
 	tell_core(u, &at);
 }
 
@@ -260,7 +263,7 @@ static void watch(struct uplink *u, unsigned transport)
 	if (u->stream && is_over(u, transport)) {
 		drop(u);
 		u->problem[0] = '\0';
-		log_info("relay %s: not by TLS any more", name_of(u));
+		event_tell(EVENT_TLS_LEFT, log_text("relay", name_of(u)));
 	}
 }
 

@@ -133,7 +133,8 @@ static void tell_gso_lost(const struct udp *udp)
 	char text[ADDR_TEXT], note[OFFLOADS_NOTE];
 
 	offloads_gso_note(udp, note);
-	log_warn("listen %s: %s", addr_format(&udp->local, text), note);
+	log_warn("batches of datagrams are off", log_text("listen", addr_format(&udp->local, text)),
+		 log_text("why", note));
 }
 
 /* Runs for one socket. */
@@ -247,7 +248,8 @@ static void *work(void *arg)
 		error = loop_turn(&w->own_loop, INSTANT_NEVER);
 	if (!error)
 		return NULL;
-	log_error("worker %u: epoll: %s", w->number, strerror(-error));
+	log_error("epoll failed", log_number("worker", w->number),
+		  log_text("error", strerror(-error)));
 	pthread_mutex_lock(&w->node->site_lock);
 	w->node->worker_failed = true;
 	pthread_mutex_unlock(&w->node->site_lock);

@@ -3,9 +3,8 @@
  * Theory of operation
  *
  * A line is put together in one buffer and written at once, so that lines of
- * several processes with one standard error do not mix.  All that comes from
- * the caller's arguments is escaped byte by byte on its way into that buffer;
- * what does not fit is cut, and the cut is shown as "...".
+ * several processes with one standard error do not mix.  What does not fit is cut,
+ * and the cut is shown as "...".
  *
  * systemd names the journal's stream in $JOURNAL_STREAM as DEVICE:INODE; only
  * when standard error still is that stream are levels written its way.
@@ -20,9 +19,10 @@
 #include <unistd.h>
 
 #include "base/bytes.h"
-#include "base/log.h"
+#include "log_parts.h"
 
 #define LINE_MAX_BYTES 1000 /* with the newline */
+#define START_MAX 64	    /* time, or level */
 
 static const struct {
 	const char *name;
@@ -36,12 +36,7 @@ static const struct {
 
 static enum log_level threshold = LOG_LEVEL_INFO;
 static const char *program;
-
-struct line {
-	char text[LINE_MAX_BYTES];
-	size_t len;
-	bool cut;
-};
+static log_form *other_form;
 
 bool log_level_parse(const char *name, enum log_level *out)
 {
@@ -54,14 +49,34 @@ bool log_level_parse(const char *name, enum log_level *out)
 	return false;
 }
 
+const char *log_level_name(enum log_level level)
+{
+	return levels[level].name;
+}
+
 void log_set_level(enum log_level level)
 {
 	threshold = level;
 }
 
+bool log_shows(enum log_level level)
+{
+	return level <= threshold;
+}
+
 void log_set_name(const char *name)
 {
 	program = name;
+}
+
+void log_set_form(log_form *form)
+{
+	other_form = form;
+}
+
+bool log_has_form(void)
+{
+	return other_form;
 }
 
 static bool on_journal(void)
@@ -76,119 +91,58 @@ static bool on_journal(void)
 	return strcmp(stream, own) == 0;
 }
 
-/* Leaves room for "..." and the newline. */
-static void line_put(struct line *line, const char *bytes, size_t n)
+/* The journal takes away the level; other forms have the time in them. */
+static size_t start_line(char *out, const struct log_record *record)
 {
-	if (line->cut || n > sizeof(line->text) - 4 - line->len) {
-		line->cut = true;
-		return;
-	}
-	memcpy(line->text + line->len, bytes, n);
-	line->len += n;
-}
-
-/* ASCII controls, and the C1 controls as one byte or in UTF-8. */
-static bool is_control(uint8_t before, uint8_t c)
-{
-	return c < 0x20 || c == 0x7f ||
-	       (c >= 0x80 && c < 0xa0 && (before < 0x80 || before == 0xc2));
-}
-
-static void line_put_escaped(struct line *line, const char *text)
-{
-	uint8_t before = 0;
-
-	for (; *text; text++) {
-		uint8_t c = (uint8_t)*text;
-		char escape[5];
-
-		if (is_control(before, c)) {
-			snprintf(escape, sizeof(escape), "\\x%02x", c);
-			line_put(line, escape, 4);
-		} else {
-			line_put(line, text, 1);
-		}
-		before = c;
-	}
-}
-
-static void line_begin(struct line *line, enum log_level level)
-{
-	time_t now = (time_t)clock_wall_seconds();
-	char start[64];
-	size_t n;
+	time_t seconds = (time_t)(record->wall / 1000000);
 	struct tm tm;
 
-	if (on_journal()) {
-		snprintf(start, sizeof(start), "<%d>", levels[level].syslog);
-		line_put(line, start, strlen(start));
-	} else if (localtime_r(&now, &tm)) {
-		n = strftime(start, sizeof(start), "%Y-%m-%d %H:%M:%S ", &tm);
-		line_put(line, start, n);
-	}
-	if (program) {
-		line_put_escaped(line, program);
-		line_put(line, ": ", 2);
-	}
-	line_put_escaped(line, levels[level].name);
-	line_put(line, ": ", 2);
+	if (on_journal())
+		return (size_t)snprintf(out, START_MAX, "<%d>", levels[record->level].syslog);
+	if (other_form || !localtime_r(&seconds, &tm))
+		return 0;
+	return strftime(out, START_MAX, "%Y-%m-%d %H:%M:%S ", &tm);
 }
 
-static void __attribute__((format(printf, 2, 0)))
-log_write(enum log_level level, const char *fmt, va_list args)
+void log_write(struct log_record *record)
 {
-	struct line line = { .len = 0 };
-	char text[LINE_MAX_BYTES];
+	char line[LOG_FORM_BYTES];
 	ssize_t written;
+	size_t len;
 
-	line_begin(&line, level);
-	vsnprintf(text, sizeof(text), fmt, args);
-	line_put_escaped(&line, text);
-	if (line.cut) {
-		memcpy(line.text + line.len, "...", 3);
-		line.len += 3;
-	}
-	line.text[line.len++] = '\n';
+	record->program = program;
+	record->wall = clock_wall_us();
+	len = start_line(line, record);
+	if (other_form)
+		len += other_form(record, line + len, sizeof(line) - 1 - len);
+	else
+		len += log_form_text(record, line + len, LINE_MAX_BYTES - 1 - len);
+	line[len++] = '\n';
 	do {
-		written = write(STDERR_FILENO, line.text, line.len);
+		written = write(STDERR_FILENO, line, len);
 	} while (written < 0 && errno == EINTR);
 }
 
-void log_at(enum log_level level, const char *fmt, ...)
+void log_line(enum log_level level, const char *message, const struct log_field *fields)
 {
+	struct log_record record = { .level = level, .message = message, .fields = fields };
 	int saved = errno;
-	va_list args;
 
-	if (level > threshold)
-		return;
-	va_start(args, fmt);
-	log_write(level, fmt, args);
-	va_end(args);
+	if (level <= threshold && log_may(message, fields, clock_now(), &record.held))
+		log_write(&record);
 	errno = saved;
-}
-
-bool log_limit_pass(struct log_limit *limit, struct instant now, uint64_t *held)
-{
-	if (instant_between(limit->window, now) >= limit->every) {
-		limit->window = now;
-		limit->used = 0;
-	}
-	if (limit->used >= limit->burst) {
-		limit->held++;
-		return false;
-	}
-	limit->used++;
-	*held = limit->held;
-	limit->held = 0;
-	return true;
 }
 
 void log_die(int status, const char *fmt, ...)
 {
+	struct log_record record = { .level = LOG_LEVEL_ERROR, .fields = &LOG_END };
+	char text[LINE_MAX_BYTES];
 	va_list args;
 
 	va_start(args, fmt);
-	log_write(LOG_LEVEL_ERROR, fmt, args);
+	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	record.message = text;
+	log_write(&record);
 	exit(status);
 }

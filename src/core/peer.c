@@ -145,7 +145,7 @@ void peer_session_begin(struct peer *peer, bool initiator, struct instant now)
 		tell(peer, PEER_MTU_DIFFERS);
 }
 
-void peer_session_end(struct peer *peer, int64_t wait, struct instant now)
+void peer_session_end(struct peer *peer, enum peer_end why, int64_t wait, struct instant now)
 {
 	pack_close(&peer->pack);
 	list_remove(&peer->to_close);
@@ -156,6 +156,7 @@ void peer_session_end(struct peer *peer, int64_t wait, struct instant now)
 	timers_session_end(&peer->timers, wait, now);
 	if (peer->up) {
 		peer->up = false;
+		peer->end = why;
 		tell(peer, PEER_DOWN);
 	}
 }

@@ -71,7 +71,7 @@ static void owner_closed(void *ctx, struct peer *peer)
 		keys_drop(&peer->keys, kp);
 		return;
 	}
-	peer_session_end(peer, SECONDS(1), p->now);
+	peer_session_end(peer, PEER_END_CLOSED, SECONDS(1), p->now);
 	p->due = instant_min(p->due, peer_due(peer));
 }
 
@@ -190,7 +190,7 @@ struct peer *peers_add(struct peers *p, const char *name, const uint8_t public_k
 void peers_remove(struct peers *p, struct peer *peer, struct instant now)
 {
 	peer_send_control(peer, WIRE_CLOSE, NULL, 0);
-	peer_session_end(peer, 0, now);
+	peer_session_end(peer, PEER_END_REMOVED, 0, now);
 	peers_close(p);
 	for (unsigned i = 0; i < LINKS_MAX; i++) {
 		if (p->link[i] && peer->member[i])
@@ -252,7 +252,7 @@ void peers_disconnect(struct peers *p, struct peer *peer, struct instant now)
 	peer->disconnected = true;
 	peer_send_control(peer, WIRE_CLOSE, NULL, 0);
 	peers_close(p);
-	peer_session_end(peer, 0, now);
+	peer_session_end(peer, PEER_END_COMMAND, 0, now);
 	peers_flood_leave(p, peer);
 	timers_greet_never(&peer->timers);
 }
@@ -355,13 +355,13 @@ static void tick_peer(struct peers *p, struct peer *peer, struct instant now)
 	unsigned action;
 
 	if (keys_expire(&peer->keys, now))
-		peer_session_end(peer, 0, now);
+		peer_session_end(peer, PEER_END_SILENT, 0, now);
 	if (peer_has_session(peer) && !peer->calling &&
 	    peer->keys.current->counter >= WIRE_REKEY_PACKETS)
 		timers_greet_now(&peer->timers, now);
 	action = timers_tick(&peer->timers, peer->rtt, now);
 	if (action & TIMERS_GIVE_UP)
-		peer_session_end(peer, 0, now);
+		peer_session_end(peer, PEER_END_SILENT, 0, now);
 	if (action & TIMERS_PING) {
 		if (peer->timers.unanswered > 1)
 			peers_path_rescue(p, peer, now);
@@ -439,7 +439,7 @@ void peers_goodbye(struct peers *p, struct instant now)
 			continue;
 		peer_send_control(p->peer[i], WIRE_CLOSE, NULL, 0);
 		peers_close(p);
-		peer_session_end(p->peer[i], 0, now);
+		peer_session_end(p->peer[i], PEER_END_STOPPING, 0, now);
 	}
 }
 

@@ -221,7 +221,7 @@ void peers_remove_link(struct peers *p, struct link *link, struct instant now)
 
 	peer_send_control(peer, WIRE_CLOSE, NULL, 0);
 	peers_close(p);
-	peer_session_end(peer, 0, now);
+	peer_session_end(peer, PEER_END_REMOVED, 0, now);
 	for (unsigned i = 0; i < p->top; i++) {
 		struct peer *behind = p->peer[i];
 		struct addr at;
@@ -235,7 +235,7 @@ void peers_remove_link(struct peers *p, struct link *link, struct instant now)
 		    behind->endpoint.addr.port == link->number) {
 			pack_through(&behind->pack, NULL, 0);
 			behind->endpoint.addr = (struct addr){ .family = ADDR_NONE };
-			peer_session_end(behind, SECONDS(1), now);
+			peer_session_end(behind, PEER_END_RELAY, SECONDS(1), now);
 		}
 	}
 	peers_flood_unlink(p, link);

@@ -26,6 +26,8 @@ static const struct cli_verb verbs[] = {
 	  "show what a bridge process or a relay does", 0, 2, true, verb_show },
 	{ "why", "MAC|IP [VLAN] [--json]", "where a frame for an address would go, and who said so",
 	  1, 3, true, verb_why },
+	{ "events", "[--follow] [--json] [--last N] [--kind KIND] [--peer NAME]",
+	  "show what happened, or as it happens", 0, 8, true, verb_events },
 	{ "reload", "", "read the configuration again", 0, 0, true, verb_reload },
 	{ "rekey", "PEER", "agree on new keys with a peer now", 1, 1, true, verb_peer },
 	{ "disconnect", "PEER", "end the session with a peer, and begin none", 1, 1, true,

@@ -100,7 +100,7 @@ step "tso on"
 tap_set tso on
 wait_for 5 "show has nothing to say" note_has null
 check "tso4 is in use" has tso4
-equal "lines about it" "$(told 'offloads: all are in use again')" 1
+equal "lines about it" "$(told 'offloads are all in use again')" 1
 
 step "checksums off, then one of all"
 tap_set tx off
@@ -149,7 +149,7 @@ for _ in $(seq 30); do
 	tap_set tso on
 done
 wait_for 5 "all in use" note_has null
-between "lines in the log, of more than 60" "$(told offloads:)" 5 45
+between "lines in the log, of more than 60" "$(told 'offloads are')" 5 45
 
 step "no frame of the test left a TAP"
 pings ha 192.168.77.2

@@ -48,7 +48,7 @@ equal "user" "$(status Uid)" $NOBODY
 for set in Inh Prm Eff Bnd Amb; do
 	equal "capabilities Cap$set" "$(status Cap$set)" 0000000000000000
 done
-check "the log names its key" grep -qF "public key ${RELAY_KEY[hub]}: 2 networks" "$W/log/hub.log"
+check "the log names its key" grep -qF "public_key=\"${RELAY_KEY[hub]}\" networks=2" "$W/log/hub.log"
 check "no complaint in the log" sh -c "! grep -E 'warn|error' $W/log/hub.log"
 between "memory of an empty relay, KiB" "$(status VmRSS)" 1 $((40000 * PATIENCE))
 
@@ -178,7 +178,7 @@ mv "$W/etc/hub/hub.key" "$W/etc/hub.key"
 bad 2 'hub.conf:2: \[relay\] key_file: .*No such file' "no key"
 good | sed 's/^key_file.*/&\nlisten = 192.0.2.7/' | relay_conf hub
 mv "$W/etc/hub.key" "$W/etc/hub/hub.key"
-bad 1 '\[relay\] listen 192.0.2.7:7741: .*must be an address of this host' "not our address"
+bad 1 'cannot listen listen=192.0.2.7:7741 .*must be an address of this host' "not our address"
 chown 0 "$W/etc/hub/hub.key"
 bad 2 'hub.key: Permission denied' "a key for root alone"
 echo "[site]" | relay_conf hub

@@ -75,10 +75,10 @@ why() {
 	lanspan "$1" show relays | grep -q "^$2: $3" &&
 		lanspan "$1" show | grep -q "^  state: calling ($3"
 }
-wait_for 10 "the log says so, once" grep -q "relay hub: no answer after . calls" "$W/log/b.log"
+wait_for 10 "the log says so, once" grep -q "relay does not answer relay=hub calls=. " "$W/log/b.log"
 check "b hears nothing" why b hub "no answer yet: .*public_key.*this network"
 wait_for 10 "there is no such name" why b gone ".*name"
-check "the log says whose name" grep -q "relay gone: address gone.invalid: " "$W/log/b.log"
+check "the log says whose name" grep -q "address not found relay=gone address=gone.invalid error=" "$W/log/b.log"
 check "d has the wrong secret" why d hub "answers, but not authentically: is secret_file"
 check "a is there: nothing to say" sh -c "! '$BIN/lanspan' -i a show relays | grep -q :\ "
 "$BIN/lanspan" -i a show networks 2>"$W/err"

@@ -156,7 +156,7 @@ for way in nat-pmp upnp; do
 	between "lifetime, s" "$(mapping .lifetime_s)" 3500 3600
 	equal "b reaches a there" "$(peer_get b a .endpoint)" "$OUTSIDE:7741"
 	check "there is a ping" pings ha 192.168.77.2
-	check "the log tells it" grep -q "$OUTSIDE:7741 leads here, by $way" "$W/log/a.log"
+	check "the log tells it" grep -q "port mapped at=$OUTSIDE:7741 by=\"*$way" "$W/log/a.log"
 	check "show tells it" sh -c "'$BIN/lanspan' -i a show | grep -q 'mapped, $OUTSIDE:7741 by $way'"
 
 	step "$way: the router starts anew, and forgets"

@@ -87,6 +87,17 @@ for reason in $(reasons src/core/relay_count.c RELAY); do
 	knows lanspan-relay.8 "the drop reason $reason" "^\.It (.* , )?$reason( ,.*)?\$"
 done
 
+kinds=$(sed -n '/^} kinds\[\] = {/,/^}/s/^\t\[EVENT_[A-Z_]*\] = { "\([a-z-]*\)".*/\1/p' src/app/event.c)
+events=$(sed -n '/^\.Sh EVENTS/,/^\.Sh ENVIRONMENT/p' man/lanspan.8)
+for kind in $kinds lost; do
+	if echo "$events" | grep -qE "^\.It (.* , )?$kind( ,.*)?\$"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAIL lanspan.8 does not tell of the event $kind"
+	fi
+done
+
 verbs=$(sed -n '/^static const struct cli_verb verbs/,/^}/s/^\t{ "\([a-z]*\)".*/\1/p' \
 	src/lanspan/main.c)
 for verb in $verbs; do

@@ -86,13 +86,13 @@ static void test_line_starts_with_wall_clock_name_and_level(void **state)
 
 	(void)state;
 	log_set_name("prog");
-	log_warn("port %d is %s", 3, "down");
+	log_warn("port down", log_number("port", 3), log_text("why", "no carrier"));
 	assert_true(read_line() > 0);
 	assert_int_equal(sscanf(line, "%4d-%2d-%2d %2d:%2d:%2d %n", &year, &month, &day, &hour,
 				&minute, &second, &at),
 			 6);
 	assert_true(year >= 2024);
-	assert_string_equal(line + at, "prog: warn: port 3 is down\n");
+	assert_string_equal(line + at, "prog: warn: port down port=3 why=\"no carrier\"\n");
 	assert_int_equal(read_line(), 0);
 }
 
@@ -142,17 +142,54 @@ static void test_level_holds_lines_back(void **state)
 	assert_true(read_line() > 0);
 }
 
-static void test_no_line_can_be_forged(void **state)
+/* What a value is shown as. */
+static void expect_shown(const char *value, const char *shown)
+{
+	char wanted[400];
+
+	snprintf(wanted, sizeof(wanted), "<3>error: m v=%s z=1\n", shown);
+	log_error("m", log_text("v", value), log_number("z", 1));
+	assert_true(read_line() > 0);
+	assert_string_equal(line, wanted);
+}
+
+static void test_no_line_and_no_field_can_be_forged(void **state)
+{
+	static const struct {
+		const char *value, *shown;
+	} table[] = {
+		{ "paris-1.example.net:7741", "paris-1.example.net:7741" },
+		{ "[2001:db8::1%2]:7741", "[2001:db8::1%2]:7741" },
+		{ "", "\"\"" },
+		{ "a b", "\"a b\"" },
+		{ "x level=error", "\"x level=error\"" },
+		{ "say \"x\" \\ y", "\"say \\\"x\\\" \\\\ y\"" },
+		{ "x\n<3>evil\r\t\033[2J\177", "\"x\\x0a<3>evil\\x0d\\x09\\x1b[2J\\x7f\"" },
+		/* C1 controls, bare and in UTF-8; letters of UTF-8 stay. */
+		{ "\x9b|\xc2\x9b|gr\xc3\xbc\xc3\x9f|\xe2\x82\xac",
+		  "\"\\x9b|\\xc2\\x9b|gr\xc3\xbc\xc3\x9f|\xe2\x82\xac\"" },
+		/* Cut off, overlong, a surrogate, above the last; text that runs backwards. */
+		{ "\xe2\x82", "\"\\xe2\\x82\"" },
+		{ "\xc0\xaf", "\"\\xc0\\xaf\"" },
+		{ "\xed\xa0\x80", "\"\\xed\\xa0\\x80\"" },
+		{ "\xf4\x90\x80\x80", "\"\\xf4\\x90\\x80\\x80\"" },
+		{ "\xe2\x80\xae", "\"\\xe2\\x80\\xae\"" },
+		{ "\xf0\x9f\x98\x80", "\"\xf0\x9f\x98\x80\"" },
+	};
+
+	(void)state;
+	be_the_journal(0);
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		expect_shown(table[i].value, table[i].shown);
+}
+
+static void test_fields_may_be_left_out(void **state)
 {
 	(void)state;
 	be_the_journal(0);
-	log_error("%s", "x\n<3>evil\r\t\033[2J\177");
+	log_error("left out", log_text("a", NULL), log_number("b", -7), log_text("c", NULL));
 	read_line();
-	assert_string_equal(line, "<3>error: x\\x0a<3>evil\\x0d\\x09\\x1b[2J\\x7f\n");
-	/* C1 controls, bare and in UTF-8; letters of UTF-8 stay. */
-	log_error("%s", "\x9b|\xc2\x9b|gr\xc3\xbc\xc3\x9f|\xe2\x82\xac");
-	read_line();
-	assert_string_equal(line, "<3>error: \\x9b|\xc2\\x9b|gr\xc3\xbc\xc3\x9f|\xe2\x82\xac\n");
+	assert_string_equal(line, "<3>error: left out b=-7\n");
 }
 
 static void test_long_lines_are_cut_at_1000_bytes(void **state)
@@ -162,19 +199,98 @@ static void test_long_lines_are_cut_at_1000_bytes(void **state)
 	(void)state;
 	be_the_journal(0);
 	memset(text, 'a', sizeof(text) - 1);
-	log_error("%s", text);
-	assert_int_equal(read_line(), 1000);
-	assert_string_equal(line + 1000 - 5, "a...\n");
+	log_error("long", log_text("v", "x y"), log_text("w", text));
+	assert_string_equal((read_line(), line), "<3>error: long v=\"x y\" w=...\n");
 	/* Escapes are cut whole. */
 	memset(text, '\n', sizeof(text) - 1);
-	log_error("%s", text);
-	assert_true(read_line() <= 1000);
+	log_error("long", log_text("v", text));
+	assert_in_range(read_line(), 990, 1000);
 	assert_string_equal(line + strlen(line) - 8, "\\x0a...\n");
 	assert_int_equal(read_line(), 0);
 	/* The longest line that fits is not cut. */
-	log_error("%s", text + sizeof(text) - 1 - (996 - 10) / 4);
-	assert_true(read_line() > 990);
-	assert_string_equal(line + strlen(line) - 5, "\\x0a\n");
+	log_error("long", log_text("v", text + sizeof(text) - 1 - (996 - 20) / 4));
+	assert_in_range(read_line(), 985, 1000);
+	assert_string_equal(line + strlen(line) - 6, "\\x0a\"\n");
+}
+
+/* Lines of a flood, and what was held back. */
+static unsigned flood(const char *peer, unsigned n)
+{
+	unsigned lines = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		log_info("flood", log_text("peer", peer), log_number("i", i));
+		lines += read_line() > 0;
+	}
+	return lines;
+}
+
+static void test_a_message_that_repeats_is_held_back(void **state)
+{
+	struct instant later = instant_add(clock_now(), LOG_LIMIT_EVERY + SECONDS(1));
+
+	(void)state;
+	be_the_journal(0);
+	assert_int_equal(flood("paris", 100), LOG_LIMIT_BURST);
+	assert_int_equal(flood("rome", 2), 2); /* which is another's matter */
+	log_info("no flood", log_text("peer", "paris"));
+	assert_true(read_line() > 0);
+	log_tick(clock_now()); /* not yet */
+	assert_int_equal(read_line(), 0);
+	log_tick(later);
+	read_line();
+	assert_string_equal(line, "<6>info: lines like this were left out message=flood peer=paris "
+				  "count=80\n");
+	log_tick(later);
+	assert_int_equal(read_line(), 0);
+}
+
+/* Names that a stranger makes up have no more room than there is. */
+static void test_many_subjects_are_held_back_together(void **state)
+{
+	unsigned lines = 0;
+	char name[16];
+
+	(void)state;
+	for (unsigned i = 0; i < 20000; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		log_info("many", log_text("name", name));
+		lines += read_line() > 0;
+	}
+	assert_in_range(lines, 500, 32 * LOG_LIMIT_BURST);
+	log_info("hidden by none", log_text("name", "paris"));
+	assert_true(read_line() > 0);
+}
+
+static void test_lines_that_are_not_shown_count_for_nothing(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++)
+		log_debug("quiet");
+	log_set_level(LOG_LEVEL_DEBUG);
+	log_debug("quiet");
+	assert_true(read_line() > 0);
+}
+
+static size_t shout(const struct log_record *record, char *out, size_t room)
+{
+	return (size_t)snprintf(out, room, "%s!%s!%s=%s", log_level_name(record->level),
+				record->message, record->fields->key, record->fields->text);
+}
+
+static void test_lines_may_have_another_form(void **state)
+{
+	(void)state;
+	log_set_form(shout);
+	assert_true(log_has_form());
+	log_error("m", log_text("a", "b"));
+	read_line();
+	assert_string_equal(line, "error!m!a=b\n");
+	be_the_journal(0);
+	log_error("m", log_text("a", "b"));
+	read_line();
+	assert_string_equal(line, "<3>error!m!a=b\n");
+	log_set_form(NULL);
 }
 
 static void test_errno_is_kept(void **state)
@@ -244,9 +360,19 @@ int main(void)
 						catch_stderr, release_stderr),
 		cmocka_unit_test_setup_teardown(test_level_holds_lines_back, catch_stderr,
 						release_stderr),
-		cmocka_unit_test_setup_teardown(test_no_line_can_be_forged, catch_stderr,
+		cmocka_unit_test_setup_teardown(test_no_line_and_no_field_can_be_forged, catch_stderr,
 						release_stderr),
 		cmocka_unit_test_setup_teardown(test_long_lines_are_cut_at_1000_bytes, catch_stderr,
+						release_stderr),
+		cmocka_unit_test_setup_teardown(test_fields_may_be_left_out, catch_stderr,
+						release_stderr),
+		cmocka_unit_test_setup_teardown(test_a_message_that_repeats_is_held_back, catch_stderr,
+						release_stderr),
+		cmocka_unit_test_setup_teardown(test_many_subjects_are_held_back_together, catch_stderr,
+						release_stderr),
+		cmocka_unit_test_setup_teardown(test_lines_that_are_not_shown_count_for_nothing, catch_stderr,
+						release_stderr),
+		cmocka_unit_test_setup_teardown(test_lines_may_have_another_form, catch_stderr,
 						release_stderr),
 		cmocka_unit_test_setup_teardown(test_errno_is_kept, catch_stderr, release_stderr),
 		cmocka_unit_test_setup_teardown(test_limit_counts_what_it_holds, catch_stderr,
