@@ -284,10 +284,11 @@ bin_dir = $(DESTDIR)$(PREFIX)/bin
 man_dir = $(DESTDIR)$(PREFIX)/share/man
 unit_dir = $(DESTDIR)$(PREFIX)/lib/systemd/system
 example_dir = $(DESTDIR)$(PREFIX)/share/doc/lanspan/examples
-examples = $(filter-out etc/systemd,$(wildcard etc/*))
+examples = $(filter-out etc/systemd etc/wireshark,$(wildcard etc/*))
 units = $(wildcard etc/systemd/*.service)
+shark_dir = $(DESTDIR)$(PREFIX)/share/lanspan/wireshark
 
-install: ## programs, manual pages, examples and units below DESTDIR and PREFIX (/usr/local)
+install: ## programs, manual pages, examples, units and the dissector below DESTDIR and PREFIX (/usr/local)
 install: all
 	@set -e; umask 022; \
 	for p in $(daemons); do install -D -m 755 $(bin)/$$p $(sbin_dir)/$$p; done; \
@@ -300,7 +301,8 @@ install: all
 		chmod -R u=rwX,go=rX $(example_dir); done; \
 	for u in $(units); do mkdir -p $(unit_dir); \
 		sed 's,@SBINDIR@,$(PREFIX)/sbin,g;s,@BINDIR@,$(PREFIX)/bin,g' $$u >$(unit_dir)/$${u##*/}; \
-		chmod 644 $(unit_dir)/$${u##*/}; done
+		chmod 644 $(unit_dir)/$${u##*/}; done; \
+	install -D -m 644 etc/wireshark/lanspan.lua $(shark_dir)/lanspan.lua
 
 uninstall: ## take away what install put there
 	@set -e; \
@@ -308,9 +310,12 @@ uninstall: ## take away what install put there
 	rm -f $(bin_dir)/lanspan; \
 	for m in $(man_pages); do rm -f $(man_dir)/man$${m##*.}/$${m##*/}; done; \
 	for u in $(units); do rm -f $(unit_dir)/$${u##*/}; done; \
+	rm -f $(shark_dir)/lanspan.lua; \
 	rm -rf $(example_dir); \
 	if [ -d $(DESTDIR)$(PREFIX)/share/doc/lanspan ]; then \
-		rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/share/doc/lanspan; fi
+		rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/share/doc/lanspan; fi; \
+	if [ -d $(shark_dir) ]; then \
+		rmdir -p --ignore-fail-on-non-empty $(shark_dir); fi
 
 clean: ## remove all that was made
 	@rm -rf $(BUILD)

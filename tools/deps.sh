@@ -17,7 +17,7 @@ demo="$run jq tcpdump util-linux"
 bench="$run jq ethtool openssl openvpn tinc fastd n2n wireguard-go wireguard-tools"
 test="$run perl libcmocka-dev mandoc ethtool tcpdump tcpreplay socat jq
 	dnsmasq-base udhcpc openssl strace util-linux
-	nftables conntrack miniupnpd-nftables"
+	nftables conntrack tshark wireshark-common lua-luaossl miniupnpd-nftables"
 fuzz="clang"
 lint="clang clang-tidy cppcheck shellcheck mandoc libcmocka-dev"
 

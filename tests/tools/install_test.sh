@@ -53,6 +53,7 @@ demand 'everybody may read all' test -z "$(find "$root/opt" ! -perm -444)"
 for example in etc/*.conf; do
 	demand "$example" cmp "$example" "$root/opt/x/share/doc/lanspan/examples/${example##*/}"
 done
+demand 'the dissector' cmp etc/wireshark/lanspan.lua "$root/opt/x/share/lanspan/wireshark/lanspan.lua"
 for unit in etc/systemd/*.service; do
 	installed=$root/opt/x/lib/systemd/system/${unit##*/}
 	demand "$unit starts the installed program" grep -q '^ExecStart=/opt/x/sbin/lanspan-' "$installed"
