@@ -28,6 +28,16 @@
 #define KEYS_CONTEXT 16
 #define KEYS_AAD (KEYS_CONTEXT + WIRE_DATA_HEADER)
 
+#define KEYS_PATHS 256 /* window of packets about paths */
+
+/* What came of the packets that the peer sealed.  Those about paths do not count: many
+ * of them are sent to where nobody is. */
+struct keys_arrivals {
+	uint64_t received;
+	uint64_t lost; /* not come up to now, though a later one did */
+	uint64_t late; /* came after a later one of their lane */
+};
+
 enum key_state { KEY_FREE, KEY_RESERVED, KEY_NEXT, KEY_CURRENT, KEY_PREVIOUS };
 
 struct keypair {
@@ -37,17 +47,23 @@ struct keypair {
 	uint32_t local_index; /* peers put it into packets to us */
 	uint32_t remote_index;
 	uint64_t counter; /* of the next packet sent */
+	uint64_t path_counter; /* of the next about paths, without WIRE_PATH_COUNTER */
 	struct instant made;
 	struct instant retire; /* of PREVIOUS: when it ends */
 	struct aead seal;
 	struct aead open;
 	struct replay replay;
+	uint64_t path_next; /* the window of packets about paths */
+	uint64_t path_seen[REPLAY_WORDS_FOR(KEYS_PATHS)];
+	uint64_t received, late;
+	uint64_t newest[WIRE_LANES]; /* of each lane, one more than its newest counter */
 };
 
 struct keys {
 	struct keypair slot[KEYS_SLOTS];
 	struct keypair *current; /* NULL: no session */
 	uint8_t kind;		 /* of what keys_seal makes: WIRE_DATA, or a site's own floods */
+	struct keys_arrivals past; /* under keys that are gone */
 	uint8_t context_out[KEYS_CONTEXT];
 	uint8_t context_in[KEYS_CONTEXT];
 	uint8_t own_id[8], peer_id[8];
@@ -107,14 +123,23 @@ void keys_drop_all(struct keys *k);
  * WIRE_REJECT_AFTER.  True when current ended. */
 bool keys_expire(struct keys *k, struct instant now);
 
+/* Whether a counter is new, by the window that it belongs to; see replay.h. */
+enum replay_verdict keys_check(const struct keypair *kp, uint64_t counter);
+
+/* Marks the counter of an authentic packet of that lane. */
+void keys_commit(struct keypair *kp, uint8_t lane, uint64_t counter);
+
+/* Since keys_init, under all keys. */
+struct keys_arrivals keys_arrivals(const struct keys *k);
+
 /*
  * Seals len bytes of plaintext at in (may be out + WIRE_DATA_HEADER, or apart)
  * as one DATA packet of that lane at out: len + WIRE_DATA_OVERHEAD bytes.
  */
 void keys_seal(struct keys *k, uint8_t lane, const uint8_t *in, size_t len, uint8_t *out);
 
-/* The same with flags in the header, WIRE_FLAG_*. */
-void keys_seal_flags(struct keys *k, uint8_t flags, const uint8_t *in, size_t len, uint8_t *out);
+/* The same of a packet about paths: WIRE_FLAG_PATH, and a counter of its own kind. */
+void keys_seal_path(struct keys *k, const uint8_t *in, size_t len, uint8_t *out);
 
 /* Of a hop: wraps the packet at out + WIRE_HOP_HEADER, inner_len bytes long, into
  * a HOP for that member: inner_len + WIRE_HOP_OVERHEAD bytes at out.  There is a

@@ -92,6 +92,8 @@ struct peer_owner {
 	void *ctx;
 };
 
+#define PEER_RECENT SECONDS(10) /* between two looks at what arrived */
+
 struct peer {
 	uint16_t number;
 	const struct identity *self; /* what this site is towards it */
@@ -147,6 +149,8 @@ struct peer {
 	uint64_t path_changes; /* from a direct path to a relayed one, or back */
 	struct peer_traffic rx, tx;
 	struct drops drops;
+	struct instant looked_at;	/* at what had arrived: the newest look, and the */
+	struct keys_arrivals looks[2];	/* one before */
 
 	struct list to_close; /* in its owner's list while pack is pending */
 	struct list to_flush; /* in its owner's list while unpack is pending */
@@ -205,6 +209,12 @@ void peer_control(struct peer *peer, uint8_t type, const uint8_t *body, size_t l
 
 /* Sends a CONTROL record with the next close. */
 void peer_send_control(struct peer *peer, uint8_t type, const void *body, size_t len);
+
+/* Called each second or so. */
+void peer_look(struct peer *peer, struct instant now);
+
+/* What arrived and what did not in the last one or two PEER_RECENT. */
+struct keys_arrivals peer_recent(const struct peer *peer);
 
 void peer_send_ping(struct peer *peer, struct instant now);
 

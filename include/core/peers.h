@@ -182,6 +182,9 @@ void peers_close(struct peers *p);
 void peers_tick(struct peers *p, struct instant now);
 struct instant peers_due(const struct peers *p);
 
+/* Keeps what peer_recent needs, of all; called each second or so. */
+void peers_look(struct peers *p, struct instant now);
+
 /* Tells all peers goodbye. */
 void peers_goodbye(struct peers *p, struct instant now);
 

@@ -60,6 +60,7 @@ enum wire_kind {
 #define WIRE_LANE 3   /* where it stands: which of the sender's workers sent it */
 #define WIRE_LANES 16 /* a lane is less */
 #define WIRE_FLAG_PATH 1u /* flag of DATA: about the path it came by, moves no endpoint */
+#define WIRE_PATH_COUNTER ((uint64_t)1 << 62) /* of packets with it, and of no others: from here on */
 #define WIRE_DATA_OVERHEAD (WIRE_DATA_HEADER + AEAD_TAG)
 #define WIRE_DATA_MIN (WIRE_DATA_OVERHEAD + 2)
 

@@ -359,6 +359,7 @@ static void every_second(struct node *node, struct instant now)
 	node_relays_second(node);
 	node_portmap_second(node);
 	key_log_remind(&node->key_log, now);
+	peers_look(&node->site.peers, now);
 	if (instant_reached(now, node->attach.retry))
 		node_io_mend(node, now);
 	worker_resume(node);

@@ -145,7 +145,11 @@ void keys_install(struct keys *k, struct keypair *kp, bool initiator, uint32_t r
 	aead_set_key(&kp->open, receive);
 	replay_reset(&kp->replay);
 	kp->initiator = initiator;
-	kp->informed = !initiator && k->current && k->current->replay.next > 0;
+	kp->informed = !initiator && k->current &&
+		       (k->current->replay.next > 0 || k->current->path_next > 0);
+	kp->path_next = kp->path_counter = kp->received = kp->late = 0;
+	memset(kp->path_seen, 0, sizeof(kp->path_seen));
+	memset(kp->newest, 0, sizeof(kp->newest));
 	kp->remote_index = remote_index;
 	kp->counter = 0;
 	kp->made = now;
@@ -171,6 +175,13 @@ void keys_demote(struct keypair *kp, struct instant now)
 	kp->retire = instant_add(now, WIRE_OLD_KEY);
 }
 
+static void add_arrivals(struct keys_arrivals *to, const struct keypair *kp)
+{
+	to->received += kp->received;
+	to->lost += kp->replay.next - kp->received;
+	to->late += kp->late;
+}
+
 void keys_drop(struct keys *k, struct keypair *kp)
 {
 	if (k->current == kp)
@@ -178,6 +189,7 @@ void keys_drop(struct keys *k, struct keypair *kp)
 	if (kp->state != KEY_FREE && kp->state != KEY_RESERVED) {
 		aead_forget(&kp->seal);
 		aead_forget(&kp->open);
+		add_arrivals(&k->past, kp);
 	}
 	kp->state = KEY_FREE;
 	kp->local_index = 0;
@@ -218,8 +230,44 @@ bool keys_expire(struct keys *k, struct instant now)
 	return had && !k->current;
 }
 
+enum replay_verdict keys_check(const struct keypair *kp, uint64_t counter)
+{
+	if (counter < WIRE_PATH_COUNTER)
+		return replay_check(&kp->replay, counter);
+	return replay_ring_check(kp->path_next, kp->path_seen, COUNT_OF(kp->path_seen),
+				 counter - WIRE_PATH_COUNTER);
+}
+
+void keys_commit(struct keypair *kp, uint8_t lane, uint64_t counter)
+{
+	if (counter >= WIRE_PATH_COUNTER) {
+		replay_ring_commit(&kp->path_next, kp->path_seen, COUNT_OF(kp->path_seen),
+				   counter - WIRE_PATH_COUNTER);
+		return;
+	}
+	if (!replay_commit(&kp->replay, counter))
+		return;
+	kp->received++;
+	if (counter < kp->newest[lane])
+		kp->late++;
+	else
+		kp->newest[lane] = counter + 1;
+}
+
+struct keys_arrivals keys_arrivals(const struct keys *k)
+{
+	struct keys_arrivals all = k->past;
+
+	for (unsigned i = 0; i < KEYS_SLOTS; i++) {
+		if (k->slot[i].state != KEY_FREE && k->slot[i].state != KEY_RESERVED)
+			add_arrivals(&all, &k->slot[i]);
+	}
+	return all;
+}
+
 /* low: the header's bytes 1 to 3. */
-static void seal(struct keys *k, uint32_t low, const uint8_t *in, size_t len, uint8_t *out)
+static void seal(struct keys *k, uint32_t low, uint64_t counter, const uint8_t *in, size_t len,
+		 uint8_t *out)
 {
 	struct keypair *kp = k->current;
 	uint8_t aad[KEYS_AAD];
@@ -228,22 +276,21 @@ static void seal(struct keys *k, uint32_t low, const uint8_t *in, size_t len, ui
 	memcpy(aad, k->context_out, KEYS_CONTEXT);
 	be32_put(header, (uint32_t)k->kind << 24 | low);
 	be32_put(header + 4, kp->remote_index);
-	be64_put(header + 8, kp->counter);
-	if (aead_seal(&kp->seal, kp->counter, aad, sizeof(aad), in, len, out + WIRE_DATA_HEADER))
+	be64_put(header + 8, counter);
+	if (aead_seal(&kp->seal, counter, aad, sizeof(aad), in, len, out + WIRE_DATA_HEADER))
 		memcpy(out, header, WIRE_DATA_HEADER);
 	else /* no plaintext leaves, whatever the library did; kind 0 is dropped there */
 		memset(out, 0, len + WIRE_DATA_OVERHEAD);
-	kp->counter++;
 }
 
 void keys_seal(struct keys *k, uint8_t lane, const uint8_t *in, size_t len, uint8_t *out)
 {
-	seal(k, k->kind == WIRE_DATA ? lane : 0, in, len, out);
+	seal(k, k->kind == WIRE_DATA ? lane : 0, k->current->counter++, in, len, out);
 }
 
-void keys_seal_flags(struct keys *k, uint8_t flags, const uint8_t *in, size_t len, uint8_t *out)
+void keys_seal_path(struct keys *k, const uint8_t *in, size_t len, uint8_t *out)
 {
-	seal(k, (uint32_t)flags << 16, in, len, out);
+	seal(k, WIRE_FLAG_PATH << 16, WIRE_PATH_COUNTER + k->current->path_counter++, in, len, out);
 }
 
 bool keys_open(struct keys *k, struct keypair *kp, uint8_t *packet, size_t len, uint64_t counter)

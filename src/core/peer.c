@@ -273,6 +273,31 @@ void peer_probe(struct peer *peer, struct instant now)
 	peer->frames_before = peer->tx.frames;
 }
 
+void peer_look(struct peer *peer, struct instant now)
+{
+	if (instant_between(peer->looked_at, now) < PEER_RECENT)
+		return;
+	peer->looks[1] = peer->looks[0];
+	peer->looks[0] = keys_arrivals(&peer->keys);
+	peer->looked_at = now;
+}
+
+/* What was missing at the last look may have come since. */
+static uint64_t more(uint64_t now, uint64_t then)
+{
+	return now > then ? now - then : 0;
+}
+
+struct keys_arrivals peer_recent(const struct peer *peer)
+{
+	struct keys_arrivals all = keys_arrivals(&peer->keys);
+	const struct keys_arrivals *then = &peer->looks[1];
+
+	return (struct keys_arrivals){ .received = more(all.received, then->received),
+				       .lost = more(all.lost, then->lost),
+				       .late = more(all.late, then->late) };
+}
+
 struct instant peer_due(const struct peer *peer)
 {
 	struct instant due = peer->timers.due;

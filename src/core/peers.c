@@ -432,6 +432,14 @@ struct instant peers_due(const struct peers *p)
 }
 
 /* Sites first: the way to some goes through relays. */
+void peers_look(struct peers *p, struct instant now)
+{
+	for (unsigned i = 0; i < PEERS_MAX; i++) {
+		if (p->peer[i])
+			peer_look(p->peer[i], now);
+	}
+}
+
 void peers_goodbye(struct peers *p, struct instant now)
 {
 	for (unsigned i = 0; i < PEERS_MAX; i++) {

@@ -41,7 +41,7 @@ void peers_send_packet(struct peers *p, const struct addr *to, uint8_t socket, u
 static void note_hop(struct peers *p, struct peer *relay, struct keypair *kp,
 		     const struct peers_from *from, uint64_t counter, struct instant now)
 {
-	replay_commit(&kp->replay, counter);
+	keys_commit(kp, 0, counter);
 	keys_still_used(kp, now);
 	relay->now = now;
 	relay->rx.datagrams++;

@@ -108,7 +108,7 @@ enum drop peers_refuse(const struct keypair *kp, uint64_t counter, struct instan
 	if (instant_between(kp->made, now) >= WIRE_REJECT_AFTER ||
 	    (kp->state == KEY_PREVIOUS && instant_reached(now, kp->retire)))
 		return DROP_EXPIRED;
-	switch (replay_check(&kp->replay, counter)) {
+	switch (keys_check(kp, counter)) {
 	case REPLAY_NEW:
 		return DROP_COUNT;
 	case REPLAY_SEEN:
@@ -154,7 +154,7 @@ static void take_data(struct peers *p, const struct peers_from *from, uint8_t *d
 		peer_drop(peer, reason);
 		return;
 	}
-	replay_commit(&kp->replay, counter);
+	keys_commit(kp, data[WIRE_LANE], counter);
 	keys_still_used(kp, now);
 	peer->now = now;
 	peer->rx.datagrams++;
@@ -173,11 +173,14 @@ static void take_data(struct peers *p, const struct peers_from *from, uint8_t *d
 						  .len = (uint32_t)(len - WIRE_DATA_OVERHEAD) });
 }
 
-/* The bytes after the kind: zero in this version, but flag and lane of DATA. */
+/* The bytes after the kind: zero in this version, but flag and lane of DATA; and the
+ * flag goes with its counters. */
 static bool is_header(const uint8_t *data)
 {
 	bool is_data = data[0] == WIRE_DATA;
 
+	if (is_data && (be64_get(data + 8) >= WIRE_PATH_COUNTER) != (data[1] == WIRE_FLAG_PATH))
+		return false;
 	return (data[1] & ~(is_data ? WIRE_FLAG_PATH : 0)) == 0 && data[2] == 0 &&
 	       data[WIRE_LANE] < (is_data ? WIRE_LANES : 1);
 }

@@ -65,7 +65,7 @@ static void send_path(struct peers *p, struct peer *peer, const struct addr *to,
 	wr_u16(&w, (uint16_t)(len + 1));
 	wr_u8(&w, type);
 	wr_copy(&w, body, len);
-	keys_seal_flags(&peer->keys, WIRE_FLAG_PATH, plain, w.used, packet);
+	keys_seal_path(&peer->keys, plain, w.used, packet);
 	peers_send_packet(p, to, socket, peer->number, packet, w.used + WIRE_DATA_OVERHEAD);
 }
 

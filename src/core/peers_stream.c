@@ -75,7 +75,7 @@ static void knock(struct peers *p, struct peer *relay, const struct peer_candida
 	uint8_t packet[sizeof(plain) + WIRE_DATA_OVERHEAD];
 
 	be32_put(plain + 6, ~relay->ping_id); /* its answer is not one to a PING */
-	keys_seal_flags(&relay->keys, 0, plain, sizeof(plain), packet);
+	keys_seal(&relay->keys, 0, plain, sizeof(plain), packet);
 	peers_send_packet(p, &at->addr, at->socket, relay->number, packet, sizeof(packet));
 }
 

@@ -277,6 +277,79 @@ static void test_lane(void **state)
 	part(&e);
 }
 
+static void assert_arrivals(const struct keys *k, uint64_t received, uint64_t lost, uint64_t late)
+{
+	struct keys_arrivals a = keys_arrivals(k);
+
+	assert_int_equal(a.received, received);
+	assert_int_equal(a.lost, lost);
+	assert_int_equal(a.late, late);
+}
+
+static void test_arrivals(void **state)
+{
+	struct ends e;
+
+	(void)state;
+	join(&e, "net", "net", id_b, id_a);
+	assert_arrivals(&e.b, 0, 0, 0);
+	keys_commit(e.kb, 0, 0);
+	keys_commit(e.kb, 0, 3); /* 1 and 2 are missing, */
+	assert_arrivals(&e.b, 2, 2, 0);
+	keys_commit(e.kb, 0, 1); /* one of them was only late, */
+	assert_arrivals(&e.b, 3, 1, 1);
+	keys_commit(e.kb, 0, 1); /* and counts once. */
+	assert_arrivals(&e.b, 3, 1, 1);
+	/* Each lane has an order of its own. */
+	keys_commit(e.kb, 2, 9);
+	keys_commit(e.kb, 1, 5);
+	keys_commit(e.kb, 1, 6);
+	assert_arrivals(&e.b, 6, 4, 1);
+	keys_commit(e.kb, 2, 8);
+	assert_arrivals(&e.b, 7, 3, 2);
+	/* Far away, as far as the window and farther. */
+	keys_commit(e.kb, 0, 9 + 3 * REPLAY_WINDOW);
+	assert_arrivals(&e.b, 8, 3 + 3 * REPLAY_WINDOW - 1, 2);
+	/* What was lost under a key stays lost, and the next begins anew. */
+	keys_drop(&e.b, e.kb);
+	assert_arrivals(&e.b, 8, 3 + 3 * REPLAY_WINDOW - 1, 2);
+	e.kb = keys_reserve(&e.b, 16, 3, true);
+	keys_install(&e.b, e.kb, false, e.ka->local_index, key_2, key_1, at(0));
+	keys_commit(e.kb, 1, 1);
+	assert_arrivals(&e.b, 9, 3 + 3 * REPLAY_WINDOW, 2);
+	part(&e);
+}
+
+/* Packets about paths count apart: in their counters, their window, and not as lost. */
+static void test_paths_count_apart(void **state)
+{
+	uint8_t packet[80], plain[30] = { 9 };
+	size_t len = sizeof(plain) + WIRE_DATA_OVERHEAD;
+	struct ends e;
+
+	(void)state;
+	join(&e, "net", "net", id_b, id_a);
+	for (unsigned i = 0; i < 3; i++) {
+		keys_seal_path(&e.a, plain, sizeof(plain), packet);
+		assert_int_equal(be32_get(packet), WIRE_DATA << 24 | WIRE_FLAG_PATH << 16);
+		assert_int_equal(be64_get(packet + 8), WIRE_PATH_COUNTER + i);
+		assert_true(keys_open(&e.b, e.kb, packet, len, WIRE_PATH_COUNTER + i));
+	}
+	keys_seal(&e.a, 0, plain, sizeof(plain), packet);
+	assert_int_equal(be64_get(packet + 8), 0);
+	assert_int_equal(keys_check(e.kb, WIRE_PATH_COUNTER + 300), REPLAY_NEW);
+	keys_commit(e.kb, 0, WIRE_PATH_COUNTER + 300);
+	assert_int_equal(keys_check(e.kb, WIRE_PATH_COUNTER + 300), REPLAY_SEEN);
+	assert_int_equal(keys_check(e.kb, WIRE_PATH_COUNTER + 300 - KEYS_PATHS), REPLAY_NEW);
+	assert_int_equal(keys_check(e.kb, WIRE_PATH_COUNTER + 299 - KEYS_PATHS), REPLAY_OLD);
+	assert_int_equal(keys_check(e.kb, 0), REPLAY_NEW);
+	assert_arrivals(&e.b, 0, 0, 0);
+	keys_commit(e.kb, 0, 0);
+	assert_int_equal(keys_check(e.kb, 0), REPLAY_SEEN);
+	assert_arrivals(&e.b, 1, 0, 0);
+	part(&e);
+}
+
 static void test_seal_in_place(void **state)
 {
 	struct ends e;
@@ -338,6 +411,8 @@ int main(void)
 		cmocka_unit_test(test_drop_all),
 		cmocka_unit_test(test_seal_and_open),
 		cmocka_unit_test(test_lane),
+		cmocka_unit_test(test_arrivals),
+		cmocka_unit_test(test_paths_count_apart),
 		cmocka_unit_test(test_seal_in_place),
 		cmocka_unit_test(test_what_is_bound),
 	};

@@ -332,7 +332,7 @@ static void send_path(struct nat_world *w, const uint8_t *plain, size_t len)
 {
 	uint8_t packet[WIRE_DATA_OVERHEAD + 64];
 
-	keys_seal_flags(&w->s[0].peer[1]->keys, WIRE_FLAG_PATH, plain, len, packet);
+	keys_seal_path(&w->s[0].peer[1]->keys, plain, len, packet);
 	site_datagrams(&w->s[1].site, 0, &w->r[0].host.addr, packet, len + WIRE_DATA_OVERHEAD,
 		       len + WIRE_DATA_OVERHEAD, w->now);
 	nat_run(w, MS(20));

@@ -318,7 +318,7 @@ static void test_gate(void **state)
 	static const struct {
 		enum drop reason;
 		size_t len;
-		uint8_t bytes[8];
+		uint8_t bytes[9];
 	} table[] = {
 		{ DROP_SHORT, 0, { 0 } },
 		{ DROP_KIND, 1, { 0 } },
@@ -330,7 +330,9 @@ static void test_gate(void **state)
 		{ DROP_SHORT, WIRE_DATA_MIN - 1, { WIRE_DATA } },
 		{ DROP_INDEX, WIRE_DATA_MIN, { WIRE_DATA } },
 		{ DROP_INDEX, WIRE_DATA_MIN, { WIRE_DATA, 0, 0, 0, 0xff, 0xff, 0xff, 0xff } },
-		{ DROP_INDEX, WIRE_DATA_MIN, { WIRE_DATA, WIRE_FLAG_PATH } },
+		{ DROP_INDEX, WIRE_DATA_MIN, { WIRE_DATA, WIRE_FLAG_PATH, [8] = 0x40 } },
+		{ DROP_HEADER, WIRE_DATA_MIN, { WIRE_DATA, WIRE_FLAG_PATH } },
+		{ DROP_HEADER, WIRE_DATA_MIN, { WIRE_DATA, [8] = 0x40 } },
 		{ DROP_HEADER, WIRE_DATA_MIN, { WIRE_DATA, 2 } },
 		{ DROP_HEADER, WIRE_DATA_MIN, { WIRE_DATA, 0, 1 } },
 		{ DROP_INDEX, WIRE_DATA_MIN, { WIRE_DATA, 0, 0, 1 } },
@@ -838,6 +840,29 @@ static void test_loop_is_seen(void **state)
 	pair_free(p);
 }
 
+/* Rates are of the last looks, and what was missing then may come later. */
+static void test_recent_arrivals(void **state)
+{
+	static struct peer peer;
+	struct keys_arrivals a;
+
+	(void)state;
+	peer.looked_at = (struct instant){ SECONDS(5) };
+	peer.keys.past = (struct keys_arrivals){ .received = 100, .lost = 10, .late = 1 };
+	peer_look(&peer, (struct instant){ SECONDS(20) }); /* the first look */
+	peer_look(&peer, (struct instant){ SECONDS(29) }); /* too early for another */
+	a = peer_recent(&peer);
+	assert_true(a.received == 100 && a.lost == 10 && a.late == 1);
+	peer.keys.past = (struct keys_arrivals){ .received = 150, .lost = 12, .late = 1 };
+	peer_look(&peer, (struct instant){ SECONDS(30) });
+	a = peer_recent(&peer); /* since the first */
+	assert_true(a.received == 50 && a.lost == 2 && a.late == 0);
+	peer.keys.past = (struct keys_arrivals){ .received = 160, .lost = 5, .late = 8 };
+	peer_look(&peer, (struct instant){ SECONDS(40) });
+	a = peer_recent(&peer);
+	assert_true(a.received == 10 && a.lost == 0 && a.late == 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -872,6 +897,7 @@ int main(void)
 		cmocka_unit_test(test_remove_and_add),
 		cmocka_unit_test(test_peers_are_limited),
 		cmocka_unit_test(test_loop_is_seen),
+		cmocka_unit_test(test_recent_arrivals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
