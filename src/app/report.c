@@ -35,17 +35,6 @@ static json_t *milliseconds(int64_t us)
 	return us ? json_real((double)us / 1000) : json_null();
 }
 
-static json_t *drops_object(const struct drops *drops)
-{
-	json_t *object = json_object();
-
-	for (unsigned i = 0; i < DROP_COUNT; i++) {
-		if (drops->count[i])
-			put_count(object, drop_name((enum drop)i), drops->count[i]);
-	}
-	return object;
-}
-
 static void put_key(json_t *object, const uint8_t key[KEX_KEY], const uint8_t id[IDENTITY_ID])
 {
 	char text[KEX_TEXT], hex[IDENTITY_ID_TEXT];
@@ -68,6 +57,18 @@ static void put_site_floods(json_t *site, const struct flood *flood, struct inst
 	put_count(site, "floods_sent", flood->sent);
 	put_count(site, "copies_saved", flood->saved);
 	put(site, "flood_key_age_s", age(made, now));
+}
+
+/* How the bridge is set, where that may change at reload or by others. */
+static void put_switching(json_t *site, const struct node *node)
+{
+	uint16_t mss = node->site.mss_clamp;
+
+	put(site, "mss_clamp", mss > SITE_MSS_PATH ? json_integer(mss)
+						   : json_string(mss == SITE_MSS_PATH ? "yes" : "no"));
+	put(site, "learning", json_boolean(!node->site.switching.hub));
+	put_text(site, "reserved", node->site.switching.reserved_pass ? "pass" : "drop");
+	put(site, "netfilter", json_boolean(brnf_is_on()));
 }
 
 static json_t *site_object(struct node *node)
@@ -95,6 +96,7 @@ static json_t *site_object(struct node *node)
 	put_site_floods(site, &node->site.peers.flood, node->loop.now);
 	put(site, "port_mapping", report_port_mapping(node));
 	put_text(site, "key_log", node->key_log.fd >= 0 ? node->key_log.path : NULL);
+	put_switching(site, node);
 	return site;
 }
 
@@ -156,7 +158,9 @@ static json_t *peer_object(struct node *node, const struct peer *peer)
 	put(object, "addresses", addresses);
 	report_put_path(object, node, peer);
 	put(object, "rtt_ms", milliseconds(peer->rtt));
+	report_put_arrivals(object, peer);
 	put(object, "pmtu", peer->up ? json_integer(peer->pmtu.now_size) : json_null());
+	report_put_engines(object, node, peer);
 	put(object, "handshake_age_s", age(peer->last_handshake, now));
 	put(object, "last_heard_s", age(peer->timers.heard, now));
 	put(object, "rx", traffic_object(&peer->rx));
@@ -167,7 +171,7 @@ static json_t *peer_object(struct node *node, const struct peer *peer)
 	put_count(object, "path_changes", peer->path_changes);
 	put_count(object, "flooded_frames", peer->flood.frames);
 	put(object, "has_flood_key", json_boolean(peer->flood.holds));
-	put(object, "drops", drops_object(&peer->drops));
+	put(object, "drops", report_drops_object(&peer->drops));
 	return object;
 }
 
@@ -278,77 +282,8 @@ static json_t *ports_array(struct node *node)
 	put(object, "rx", port_traffic_object(&node->port.rx, calls.tap_reads));
 	put(object, "tx", port_traffic_object(&node->port.tx, calls.tap_writes));
 	put_count(object, "cut", node->port.cut);
-	put(object, "drops", drops_object(&node->port.drops));
+	put(object, "drops", report_drops_object(&node->port.drops));
 	json_array_append_new(array, object);
-	return array;
-}
-
-const char *report_port_name(const struct node *node, uint16_t port)
-{
-	const struct peer *peer;
-
-	if (!switch_is_peer(port))
-		return node->site.port[port]->name;
-	peer = node->site.peers.peer[port - SWITCH_PEER];
-	return peer ? peer->name : "?";
-}
-
-static json_t *macs_array(struct node *node)
-{
-	json_t *array = json_array();
-	const struct fdb_entry *e;
-	size_t place = 0;
-	char text[MAC_TEXT];
-
-	while ((e = fdb_next(&node->site.switching.fdb, &place, node->loop.now))) {
-		json_t *object = json_object();
-
-		put_text(object, "mac", mac_format(e->mac, text));
-		put_count(object, "vlan", e->vlan);
-		put_text(object, "port", report_port_name(node, e->port));
-		put_text(object, "kind", switch_is_peer(e->port) ? "peer" : "local");
-		put(object, "age_s", age(e->seen, node->loop.now));
-		put_count(object, "moves", e->moves_total);
-		json_array_append_new(array, object);
-	}
-	return array;
-}
-
-static void append_drops(json_t *array, const char *kind, const char *name,
-			 const struct drops *drops)
-{
-	for (unsigned i = 0; i < DROP_COUNT; i++) {
-		json_t *object;
-
-		if (!drops->count[i])
-			continue;
-		object = json_object();
-		put(object, "where", name ? json_sprintf("%s %s", kind, name) : json_string(kind));
-		put_text(object, "reason", drop_name((enum drop)i));
-		put_count(object, "count", drops->count[i]);
-		put_text(object, "text", drop_text((enum drop)i));
-		json_array_append_new(array, object);
-	}
-}
-
-static json_t *drops_array(struct node *node)
-{
-	json_t *array = json_array();
-
-	append_drops(array, "site", NULL, &node->site.peers.drops);
-	append_drops(array, "port", node->port.name, &node->port.drops);
-	for (unsigned i = 0; i < node->site.peers.top; i++) {
-		const struct peer *peer = node->site.peers.peer[i];
-
-		if (peer)
-			append_drops(array, "peer", peer->name, &peer->drops);
-	}
-	for (unsigned i = 0; i < LINKS_MAX; i++) {
-		const struct link *link = node->site.peers.link[i];
-
-		if (link)
-			append_drops(array, "relay", link->peer->name, &link->peer->drops);
-	}
 	return array;
 }
 
@@ -379,12 +314,12 @@ static const struct {
 	json_t *(*make)(struct node *node);
 } parts[] = { { "peers", peers_array },
 	      { "ports", ports_array },
-	      { "macs", macs_array },
+	      { "macs", report_macs },
 	      { "workers", workers_array },
 	      { "captures", captures_array },
 	      { "paths", report_paths },
 	      { "relays", report_relays },
-	      { "drops", drops_array } };
+	      { "drops", report_drops } };
 
 static bool is_known(const char *what)
 {

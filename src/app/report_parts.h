@@ -11,6 +11,21 @@ json_t *report_relays(struct node *node);
 
 json_t *report_port_mapping(struct node *node);
 
+json_t *report_macs(struct node *node);
+json_t *report_drops(struct node *node);
+
+/* Counts by reason. */
+json_t *report_drops_object(const struct drops *drops);
+
+/* "lost", "reordered" and the recent rates. */
+void report_put_arrivals(json_t *object, const struct peer *peer);
+
+/* "engine" and "offloads" of the session. */
+void report_put_engines(json_t *object, const struct node *node, const struct peer *peer);
+
+/* The socket that leads to the peer now, NULL where none does. */
+const struct udp *report_socket_of(const struct node *node, const struct peer *peer);
+
 /* "up", "connecting", "disconnected", and in words. */
 const char *report_peer_state(const struct peer *peer);
 const char *report_peer_state_text(const struct node_peer *np, const struct peer *peer);

@@ -41,6 +41,22 @@ static const struct udp *socket_of(const struct node *node, uint8_t number)
 	return &node->workers[0].sockets[number].udp;
 }
 
+/* The socket by which datagrams go there, NULL of a stream. */
+static const struct udp *socket_to(const struct node *node, const struct addr *to, uint8_t socket)
+{
+	const struct link *link = relay_of(node, to);
+	const struct peer_candidate *hop = link ? &link->peer->endpoint : NULL;
+
+	if (hop && hop->addr.family == ADDR_STREAM)
+		return NULL;
+	return socket_of(node, hop ? hop->socket : socket);
+}
+
+const struct udp *report_socket_of(const struct node *node, const struct peer *peer)
+{
+	return socket_to(node, &peer->endpoint.addr, peer->endpoint.socket);
+}
+
 static void put_gso(json_t *object, const struct udp *udp)
 {
 	char note[OFFLOADS_NOTE];
@@ -56,10 +72,7 @@ static json_t *path_object(const struct node *node, const struct peer *peer,
 			   const struct addr *remote, uint8_t socket, const char *state)
 {
 	const struct link *link = relay_of(node, remote);
-	const struct peer_candidate *hop = link ? &link->peer->endpoint : NULL;
-	const struct udp *udp = hop && hop->addr.family == ADDR_STREAM
-					? NULL
-					: socket_of(node, hop ? hop->socket : socket);
+	const struct udp *udp = socket_to(node, remote, socket);
 	json_t *object = json_object();
 	char text[ADDR_TEXT];
 
@@ -212,6 +225,7 @@ static json_t *relay_object(struct node *node, const struct link *link)
 	report_put_place(object, "observed", node, &link->observed);
 	answer_count(object, "members", link_count(link));
 	put_pmtu(object, peer->up ? peer : NULL);
+	report_put_arrivals(object, peer);
 	answer_age(object, "handshake_age_s", peer->last_handshake, node->loop.now);
 	answer_age(object, "last_heard_s", peer->timers.heard, node->loop.now);
 	return object;

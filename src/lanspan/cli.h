@@ -136,6 +136,8 @@ void show_line(const char *name, char *text);
 char *show_bytes(const json_t *object, const char *name);
 char *show_age(const json_t *object, const char *name);
 char *show_rtt(const json_t *object, const char *name);
+/* "0.3 %" of a number's member, or "-". */
+char *show_percent(const json_t *object, const char *name);
 /* "3 auth, 12 replayed" of an object of counts, or "-". */
 char *show_counts(const json_t *counts);
 /* The strings of an array, with the separator between, or "-". */

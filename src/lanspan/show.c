@@ -119,6 +119,18 @@ char *show_rtt(const json_t *object, const char *name)
 	return copy(out);
 }
 
+char *show_percent(const json_t *object, const char *name)
+{
+	const json_t *v = json_object_get(object, name);
+	double percent = json_number_value(v);
+	char out[TEXT_SHORT] = "-";
+
+	if (json_is_number(v))
+		snprintf(out, sizeof(out), percent > 0 && percent < 0.1 ? "%.3f %%" : "%.1f %%",
+			 percent);
+	return copy(out);
+}
+
 /* Collects pieces of text with a separator between. */
 struct pieces {
 	char *text;

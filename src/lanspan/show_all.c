@@ -90,6 +90,23 @@ static void print_key_log(const json_t *site)
 	free(path);
 }
 
+/* What is set otherwise than most have it, and what costs. */
+static void print_switching(const json_t *site)
+{
+	char *reserved = text_member(site, "reserved");
+
+	show_line("mss_clamp", text_member(site, "mss_clamp"));
+	if (json_is_true(json_object_get(site, "netfilter")))
+		puts("  netfilter: on, bridged frames pass the packet filters too");
+	else
+		puts("  netfilter: off");
+	if (json_is_false(json_object_get(site, "learning")))
+		puts("  learning: no, every frame is flooded");
+	if (strcmp(reserved, "pass") == 0)
+		puts("  reserved: pass");
+	free(reserved);
+}
+
 static void print_site(const json_t *site)
 {
 	char *cipher = text_member(site, "cipher"), *engine = text_member(site, "engine");
@@ -104,6 +121,7 @@ static void print_site(const json_t *site)
 	show_line("listening", show_list(json_object_get(site, "listen"), ", "));
 	printf("  running: %s, version %s, pid %s\n", age, version, pid);
 	line_if_any("workers", text_member(site, "workers"));
+	print_switching(site);
 	print_floods(site);
 	if (json_object_get(site, "port_mapping"))
 		print_port_mapping(json_object_get(site, "port_mapping"));
@@ -176,6 +194,21 @@ static void print_relay(const json_t *relay)
 	print_ago("last heard", relay, "last_heard_s");
 }
 
+static void print_arrivals(const json_t *peer)
+{
+	char *lost = text_member(peer, "lost"), *late = text_member(peer, "reordered");
+	char *loss = show_percent(peer, "loss_percent");
+	char *reorder = show_percent(peer, "reorder_percent");
+
+	if (strcmp(lost, "-") != 0)
+		printf("  loss: %s lately, %s in all; reordered: %s lately, %s in all\n", loss, lost,
+		       reorder, late);
+	free(lost);
+	free(late);
+	free(loss);
+	free(reorder);
+}
+
 /* What came under the peer's flood key, and whether it can open ours. */
 static void print_flooded(const json_t *peer)
 {
@@ -203,7 +236,10 @@ static void print_peer(const json_t *peer)
 	line_if_any("path", text_member(peer, "path"));
 	line_if_any("relay", text_member(peer, "relay"));
 	line_if_any("round trip", show_rtt(peer, "rtt_ms"));
+	print_arrivals(peer);
 	line_if_any("path mtu", text_member(peer, "pmtu"));
+	line_if_any("engine", text_member(peer, "engine"));
+	line_if_any("offloads", show_list(json_object_get(peer, "offloads"), " "));
 	print_ago("latest handshake", peer, "handshake_age_s");
 	print_ago("last heard", peer, "last_heard_s");
 	printf("  handshakes: %s, rekeys: %s, roamed: %s, path changes: %s\n", n[0], n[1], n[2],

@@ -26,28 +26,6 @@ static void add_transfer(struct table *table, const json_t *row)
 	table_add(table, TEXT_PLAIN, show_bytes(json_object_get(row, "tx"), "bytes"));
 }
 
-void show_peers(const json_t *answer)
-{
-	struct table *t =
-		table_new("PEER|STATE|ENDPOINT|PATH|>RTT|>PMTU|>HANDSHAKE|>HEARD|>RX|>TX");
-	json_t *row;
-	size_t i;
-
-	json_array_foreach(json_object_get(answer, "peers"), i, row)
-	{
-		add(t, row, "name");
-		add_state(t, row, "state");
-		add(t, row, "endpoint");
-		add(t, row, "path");
-		table_add(t, TEXT_PLAIN, show_rtt(row, "rtt_ms"));
-		add(t, row, "pmtu");
-		table_add(t, TEXT_PLAIN, show_age(row, "handshake_age_s"));
-		table_add(t, TEXT_PLAIN, show_age(row, "last_heard_s"));
-		add_transfer(t, row);
-	}
-	table_finish(t, "no peers");
-}
-
 /* Below a table: a line for each row that has something to say, unless the row
  * before said it. */
 static void print_notes(const json_t *rows, const char *name, const char *note)
@@ -70,6 +48,51 @@ static void print_notes(const json_t *rows, const char *name, const char *note)
 		before = line;
 	}
 	free(before);
+}
+
+/* Why each of those that are not up is not. */
+static void print_states(const json_t *rows)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach((json_t *)rows, i, row)
+	{
+		char *name = text_member(row, "name"), *state = text_member(row, "state");
+		char *why = text_member(row, "state_text");
+
+		if (strcmp(state, "up") != 0)
+			printf("%s: %s\n", name, why);
+		free(name);
+		free(state);
+		free(why);
+	}
+}
+
+void show_peers(const json_t *answer)
+{
+	struct table *t =
+		table_new("PEER|STATE|ENDPOINT|PATH|>RTT|>LOSS|>REORDER|>PMTU|>HANDSHAKE|"
+			  ">HEARD|>RX|>TX");
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "peers"), i, row)
+	{
+		add(t, row, "name");
+		add_state(t, row, "state");
+		add(t, row, "endpoint");
+		add(t, row, "path");
+		table_add(t, TEXT_PLAIN, show_rtt(row, "rtt_ms"));
+		table_add(t, TEXT_PLAIN, show_percent(row, "loss_percent"));
+		table_add(t, TEXT_PLAIN, show_percent(row, "reorder_percent"));
+		add(t, row, "pmtu");
+		table_add(t, TEXT_PLAIN, show_age(row, "handshake_age_s"));
+		table_add(t, TEXT_PLAIN, show_age(row, "last_heard_s"));
+		add_transfer(t, row);
+	}
+	table_finish(t, "no peers");
+	print_states(json_object_get(answer, "peers"));
 }
 
 void show_ports(const json_t *answer)
@@ -96,7 +119,7 @@ void show_ports(const json_t *answer)
 
 void show_macs(const json_t *answer)
 {
-	struct table *t = table_new("ADDRESS|>VLAN|PORT|>AGE|>MOVES");
+	struct table *t = table_new("ADDRESS|>VLAN|PORT|>AGE|>LEARNED|>MOVES|HELD|>RX|>TX");
 	json_t *row;
 	size_t i;
 
@@ -106,7 +129,10 @@ void show_macs(const json_t *answer)
 		add(t, row, "vlan");
 		add(t, row, "port");
 		table_add(t, TEXT_PLAIN, show_age(row, "age_s"));
+		table_add(t, TEXT_PLAIN, show_age(row, "learned_s"));
 		add(t, row, "moves");
+		add(t, row, "held");
+		add_transfer(t, row);
 	}
 	table_finish(t, "no addresses learned");
 }
@@ -198,7 +224,9 @@ static char *drop_where(const json_t *row)
 
 void show_drops(const json_t *answer)
 {
-	struct table *t = table_new("WHERE|REASON|>COUNT|MEANING");
+	bool ages = json_object_get(answer, "site"); /* a relay has none */
+	struct table *t = table_new(ages ? "WHERE|REASON|>COUNT|>LAST|MEANING"
+					 : "WHERE|REASON|>COUNT|MEANING");
 	json_t *row;
 	size_t i;
 
@@ -207,6 +235,8 @@ void show_drops(const json_t *answer)
 		table_add(t, TEXT_PLAIN, drop_where(row));
 		add(t, row, "reason");
 		add(t, row, "count");
+		if (ages)
+			table_add(t, TEXT_PLAIN, show_age(row, "last_s"));
 		add(t, row, "text");
 	}
 	table_finish(t, "nothing was dropped");

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "cli.h"
 
-#define COLUMNS 12
+#define COLUMNS 14
 
 struct cell {
 	char *text;

@@ -349,6 +349,7 @@ cat >answer <<'END'
 "site":{"name":"berlin","site_id":"00112233445566aa","public_key":"AAAA","network":"lab",
  "cipher":"aes-256-gcm","engine":"OpenSSL 3.0","version":"0.1.0","pid":4711,"uptime_s":7384,
  "listen":["0.0.0.0:7741","[::]:7741"],"tap":"span0","bridge":"br0","mtu":1500,"workers":2,
+ "mss_clamp":"yes","learning":true,"reserved":"drop","netfilter":true,
  "port_mapping":{"state":"mapped","state_text":null,"protocol":"upnp",
   "external":["203.0.113.9:7741"],"lifetime_s":3540,"next_s":1740,"error":"refused"},
  "key_log":"/run/lanspan/berlin.keys\u001b[0m",
@@ -356,14 +357,17 @@ cat >answer <<'END'
 "peers":[
  {"name":"paris","site_id":"bbbb","public_key":"BBBB","state":"up","state_text":"up for 3 minutes",
   "port":2,"endpoint":"203.0.113.7:7741","addresses":["203.0.113.7","vpn.example.net"],
-  "path":"direct","rtt_ms":0.456,"pmtu":1500,"handshake_age_s":63,"last_heard_s":0.25,
+  "path":"direct","rtt_ms":0.456,"lost":12,"reordered":3,"loss_percent":0.25,
+  "reorder_percent":0.0123,"engine":"OpenSSL 3.0","offloads":["gso","gro"],
+  "pmtu":1500,"handshake_age_s":63,"last_heard_s":0.25,
   "rx":{"bytes":1288490189,"frames":900,"datagrams":800},
   "tx":{"bytes":1023,"frames":7,"datagrams":6},
   "handshakes":3,"rekeys":2,"roamed":1,"path_changes":4,
   "flooded_frames":17,"has_flood_key":true,"drops":{"replayed":12,"auth":3}},
  {"name":"a-site-with-a-long-name","site_id":"cccc","public_key":"CCCC","state":"connecting",
   "state_text":"connecting","port":3,"endpoint":null,"addresses":[],"path":null,"rtt_ms":null,
-  "pmtu":null,"handshake_age_s":null,"last_heard_s":null,
+  "lost":0,"reordered":0,"loss_percent":null,"reorder_percent":null,"engine":null,
+  "offloads":[],"pmtu":null,"handshake_age_s":null,"last_heard_s":null,
   "rx":{"bytes":0,"frames":0,"datagrams":0},"tx":{"bytes":0,"frames":0,"datagrams":0},
   "handshakes":0,"rekeys":0,"roamed":0,"path_changes":0,
   "flooded_frames":0,"has_flood_key":false,"drops":{}}],
@@ -371,8 +375,10 @@ cat >answer <<'END'
  "mtu":1500,"offloads":["csum","tso4"],"offload_note":"uso: not in this kernel",
  "rx":{"bytes":1048576,"frames":10,"calls":4},"tx":{"bytes":2048,"frames":20,"calls":5},
  "drops":{"runt":1}}],
-"macs":[{"mac":"02:00:00:00:00:01","vlan":0,"port":"span0","age_s":192,"moves":0},
- {"mac":"02:00:00:00:00:02","vlan":100,"port":"paris\u001b]0;evil\u0007\u009b","age_s":100000,"moves":12}],
+"macs":[{"mac":"02:00:00:00:00:01","vlan":0,"port":"span0","age_s":192,"learned_s":300,"moves":0,"held":false,
+  "rx":{"frames":1,"bytes":60},"tx":{"frames":9,"bytes":2048}},
+ {"mac":"02:00:00:00:00:02","vlan":100,"port":"paris\u001b]0;evil\u0007\u009b","age_s":100000,"learned_s":100001,"moves":12,
+  "held":true,"rx":{"frames":1,"bytes":60},"tx":{"frames":9,"bytes":2048}}],
 "paths":[{"peer":"paris","path":"direct","relay":null,"local":"192.0.2.1:7741","remote":"203.0.113.7:7741","state":"in use",
  "pmtu":1500,"pmtu_state":"confirmed","rtt_ms":0.456,"gso":true,"gso_note":null},
  {"peer":"oslo","path":"relayed","relay":"hub","local":"192.0.2.1:7741","remote":"relay hub, member 3","state":"in use",
@@ -382,7 +388,7 @@ cat >answer <<'END'
 "workers":[
  {"worker":0,"tap_queue":true,"turns":9,"tap_reads":10,"tap_writes":300,"receives":5,"sends":6},
  {"worker":1,"tap_queue":false,"turns":8,"tap_reads":0,"tap_writes":3,"receives":4,"sends":0}],
-"drops":[{"where":"peer paris","reason":"replayed","count":3,"text":"seen before"}]}
+"drops":[{"where":"peer paris","reason":"replayed","count":3,"last_s":61,"text":"seen before"}]}
 END
 : >requests
 run -i berlin show
@@ -396,6 +402,8 @@ is 'show: text' same out 'site: berlin
   listening: 0.0.0.0:7741, [::]:7741
   running: 2h03m, version 0.1.0, pid 4711
   workers: 2
+  mss_clamp: yes
+  netfilter: on, bridged frames pass the packet filters too
   broadcast: auto, 41 frames sent once by a relay, 123 copies saved, key age 3m12s
   port mapping: mapped, 203.0.113.9:7741 by upnp, for 59m00s
   port mapping error: refused
@@ -420,7 +428,10 @@ peer: paris
   configured: 203.0.113.7, vpn.example.net
   path: direct
   round trip: 0.46 ms
+  loss: 0.2 % lately, 12 in all; reordered: 0.012 % lately, 3 in all
   path mtu: 1500
+  engine: OpenSSL 3.0
+  offloads: gso gro
   latest handshake: 1m03s ago
   last heard: 0.2s ago
   handshakes: 3, rekeys: 2, roamed: 1, path changes: 4
@@ -433,6 +444,7 @@ peer: a-site-with-a-long-name
   state: connecting
   site id: cccc
   public key: CCCC
+  loss: - lately, 0 in all; reordered: - lately, 0 in all
   handshakes: 0, rekeys: 0, roamed: 0, path changes: 0
   received: 0 B in 0 frames, 0 datagrams
   sent: 0 B in 0 frames, 0 datagrams'
@@ -459,17 +471,18 @@ table()
 	is "show $1: text" same out "$2"
 }
 table peers \
-'PEER                     STATE       ENDPOINT          PATH        RTT  PMTU  HANDSHAKE  HEARD       RX      TX
-paris                    up          203.0.113.7:7741  direct  0.46 ms  1500      1m03s   0.2s  1.2 GiB  1023 B
-a-site-with-a-long-name  connecting  -                 -             -     -          -      -      0 B     0 B'
+'PEER                     STATE       ENDPOINT          PATH        RTT   LOSS  REORDER  PMTU  HANDSHAKE  HEARD       RX      TX
+paris                    up          203.0.113.7:7741  direct  0.46 ms  0.2 %  0.012 %  1500      1m03s   0.2s  1.2 GiB  1023 B
+a-site-with-a-long-name  connecting  -                 -             -      -        -     -          -      -      0 B     0 B
+a-site-with-a-long-name: connecting'
 table ports \
 'PORT   KIND  STATE  BRIDGE  JOINED   MTU  OFFLOADS        RX       TX  DROPS
 span0  tap   up     br0     joined  1500  csum tso4  1.0 MiB  2.0 KiB  1 runt
 span0: uso: not in this kernel'
 table macs \
-'ADDRESS            VLAN  PORT                            AGE  MOVES
-02:00:00:00:00:01     0  span0                         3m12s      0
-02:00:00:00:00:02   100  paris\x1b]0;evil\x07\xc2\x9b  1d03h     12'
+'ADDRESS            VLAN  PORT                            AGE  LEARNED  MOVES  HELD    RX       TX
+02:00:00:00:00:01     0  span0                         3m12s    5m00s      0  no    60 B  2.0 KiB
+02:00:00:00:00:02   100  paris\x1b]0;evil\x07\xc2\x9b  1d03h    1d03h     12  yes   60 B  2.0 KiB'
 table paths \
 'PEER   PATH     LOCAL           REMOTE               STATE   PMTU  PROBING        RTT  GSO
 paris  direct   192.0.2.1:7741  203.0.113.7:7741     in use  1500  confirmed  0.46 ms  yes
@@ -481,8 +494,8 @@ table workers \
      0  yes            9         10         300         5      6
      1  no             8          0           3         4      0'
 table drops \
-'WHERE       REASON    COUNT  MEANING
-peer paris  replayed      3  seen before'
+'WHERE       REASON    COUNT   LAST  MEANING
+peer paris  replayed      3  1m01s  seen before'
 
 cp answer full
 cat >answer <<'END'

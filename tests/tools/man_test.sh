@@ -104,10 +104,16 @@ for verb in $verbs; do
 	knows lanspan.8 "the verb $verb" "^\.It Cm $verb( |\$)"
 done
 
-members=$(grep -oE 'put[a-z_]*\([a-z]+, "[a-z_]+"' src/app/report.c | sed 's/.*"\(.*\)"/\1/' |
-	sort -u)
+members=$(grep -ohE '(put|answer)[a-z_]*\([a-z]+, "[a-z_0-9]+"' src/app/report*.c src/app/why.c |
+	sed 's/.*"\(.*\)"/\1/' | sort -u)
+of_site=$(sed -n '/^\.Sh JSON$/,/^\.Sh JSON OF A RELAY/p' man/lanspan.8)
 for member in $members; do
-	knows lanspan.8 "the member $member" "^\.(It )?Em $member( |\$)"
+	if echo "$of_site" | grep -qE "^\.(It )?Em ([a-z_]+ , )*$member( |\$)"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAIL lanspan.8 does not tell of a site's member $member"
+	fi
 done
 
 members=$(grep -ohE 'answer_[a-z]+\([a-z]+, "[a-z_]+"' src/app/hub_report.c src/app/answer.c |
