@@ -66,6 +66,7 @@ struct conf {
 	bool any_engine;    /* engine = auto */
 	unsigned workers;   /* CONF_WORKERS_AUTO, or how many */
 	bool port_mapping;  /* port_mapping = yes */
+	char hook[CONF_PATH];	 /* hook, an absolute path; "": none */
 	char key_log[CONF_PATH]; /* "": no keys are logged */
 	/* [bridge] */
 	char tap[IFNAMSIZ];

@@ -13,6 +13,7 @@
 #include "app/captures.h"
 #include "app/conf.h"
 #include "app/key_log.h"
+#include "app/drop_watch.h"
 #include "app/later.h"
 #include "core/site.h"
 #include "host/ctlsock.h"
@@ -93,6 +94,8 @@ struct node {
 	unsigned n_sockets; /* of each worker */
 	struct resolve *resolve;
 	struct node_portmap portmap;
+	struct drop_watch watch;
+	struct hooks *hooks; /* NULL until there is one */
 	struct key_log key_log;
 	struct ctlsock *ctlsock;
 	ctlsock_handler control;

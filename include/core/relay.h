@@ -64,6 +64,26 @@ struct relay_network_view {
 	const uint64_t *drops;
 };
 
+enum relay_event {
+	RELAY_MEMBER_CAME,
+	RELAY_MEMBER_WENT,
+	RELAY_MEMBER_MOVED, /* it is at another address */
+	RELAY_NETWORK_NEW,  /* the first member of one that is not configured came, */
+	RELAY_NETWORK_GONE, /* and the last one went */
+	RELAY_LIMIT
+};
+
+/* Valid inside the call. */
+struct relay_news {
+	enum relay_event event;
+	const char *network;	   /* NULL: a limit of the whole relay */
+	const char *name;	   /* of a member, as it says; any bytes */
+	const uint8_t *public_key; /* of a member */
+	struct addr addr;	   /* of a member; ADDR_NONE while not known */
+	enum relay_drop reason;	   /* of a limit, */
+	uint64_t count;		   /* and how often since it was looked at last */
+};
+
 struct relay;
 
 /* send: as outbox_init's.  NULL when memory is short or the library fails. */
@@ -93,6 +113,13 @@ struct instant relay_due(const struct relay *relay);
 
 /* Sends what this turn gathered. */
 void relay_close(struct relay *relay);
+
+/* Who hears of what happens, inside of the calls; NULL: nobody. */
+typedef void relay_watcher(void *ctx, const struct relay_news *news);
+void relay_watch(struct relay *relay, relay_watcher *watcher, void *ctx);
+
+/* Tells of limits that were reached, each one once a minute; call once a second. */
+void relay_tell_limits(struct relay *relay, struct instant now);
 
 /* Tells all members goodbye. */
 void relay_goodbye(struct relay *relay, struct instant now);

@@ -24,6 +24,14 @@
 
 #define RELAY_GONE 64
 
+#define RELAY_LIMITS 3 /* reasons of drops that are limits */
+
+/* What was told of them: counters of then, and when. */
+struct relay_told {
+	uint64_t drops[RELAY_LIMITS];
+	struct instant at[RELAY_LIMITS];
+};
+
 struct relay_network {
 	bool used, configured;
 	uint8_t access; /* enum relay_access */
@@ -49,6 +57,7 @@ struct relay_network {
 	struct relay_bucket packets, bytes;
 	struct relay_traffic traffic;
 	uint64_t drops[RELAY_DROP_COUNT];
+	struct relay_told told_limits;
 	uint64_t turn, turn_bytes; /* of flooded copies in that turn */
 };
 

@@ -37,6 +37,7 @@ static const struct conf_key keys[] = {
 	  .standard = "auto", .min = 1, .max = 16, .unit = "threads" },
 	{ CONF_SITE, CONF_KIND_CHOICE, KEY("site", "port_mapping"), IN_CONF(port_mapping),
 	  .standard = "yes", .words = { "yes", "no" }, .live = true },
+	{ CONF_SITE, CONF_KIND_PROGRAM, KEY("site", "hook"), IN_CONF(hook), .live = true },
 	{ CONF_SITE, CONF_KIND_FILE, KEY("site", "key_log"), IN_CONF(key_log) },
 
 	{ CONF_BRIDGE, CONF_KIND_INTERFACE, KEY("bridge", "tap"), IN_CONF(tap), .mandatory = true,

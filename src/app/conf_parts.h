@@ -49,6 +49,7 @@ enum conf_kind {
 	CONF_KIND_WORD,	      /* unsigned: which of words, from 1 */
 	CONF_KIND_PUBLIC_KEY, /* uint8_t[KEX_KEY] */
 	CONF_KIND_ADDRESSES,  /* char[CONF_ADDRESSES][CONF_HOST], and their count */
+	CONF_KIND_PROGRAM,    /* char[CONF_PATH]: an executable; made absolute */
 	CONF_KIND_FILE,	      /* char[CONF_PATH]: a file that is to be written */
 	CONF_KIND_KEYS,	      /* struct conf_key_list: public keys are added */
 	CONF_KIND_KEYS_FILE,  /* the same, from the file that is named */

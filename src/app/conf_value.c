@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/keyfile.h"
@@ -99,6 +101,43 @@ static void set_file(const struct conf_place *place, char out[CONF_PATH], const 
 		memcpy(out, path, CONF_PATH);
 	else
 		complain(place, "the path is too long");
+}
+
+/* Who may write it is who decides what this process runs. */
+static const char *program_fault(const struct stat *st, const char *path)
+{
+	if (!S_ISREG(st->st_mode))
+		return "not a regular file: must be an executable";
+	if (st->st_uid != 0 && st->st_uid != geteuid())
+		return "must belong to root or to the user who runs this";
+	if (st->st_mode & 022)
+		return "others may write it: must be for its owner alone, run chmod go-w";
+	if (eaccess(path, X_OK) < 0)
+		return "is not executable for the user who runs this: run chmod +x";
+	return NULL;
+}
+
+static void set_program(const struct conf_place *place, char out[CONF_PATH], const char *text)
+{
+	char path[CONF_PATH] = "", *whole;
+	const char *fault;
+	struct stat st;
+
+	if (!conf_value_path(place->report->file, text, path)) {
+		complain(place, "the path is too long");
+		return;
+	}
+	whole = realpath(path, NULL);
+	if (!whole || stat(whole, &st) < 0)
+		fault = strerror(errno);
+	else
+		fault = strlen(whole) < CONF_PATH ? program_fault(&st, whole)
+						  : "the path is too long";
+	if (fault)
+		complain(place, "%s: %s", path, fault);
+	else
+		memcpy(out, whole, strlen(whole) + 1);
+	free(whole);
 }
 
 static void set_cipher(const struct conf_place *place, enum cipher *out, const char *text)
@@ -395,6 +434,8 @@ void conf_value_set(const struct conf_place *place, void *object, const char *te
 		return set_public_key(place, field, text);
 	case CONF_KIND_ADDRESSES:
 		return set_addresses(place, field, count, text);
+	case CONF_KIND_PROGRAM:
+		return set_program(place, field, text);
 	case CONF_KIND_FILE:
 		return set_file(place, field, text);
 	case CONF_KIND_KEYS:

@@ -7,8 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "app/hub_streams.h"
 #include "app/event.h"
+#include "app/hub_events.h"
+#include "app/hub_streams.h"
 #include "app/listen.h"
 #include "base/bytes.h"
 #include "base/list.h"
@@ -174,7 +175,10 @@ static bool start_relay(struct hub *hub)
 	if (!hub->relay)
 		log_error("cannot start, out of memory, or OpenSSL lacks AES-256-GCM, X25519 or "
 			  "SHA-256");
-	return hub->relay && start_networks(hub);
+	if (!hub->relay || !start_networks(hub))
+		return false;
+	relay_watch(hub->relay, hub_events_tell, hub);
+	return true;
 }
 
 static bool start_control(struct hub *hub, ctlsock_handler control)
@@ -210,8 +214,6 @@ static void signal_ready(struct loop_source *source, uint32_t events, struct ins
 			hub->loop.stop = true;
 		if (signal == SIGHUP) {
 			hub_reload(hub, &why);
-			for (size_t i = 0; i < why.n; i++)
-				event_tell(EVENT_RELOAD_REFUSED, log_text("error", why.lines[i]));
 			conf_errors_free(&why);
 		}
 	}
@@ -294,6 +296,7 @@ int hub_run(struct hub *hub)
 			hub->next_second = instant_add(hub->loop.now, SECONDS(1));
 			ctlsock_tick(hub->ctlsock, hub->loop.now);
 			event_tick(hub->loop.now);
+			relay_tell_limits(hub->relay, hub->loop.now);
 			hub_streams_second(hub);
 		}
 	}
@@ -305,6 +308,7 @@ void hub_stop(struct hub *hub)
 	proc_notify("STOPPING=1");
 	event_tell(EVENT_STOPPING);
 	if (hub->relay) {
+		relay_watch(hub->relay, NULL, NULL); /* all go now */
 		relay_goodbye(hub->relay, hub->loop.now);
 		relay_close(hub->relay);
 		relay_free(hub->relay);
@@ -339,7 +343,7 @@ static void apply_networks(struct hub *hub, struct relay_conf *conf)
 		set_network(hub, &conf->networks[i]);
 }
 
-int hub_reload(struct hub *hub, struct conf_errors *why)
+static int reload(struct hub *hub, struct conf_errors *why)
 {
 	struct relay_conf *conf = relay_conf_load(hub->conf->file, why);
 	const char *key;
@@ -358,4 +362,13 @@ int hub_reload(struct hub *hub, struct conf_errors *why)
 	hub->conf = conf;
 	event_tell(EVENT_RELOADED, log_number("networks", conf->n_networks));
 	return 0;
+}
+
+int hub_reload(struct hub *hub, struct conf_errors *why)
+{
+	int status = reload(hub, why);
+
+	for (size_t i = 0; i < why->n; i++)
+		event_tell(EVENT_RELOAD_REFUSED, log_text("error", why->lines[i]));
+	return status;
 }

@@ -11,9 +11,11 @@
 #include "app/event.h"
 #include "app/listen.h"
 #include "app/node_captures.h"
+#include "app/node_hooks.h"
 #include "app/node_io.h"
 #include "app/node_peers.h"
 #include "app/node_portmap.h"
+#include "app/node_watch.h"
 #include "app/streams.h"
 #include "app/uplink.h"
 #include "app/worker.h"
@@ -216,8 +218,6 @@ static void reload(struct node *node)
 	if (node_peers_reload(node, &why) == 0)
 		node_portmap_again(node);
 	worker_resume(node);
-	for (size_t i = 0; i < why.n; i++)
-		event_tell(EVENT_RELOAD_REFUSED, log_text("error", why.lines[i]));
 	conf_errors_free(&why);
 }
 
@@ -304,6 +304,7 @@ static bool start_peers(struct node *node)
 		log_error("cannot make the thread that looks up names");
 		return false;
 	}
+	node_hooks_apply(node, node->conf);
 	for (unsigned i = 0; i < node->conf->n_peers; i++)
 		node_peers_add(node, &node->conf->peers[i]);
 	node_relays_start(node);
@@ -358,6 +359,7 @@ static void every_second(struct node *node, struct instant now)
 	node_peers_resolve_again(node);
 	node_relays_second(node);
 	node_portmap_second(node);
+	node_watch_second(node, now);
 	key_log_remind(&node->key_log, now);
 	peers_look(&node->site.peers, now);
 	if (instant_reached(now, node->attach.retry))
@@ -407,6 +409,7 @@ void node_stop(struct node *node)
 	worker_stop(node);
 	site_goodbye(&node->site, node->loop.now);
 	node_portmap_stop(node);
+	node_hooks_stop(node);
 	uplink_free(node);
 	streams_free(node);
 	if (node->resolve)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/node_peers.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/uplink.h"
 #include "app/event.h"
+#include "app/node_hooks.h"
+#include "app/uplink.h"
 #include "base/bytes.h"
 #include "base/log.h"
 
@@ -160,6 +160,17 @@ void node_peers_readdress(struct node *node, struct peer *peer, const struct con
 	node_peers_resolve(node, peer->number);
 }
 
+/* Its key is not trusted any more. */
+static void revoke_peer(struct node *node, struct peer *peer)
+{
+	char name[WIRE_NAME + 1], hex[IDENTITY_ID_TEXT];
+
+	memcpy(name, peer->name, sizeof(name));
+	bytes_to_hex(hex, peer->id, IDENTITY_ID);
+	remove_peer(node, peer);
+	event_tell(EVENT_PEER_REVOKED, log_text("peer", name), log_text("site_id", hex));
+}
+
 static void apply_peers(struct node *node, const struct conf *conf)
 {
 	struct peers *peers = &node->site.peers;
@@ -174,8 +185,10 @@ static void apply_peers(struct node *node, const struct conf *conf)
 		found = find_conf(conf, peers->peer[i]);
 		if (found && !peers->peer[i]->dynamic)
 			node_peers_readdress(node, peers->peer[i], found);
+		else if (is_pinned(conf, peers->peer[i]))
+			remove_peer(node, peers->peer[i]); /* it gets another name */
 		else
-			remove_peer(node, peers->peer[i]);
+			revoke_peer(node, peers->peer[i]);
 	}
 	for (unsigned i = 0; i < conf->n_peers; i++) {
 		if (!peers_find_key(peers, conf->peers[i].public_key))
@@ -216,7 +229,7 @@ static void refuse_reload(struct conf_errors *why, const struct conf *conf, cons
 	why->n = 1;
 }
 
-int node_peers_reload(struct node *node, struct conf_errors *why)
+static int reload(struct node *node, struct conf_errors *why)
 {
 	struct conf *conf = conf_load(node->conf->file, why);
 	const char *key;
@@ -230,6 +243,7 @@ int node_peers_reload(struct node *node, struct conf_errors *why)
 		return 2;
 	}
 	apply_rest(node, conf);
+	node_hooks_apply(node, conf);
 	apply_peers(node, conf);
 	node_relays_apply(node, conf);
 	conf_free(node->conf);
@@ -237,4 +251,13 @@ int node_peers_reload(struct node *node, struct conf_errors *why)
 	event_tell(EVENT_RELOADED, log_number("peers", conf->n_peers),
 		   log_number("relays", conf->n_relays));
 	return 0;
+}
+
+int node_peers_reload(struct node *node, struct conf_errors *why)
+{
+	int status = reload(node, why);
+
+	for (size_t i = 0; i < why->n; i++)
+		event_tell(EVENT_RELOAD_REFUSED, log_text("error", why->lines[i]));
+	return status;
 }

@@ -11,6 +11,8 @@ void relay_count_drop(struct relay *r, struct relay_network *net, struct relay_m
 	r->drops[reason]++;
 	if (net)
 		net->drops[reason]++;
+	else if (reason == RELAY_FULL)
+		r->full++;
 	if (m)
 		m->drops[reason]++;
 }

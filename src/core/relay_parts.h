@@ -74,6 +74,10 @@ struct relay {
 	unsigned calls;
 	bool loaded; /* cookies are asked for */
 	uint64_t drops[RELAY_DROP_COUNT];
+	uint64_t full; /* of them: RELAY_FULL of no network */
+	struct relay_told told_limits;
+	relay_watcher *watcher;
+	void *watcher_ctx;
 };
 
 /* ---- relay.c ---- */
@@ -81,6 +85,12 @@ struct relay {
 /* net and m: NULL when not known. */
 void relay_count_drop(struct relay *r, struct relay_network *net, struct relay_member *m,
 		      enum relay_drop reason);
+
+/* ---- relay_tell.c ---- */
+
+/* m: NULL of a network. */
+void relay_tell(struct relay *r, enum relay_event event, const struct relay_network *net,
+		const struct relay_member *m);
 
 /* ---- relay_register.c ---- */
 

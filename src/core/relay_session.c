@@ -83,10 +83,14 @@ static void question(struct relay *r, struct relay_member *m, const struct relay
 
 void relay_session_move(struct relay *r, struct relay_member *m, const struct relay_place *to)
 {
+	bool other = m->at.addr.family != ADDR_NONE && !addr_equal(&m->at.addr, &to->addr);
+
 	relay_forward_close(r, m);
 	m->at = *to;
 	m->asked = (struct relay_place){ 0 };
 	bytes_wipe(m->question, sizeof(m->question));
+	if (other)
+		relay_tell(r, RELAY_MEMBER_MOVED, m->network, m);
 }
 
 /* It has sent its first packet ever. */
@@ -100,6 +104,8 @@ static bool join(struct relay *r, struct relay_member *m, struct instant now)
 		return false;
 	}
 	net->calling--;
+	if (!net->configured && net->members == 0)
+		relay_tell(r, RELAY_NETWORK_NEW, net, NULL);
 	relay_network_join(net, &r->members, m);
 	m->since = m->listed = now;
 	list_remove(&m->heard_in);
@@ -114,10 +120,11 @@ static bool confirm(struct relay *r, struct relay_member *m, struct relay_key *k
 {
 	bool answered = relay_place_equal(&key->answered, from);
 	bool renamed = m->number && strcmp(m->name, m->next_name) != 0;
+	bool comes = !m->number;
 
 	relay_key_confirm(&r->members, m, key, now);
 	memcpy(m->name, m->next_name, sizeof(m->name));
-	if (!m->number && !join(r, m, now))
+	if (comes && !join(r, m, now))
 		return false;
 	if (renamed) {
 		relay_network_changed(m->network, m);
@@ -125,6 +132,8 @@ static bool confirm(struct relay *r, struct relay_member *m, struct relay_key *k
 	}
 	if (answered)
 		relay_session_move(r, m, from);
+	if (comes)
+		relay_tell(r, RELAY_MEMBER_CAME, m->network, m);
 	return true;
 }
 
@@ -167,6 +176,9 @@ void relay_session_end(struct relay *r, struct relay_member *m, struct instant n
 	list_remove(&m->heard_in);
 	if (m->number) {
 		r->n_heard--;
+		relay_tell(r, RELAY_MEMBER_WENT, net, m);
+		if (!net->configured && net->members == 1)
+			relay_tell(r, RELAY_NETWORK_GONE, net, NULL);
 		relay_network_leave(net, m);
 		relay_notice_changed(r, net, now);
 	} else {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/flood.h"
@@ -30,6 +32,7 @@ static void test_defaults(void **state)
 	assert_true(c->any_engine);
 	assert_int_equal(c->workers, CONF_WORKERS_AUTO);
 	assert_true(c->port_mapping);
+	assert_string_equal(c->hook, "");
 	assert_string_equal(c->key_log, "");
 	assert_string_equal(c->tap, "span0");
 	assert_string_equal(c->bridge, "");
@@ -207,6 +210,49 @@ static void test_iniparser_complains_into_the_report(void **state)
 
 /* --- reload --- */
 
+static void put_hook(mode_t mode)
+{
+	conf_put_file(conf_path("hook"), "#!/bin/sh\n", 10);
+	assert_int_equal(chmod(conf_path("hook"), mode), 0);
+}
+
+/* A symbolic link may lead to it; what counts is the file. */
+static void test_hook(void **state)
+{
+	char whole[4096];
+	struct conf *c;
+
+	(void)state;
+	put_hook(0755);
+	assert_non_null(realpath(conf_path("hook"), whole));
+	c = conf_load_good(NETWORK SITE "hook = hook\n" BRIDGE);
+	assert_string_equal(c->hook, whole);
+	conf_free(c);
+	for (unsigned i = 0; i < 2; i++) {
+		put_hook(i ? 0775 : 0757);
+		c = conf_load_bytes(NETWORK SITE "hook = hook\n" BRIDGE,
+				    strlen(NETWORK SITE "hook = hook\n" BRIDGE));
+		assert_null(c);
+		assert_non_null(strstr(conf_errors.lines[0], "berlin.conf:6: [site] hook: "));
+		assert_non_null(strstr(conf_errors.lines[0], "others may write it"));
+		conf_errors_free(&conf_errors);
+	}
+	put_hook(0644);
+	assert_null(conf_load_bytes(NETWORK SITE "hook = hook\n" BRIDGE,
+				    strlen(NETWORK SITE "hook = hook\n" BRIDGE)));
+	assert_non_null(strstr(conf_errors.lines[0], "is not executable"));
+	conf_errors_free(&conf_errors);
+	unlink(conf_path("hook"));
+	assert_null(conf_load_bytes(NETWORK SITE "hook = hook\n" BRIDGE,
+				    strlen(NETWORK SITE "hook = hook\n" BRIDGE)));
+	assert_non_null(strstr(conf_errors.lines[0], "No such file"));
+	conf_errors_free(&conf_errors);
+	assert_null(conf_load_bytes(NETWORK SITE "hook = .\n" BRIDGE,
+				    strlen(NETWORK SITE "hook = .\n" BRIDGE)));
+	assert_non_null(strstr(conf_errors.lines[0], "not a regular file"));
+	conf_errors_free(&conf_errors);
+}
+
 static void test_fixed_difference(void **state)
 {
 	static const struct {
@@ -225,6 +271,7 @@ static void test_fixed_difference(void **state)
 		{ NETWORK SITE "workers = 2\n" BRIDGE, "[site] workers" },
 		{ NETWORK SITE "port_mapping = no\n" BRIDGE, NULL },
 		{ NETWORK SITE "key_log = a.keys\n" BRIDGE, "[site] key_log" },
+		{ NETWORK SITE "hook = /bin/true\n" BRIDGE, NULL },
 		{ NETWORK SITE "workers = auto\n" BRIDGE, NULL },
 		{ GOOD "macs = 1000\n", "[bridge] macs" },
 		{ GOOD "mac_quota = 1000\n", "[bridge] mac_quota" },
@@ -268,6 +315,7 @@ int main(void)
 		STORY(test_files_that_are_none),
 		STORY(test_file_name_is_the_instance),
 		STORY(test_iniparser_complains_into_the_report),
+		STORY(test_hook),
 		STORY(test_fixed_difference),
 	};
 
