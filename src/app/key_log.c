@@ -67,21 +67,9 @@ static void log_key(void *ctx, const struct key_news *news)
 	bytes_wipe(line, sizeof(line));
 }
 
-/* What keeps an opened file from being trusted with keys; NULL when nothing. */
-static const char *fault_of(const struct stat *st)
-{
-	if (!S_ISREG(st->st_mode))
-		return "not a regular file";
-	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return "must belong to root or to the user who runs this";
-	if (st->st_mode & 077)
-		return "it is open to others than its owner: run chmod 600, or name a new file";
-	return NULL;
-}
-
 /* A file with something else in it, a key file perhaps, is not to be spoilt; a last
  * line that a full disk cut is ended. */
-static const char *look_inside(struct key_log *log, off_t size)
+static const char *content_fault(struct key_log *log, off_t size)
 {
 	char text[sizeof(FIRST) - 1], last = '\n';
 	ssize_t n = pread(log->fd, text, sizeof(text), 0);
@@ -92,21 +80,34 @@ static const char *look_inside(struct key_log *log, off_t size)
 	return memcmp(text, FIRST, (size_t)n) == 0 ? NULL : "it is there, and no key log";
 }
 
+/* What keeps an opened file from being trusted with keys; NULL when nothing. */
+static const char *fault_of(struct key_log *log)
+{
+	struct stat st;
+
+	if (fstat(log->fd, &st) != 0)
+		return strerror(errno);
+	if (!S_ISREG(st.st_mode))
+		return "not a regular file";
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return "must belong to root or to the user who runs this";
+	if (st.st_mode & 077)
+		return "it is open to others than its owner: run chmod 600, or name a new file";
+	return content_fault(log, st.st_size);
+}
+
 bool key_log_open(struct key_log *log, const char *path, char *error, size_t room)
 {
 	int flags = O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
-	const char *fault = NULL;
-	struct stat st;
+	const char *fault;
 
 	*log = (struct key_log){ .watch = { log_key, log } };
 	snprintf(log->path, sizeof(log->path), "%s", path);
 	log->fd = open(path, flags, 0600);
-	if (log->fd < 0 || fstat(log->fd, &st) != 0)
+	if (log->fd < 0)
 		fault = errno == ELOOP ? "a symbolic link: name the file itself" : strerror(errno);
 	else
-		fault = fault_of(&st);
-	if (!fault)
-		fault = look_inside(log, st.st_size);
+		fault = fault_of(log);
 	if (!fault)
 		return true;
 	snprintf(error, room, "key log %s: %s", path, fault);

@@ -48,7 +48,7 @@ static int remove_file(void **state)
 
 static void put(const char *text, mode_t mode)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
@@ -59,7 +59,7 @@ static void put(const char *text, mode_t mode)
 static const char *content(void)
 {
 	static char text[4096];
-	int fd = open(path, O_RDONLY);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = read(fd, text, sizeof(text) - 1);
 
 	assert_true(n >= 0);
@@ -188,10 +188,10 @@ static void other_files_refused(void **state)
 static const char *told(void (*f)(void))
 {
 	static char text[4096];
-	int out[2], saved = dup(STDERR_FILENO);
+	int out[2], saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	ssize_t n;
 
-	assert_int_equal(pipe(out), 0);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
 	assert_true(dup2(out[1], STDERR_FILENO) >= 0);
 	f();
 	assert_true(dup2(saved, STDERR_FILENO) >= 0);

@@ -53,6 +53,9 @@ static bool opens(const struct told_key *k, const uint8_t *packet, size_t len)
 	struct aead aead;
 	bool ok;
 
+	assert_non_null(k);
+	if (!k)
+		return false;
 	memcpy(aad, k->context, KEYS_CONTEXT);
 	memcpy(aad + KEYS_CONTEXT, packet, WIRE_DATA_HEADER);
 	assert_true(aead_init(&aead, k->news.cipher, AEAD_OPEN));
