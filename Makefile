@@ -189,7 +189,7 @@ $(BUILD)/bench/crowd: $(call to_obj,obj,$(crowd:%=tests/bench/%.c)) \
 
 .PHONY: FORCE all deps deps-build deps-test deps-demo deps-fuzz demo test test-programs \
 	test-unit test-assume test-sim test-fuzz test-netns test-man test-tools test-checks \
-	fuzz soak bench bench-relay layers size lint install uninstall clean help
+	fuzz soak bench bench-capture bench-relay layers size lint install uninstall clean help
 
 all: ## build the programs into build/ (the default)
 all: $(programs:%=$(bin)/%)
@@ -265,6 +265,12 @@ bench: ## one table of speeds, beside other tunnels
 bench: all $(BUILD)/bench/lanspan-bridge
 	@tools/deps.sh bench
 	@BIN=$(bin) tests/bench/bench.sh
+	@BIN=$(bin) tests/bench/capture.sh
+
+bench-capture: ## what a capture costs, which bench tells as well
+bench-capture: all
+	@tools/deps.sh bench
+	@BIN=$(bin) tests/bench/capture.sh
 
 bench-relay: ## a relay: throughput beside others, copies, many sites
 bench-relay: all $(BUILD)/bench/crowd

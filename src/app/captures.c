@@ -26,10 +26,10 @@
 #define BUDGET MS(60 * 1000) /* ns of each second: 6 % of one core */
 #define AT_ONCE (BUDGET / 10)
 #define COST_LOOK 100	/* a run of a filter */
-#define COST_RECORD 1000 /* a record, whatever its size: two wake-ups now and then as well */
-#define COST_BYTE 1	/* copied five times on its way to a file */
+#define COST_RECORD 1500 /* of any size, with its share of wake-ups here and there */
+#define COST_BYTE 2	/* copied five times on its way to a file */
 
-#define QUEUE ((size_t)4 << 20) /* bytes: some 70 ms at the budget's most */
+#define QUEUE ((size_t)4 << 20) /* bytes: 140 ms at the budget's most */
 #define LOOK 2048 /* bytes of a packet in pieces that a filter sees */
 
 _Static_assert(PORT_NAME > WIRE_NAME, "a place for both");

@@ -41,6 +41,7 @@ struct reading {
 	uint64_t records; /* came from the daemon */
 	uint64_t packets; /* written */
 	bool ended;	  /* the daemon did */
+	bool unread;	  /* nobody reads standard output any more */
 	size_t first, used;
 	uint8_t bytes[ROOM];
 };
@@ -200,6 +201,19 @@ static enum cli_status compile(struct wanted *w)
 
 /* ---- packets -------------------------------------------------------------------- */
 
+/* How it went with lines on standard output. */
+static enum cli_status check_lines(struct reading *r)
+{
+	if (!ferror(stdout))
+		return CLI_DONE;
+	if (errno != EPIPE && errno != EINTR)
+		return cli_error(CLI_FAILED, "capture: cannot write, capture stopped: %m");
+	r->unread = true;
+	capture_let_go(stdout);
+	clearerr(stdout);
+	return CLI_DONE;
+}
+
 static enum cli_status give(struct reading *r, const struct captured *packet)
 {
 	if (r->wanted->packets && r->packets >= r->wanted->packets)
@@ -208,7 +222,7 @@ static enum cli_status give(struct reading *r, const struct captured *packet)
 	if (r->file)
 		return capture_file_write(r->file, packet);
 	capture_print(packet, r->wanted->files.ip);
-	return CLI_DONE;
+	return check_lines(r);
 }
 
 /* Frames as a wire would have them: super-frames in segments, checksums complete. */
@@ -263,7 +277,7 @@ static bool next_record(struct reading *r, struct captured *packet)
 
 static bool is_done(const struct reading *r)
 {
-	return (r->wanted->packets && r->packets >= r->wanted->packets) ||
+	return r->unread || (r->wanted->packets && r->packets >= r->wanted->packets) ||
 	       (r->file && capture_file_done(r->file));
 }
 
@@ -287,7 +301,8 @@ static enum cli_status flush(struct reading *r)
 {
 	if (r->file)
 		return capture_file_flush(r->file);
-	return fflush(stdout) == 0 ? CLI_DONE : CLI_FAILED; /* main tells why */
+	fflush(stdout);
+	return check_lines(r);
 }
 
 /* Takes what comes within that time.  *quiet: nothing did. */

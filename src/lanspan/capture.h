@@ -48,6 +48,9 @@ bool capture_file_done(const struct capture_file *f);
 
 enum cli_status capture_file_close(struct capture_file *f);
 
+/* What stdio still holds goes nowhere: a pipe that is full would keep us for ever. */
+void capture_let_go(FILE *stream);
+
 /* --- a line for people --- */
 
 void capture_print(const struct captured *packet, bool ip);

@@ -20,6 +20,9 @@
 #include "host/capture.h"
 
 #define MILLION 1000000
+#define FILE_HEADER 24
+#define RECORD_HEADER 16
+#define AT_RISK 65536 /* bytes at most between flushes: lost when the disk is full */
 #define NAME_ROOM 4096
 
 struct capture_file {
@@ -27,7 +30,8 @@ struct capture_file {
 	pcap_t *pcap;
 	pcap_dumper_t *dumper;
 	char name[NAME_ROOM];
-	long whole;	/* bytes of the file that were flushed */
+	uint64_t bytes; /* of the file */
+	uint64_t whole; /* of them flushed */
 	unsigned count; /* of this name, by size */
 	unsigned slots; /* of time */
 	int64_t began;	/* the slot: seconds since the epoch */
@@ -87,6 +91,7 @@ static enum cli_status open_next(struct capture_file *f)
 	FILE *stream;
 
 	f->whole = 0;
+	f->bytes = FILE_HEADER;
 	if (!f->is_pipe && !make_name(f))
 		return cli_error(CLI_FAILED, "capture: %s: no name of a file", f->how.path);
 	stream = open_stream(f);
@@ -100,8 +105,7 @@ static enum cli_status open_next(struct capture_file *f)
 	return CLI_DONE;
 }
 
-/* What stdio still holds goes nowhere: a pipe that is full would keep us for ever. */
-static void let_go(FILE *stream)
+void capture_let_go(FILE *stream)
 {
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
@@ -119,10 +123,10 @@ static enum cli_status stop(struct capture_file *f)
 	f->done = true;
 	if (errno != EPIPE && errno != EINTR)
 		status = tell(f, "cannot write, capture stopped");
-	let_go(pcap_dump_file(f->dumper));
+	capture_let_go(pcap_dump_file(f->dumper));
 	pcap_dump_close(f->dumper);
 	f->dumper = NULL;
-	if (!f->is_pipe && truncate(f->name, f->whole) < 0)
+	if (!f->is_pipe && truncate(f->name, (off_t)f->whole) < 0)
 		status = tell(f, "cannot be cut back to what is whole");
 	return status;
 }
@@ -133,7 +137,7 @@ enum cli_status capture_file_flush(struct capture_file *f)
 		return CLI_DONE;
 	if (pcap_dump_flush(f->dumper) < 0 || ferror(pcap_dump_file(f->dumper)))
 		return stop(f);
-	f->whole = f->is_pipe ? 0 : pcap_dump_ftell(f->dumper);
+	f->whole = f->bytes;
 	return CLI_DONE;
 }
 
@@ -199,7 +203,7 @@ static enum cli_status rotate(struct capture_file *f, int64_t now)
 		f->count = 0;
 		return change(f);
 	}
-	if (f->how.most_bytes && (uint64_t)pcap_dump_ftell(f->dumper) > f->how.most_bytes) {
+	if (f->how.most_bytes && f->bytes > f->how.most_bytes) {
 		f->count++;
 		if (f->how.most_files)
 			f->count %= f->how.most_files;
@@ -220,5 +224,8 @@ enum cli_status capture_file_write(struct capture_file *f, const struct captured
 	if (status != CLI_DONE || f->done)
 		return status;
 	pcap_dump((u_char *)f->dumper, &header, packet->bytes);
-	return ferror(pcap_dump_file(f->dumper)) ? stop(f) : CLI_DONE;
+	if (ferror(pcap_dump_file(f->dumper)))
+		return stop(f);
+	f->bytes += RECORD_HEADER + header.caplen;
+	return f->bytes - f->whole > AT_RISK ? capture_file_flush(f) : CLI_DONE;
 }
