@@ -14,6 +14,7 @@
 #define TTL 64
 #define DF 0x4000
 #define PROTO_UDP 17
+#define ADDRESSES 32 /* bytes of both, IPv6 */
 #define SOURCE_AGE SECONDS(1) /* routes change */
 
 static uint32_t sum_bytes(const uint8_t *p, size_t len, uint32_t sum)
@@ -70,7 +71,7 @@ size_t captures_headers(uint8_t out[CAPTURES_HEADERS], const struct addr *from,
 
 void captures_sum(uint8_t headers[CAPTURES_HEADERS], const uint8_t *data, size_t len)
 {
-	uint32_t sum = sum_bytes(headers + 8, 2 * 16, PROTO_UDP + UDP + (uint32_t)len);
+	uint32_t sum = sum_bytes(headers + 8, ADDRESSES, PROTO_UDP + UDP + (uint32_t)len);
 	uint16_t result;
 
 	sum = sum_bytes(headers + IPV6, UDP - 2, sum);
