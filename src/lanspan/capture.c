@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -379,17 +380,16 @@ static void tell_counts(const struct reading *r, const json_t *counts)
 	uint64_t budget = count_of(counts, "dropped_budget");
 	uint64_t late = count_of(counts, "dropped_reader");
 
-	fprintf(stderr, "%llu captured", (unsigned long long)r->packets);
+	fprintf(stderr, "%" PRIu64 " captured", r->packets);
 	if (!counts)
 		fprintf(stderr, ", it is not known how many were dropped\n");
 	else if (budget + late == 0)
 		fprintf(stderr, ", 0 dropped\n");
 	else
 		fprintf(stderr,
-			", %llu dropped: %llu beyond what a capture may cost, %llu because they "
-			"were not read in time\n",
-			(unsigned long long)(budget + late), (unsigned long long)budget,
-			(unsigned long long)late);
+			", %" PRIu64 " dropped: %" PRIu64 " beyond what a capture may cost, "
+			"%" PRIu64 " because they were not read in time\n",
+			budget + late, budget, late);
 }
 
 static enum cli_status finish(const struct cli *cli, struct reading *r, enum cli_status status)

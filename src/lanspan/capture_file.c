@@ -82,7 +82,7 @@ static FILE *open_stream(struct capture_file *f)
 
 	if (!f->is_pipe)
 		return fopen(f->name, "we");
-	fd = dup(STDOUT_FILENO);
+	fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
 	return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
