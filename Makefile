@@ -125,7 +125,8 @@ $$(daemons:%=$(2)/%): $(2)/%: $(BUILD)/$(1)/src/%.o $(BUILD)/$(1)/liblanspan.a
 
 $(2)/lanspan: $$(call to_obj,$(1),$$(cli)) $(BUILD)/$(1)/liblanspan.a
 	@echo "LD $$@"
-	@$$(call cc_of,$(1)) $$(flags_$(1)) $$(link_$(1)) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS)
+	@$$(call cc_of,$(1)) $$(flags_$(1)) $$(link_$(1)) $$(LDFLAGS_ALL) -o $$@ $$^ $$(LIBS) \
+		-lncurses
 
 $$(netns_helpers:%=$(2)/netns/%): $(2)/netns/%: $(BUILD)/$(1)/tests/netns/%.o
 	@mkdir -p $$(@D)

@@ -7,7 +7,7 @@
 set -eu
 
 build="gcc libc6-dev libssl-dev libmnl-dev libiniparser-dev libjansson-dev
-	libnatpmp-dev libminiupnpc-dev libpcap-dev"
+	libnatpmp-dev libminiupnpc-dev libpcap-dev libncurses-dev"
 # The second AEAD engine: the build does without it elsewhere.
 if [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ]; then
 	build="$build libipsec-mb-dev"
@@ -17,7 +17,7 @@ demo="$run jq tcpdump util-linux"
 bench="$run jq ethtool openssl openvpn tinc fastd n2n wireguard-go wireguard-tools"
 test="$run perl libcmocka-dev mandoc ethtool tcpdump tcpreplay socat jq
 	dnsmasq-base udhcpc openssl strace util-linux
-	nftables conntrack tshark wireshark-common lua-luaossl miniupnpd-nftables"
+	nftables conntrack tmux tshark wireshark-common lua-luaossl miniupnpd-nftables"
 fuzz="clang"
 lint="clang clang-tidy cppcheck shellcheck mandoc libcmocka-dev"
 

@@ -196,6 +196,8 @@ function system_include(name,    stem) {
 		wall("library", "<" name "> is for src/app/conf* only")
 	if (name ~ /^libmnl\// && file !~ /^src\/host\/netlink[a-z_]*\.[ch]$/)
 		wall("library", "<" name "> is for src/host/netlink*.[ch] only")
+	if (name ~ /curses\.h$/ && file != "src/lanspan/watch_screen.c")
+		wall("library", "<" name "> is for src/lanspan/watch_screen.c only")
 	if (name == "natpmp.h" && file != "src/host/portmap_natpmp.c")
 		wall("library", "<" name "> is for src/host/portmap_natpmp.c only")
 	if (name ~ /^miniupnpc\// && file != "src/host/portmap_upnp.c")

@@ -47,6 +47,7 @@ enum cli_status verb_secret(const struct cli *cli);
 enum cli_status verb_check(const struct cli *cli);
 enum cli_status verb_show(const struct cli *cli);
 enum cli_status verb_why(const struct cli *cli);
+enum cli_status verb_watch(const struct cli *cli);
 enum cli_status verb_reload(const struct cli *cli);
 enum cli_status verb_events(const struct cli *cli);
 enum cli_status verb_peer(const struct cli *cli); /* rekey, disconnect, connect */

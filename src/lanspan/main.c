@@ -24,6 +24,7 @@ static const struct cli_verb verbs[] = {
 	{ "show",
 	  "[peers|macs|ports|paths|relays|workers|captures|networks|members|drops] [--json]",
 	  "show what a bridge process or a relay does", 0, 2, true, verb_show },
+	{ "watch", "", "the same, as a live screen", 0, 0, true, verb_watch },
 	{ "why", "MAC|IP [VLAN] [--json]", "where a frame for an address would go, and who said so",
 	  1, 3, true, verb_why },
 	{ "events", "[--follow] [--json] [--last N] [--kind KIND] [--peer NAME]",

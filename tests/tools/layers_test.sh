@@ -118,6 +118,7 @@ for file in src/base/zz.c src/core/zz.c src/host/zz.c src/app/zz.c src/lanspan-z
 	echo '#include <intel-ipsec-mb.h>' | breaks $file 1 library intel-ipsec-mb.h
 	echo '# include <iniparser/iniparser.h>' | breaks $file 1 library iniparser
 	echo '#include <libmnl/libmnl.h>' | breaks $file 1 library libmnl/libmnl.h
+	echo '#include <curses.h>' | breaks $file 1 library curses.h
 	echo '#include <natpmp.h>' | breaks $file 1 library natpmp.h
 	echo '#include <miniupnpc/miniupnpc.h>' | breaks $file 1 library miniupnpc/miniupnpc.h
 done
@@ -193,6 +194,8 @@ printf '#include <pcap/pcap.h>\n' | stands src/host/capture.c
 printf '#include <pcap/pcap.h>\n' | stands src/lanspan/capture_file.c
 printf '#include <iniparser/iniparser.h>\n' | stands src/app/conf_zz.c
 printf '#include <libmnl/libmnl.h>\n' | stands src/host/netlink.c
+printf '#include <libmnl/libmnl.h>\n' | stands src/host/netlink_zz.c
+printf '#include <curses.h>\n' | stands src/lanspan/watch_screen.c
 printf '#include <natpmp.h>\n' | stands src/host/portmap_natpmp.c
 printf '#include <miniupnpc/upnpcommands.h>\n' | stands src/host/portmap_upnp.c
 printf 'bool zz_init(struct z *z)\n{\n\tz->a = malloc(1);\n}\n' | stands src/core/zz.c

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* What watch shows of a bridge process, in 80 columns. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "watch.h"
+
+struct rates {
+	char rx_frames[TEXT_SHORT], rx_bits[TEXT_SHORT], tx_frames[TEXT_SHORT], tx_bits[TEXT_SHORT];
+};
+
+static struct rates rates_of(const struct watch *w, const char *part, const json_t *row)
+{
+	double rx = watch_rate(w, part, row, "rx", "bytes");
+	double tx = watch_rate(w, part, row, "tx", "bytes");
+	struct rates r;
+
+	watch_number(r.rx_frames, watch_rate(w, part, row, "rx", "frames"));
+	watch_number(r.tx_frames, watch_rate(w, part, row, "tx", "frames"));
+	watch_number(r.rx_bits, rx < 0 ? rx : 8 * rx);
+	watch_number(r.tx_bits, tx < 0 ? tx : 8 * tx);
+	return r;
+}
+
+static void print_port(const struct watch *w, struct watch_lines *l, const json_t *row)
+{
+	char *name = text_member(row, "name"), *state = text_member(row, "state");
+	char *bridge = text_member(row, "bridge"), *joined = text_member(row, "bridge_state");
+	struct rates r = rates_of(w, "ports", row);
+
+	watch_line(l, WATCH_PLAIN, "port %s %s, bridge %s %s: in %s f/s %s bit/s, out %s f/s %s bit/s",
+		   name, state, bridge, joined, r.rx_frames, r.rx_bits, r.tx_frames, r.tx_bits);
+	free(name);
+	free(state);
+	free(bridge);
+	free(joined);
+}
+
+static void print_relays(const struct watch *w, struct watch_lines *l)
+{
+	const json_t *relays = json_object_get(w->now.answer, "relays"), *row;
+	char text[256] = "";
+	size_t used = 0, i;
+
+	json_array_foreach((json_t *)relays, i, row)
+	{
+		char *name = text_member(row, "name"), *state = text_member(row, "state");
+
+		if (used < sizeof(text))
+			used += (size_t)snprintf(text + used, sizeof(text) - used, " %s %s", name,
+						 state);
+		free(name);
+		free(state);
+	}
+	if (used)
+		watch_line(l, WATCH_PLAIN, "relays:%s", text);
+}
+
+static void print_peer(const struct watch *w, struct watch_lines *l, const json_t *row)
+{
+	char *name = text_member(row, "name"), *state = text_member(row, "state");
+	char *path = text_member(row, "path"), rtt[TEXT_SHORT], loss[TEXT_SHORT];
+	struct rates r = rates_of(w, "peers", row);
+
+	watch_line(l, WATCH_PLAIN, "%-15.15s %-12.12s %-7.7s %7s %6s %6s %6s %6s %6s", name, state,
+		   path, watch_rtt(rtt, row), watch_loss(loss, row), r.rx_frames, r.rx_bits,
+		   r.tx_frames, r.tx_bits);
+	watch_mark(l, 16, watch_state_style(state), state);
+	free(name);
+	free(state);
+	free(path);
+}
+
+static void print_mac(const struct watch *w, struct watch_lines *l, const json_t *row)
+{
+	char *mac = text_member(row, "mac"), *vlan = text_member(row, "vlan");
+	char *port = text_member(row, "port"), *age = show_age(row, "age_s");
+	struct rates r = rates_of(w, "macs", row);
+
+	watch_line(l, WATCH_PLAIN, "%-17s %4s %-14.14s %7s %6s %6s %6s %6s", mac, vlan, port, age,
+		   r.rx_frames, r.rx_bits, r.tx_frames, r.tx_bits);
+	free(mac);
+	free(vlan);
+	free(port);
+	free(age);
+}
+
+/* Lines of a table, when it may have that many and others want theirs. */
+static int room_for(const struct watch *w, const char *part, int most)
+{
+	int n = (int)json_array_size(json_object_get(w->now.answer, part));
+
+	return MIN(n, MAX(most, 1));
+}
+
+void watch_site(const struct watch *w, struct watch_lines *l)
+{
+	const json_t *ports = json_object_get(w->now.answer, "ports"), *port;
+	size_t i;
+
+	json_array_foreach((json_t *)ports, i, port)
+	{
+		print_port(w, l, port);
+	}
+	print_relays(w, l);
+	watch_table(w, l, "peers", w->sort, w->offset, room_for(w, "peers", (l->left - 3) / 2),
+		    "PEER            STATE        PATH        RTT   LOSS RX f/s  bit/s TX f/s  bit/s",
+		    print_peer);
+	watch_table(w, l, "macs", WATCH_BY_RATE, 0, room_for(w, "macs", l->left / 2 - 1),
+		    "ADDRESS           VLAN PORT               AGE RX f/s  bit/s TX f/s  bit/s",
+		    print_mac);
+}
