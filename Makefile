@@ -291,11 +291,12 @@ bin_dir = $(DESTDIR)$(PREFIX)/bin
 man_dir = $(DESTDIR)$(PREFIX)/share/man
 unit_dir = $(DESTDIR)$(PREFIX)/lib/systemd/system
 example_dir = $(DESTDIR)$(PREFIX)/share/doc/lanspan/examples
-examples = $(filter-out etc/systemd etc/wireshark,$(wildcard etc/*))
+examples = $(filter-out etc/systemd etc/wireshark etc/completion,$(wildcard etc/*))
 units = $(wildcard etc/systemd/*.service)
 shark_dir = $(DESTDIR)$(PREFIX)/share/lanspan/wireshark
+completion_dir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 
-install: ## programs, manual pages, examples, units and the dissector below DESTDIR and PREFIX (/usr/local)
+install: ## programs, manual pages, examples, units, dissector and completion below DESTDIR and PREFIX (/usr/local)
 install: all
 	@set -e; umask 022; \
 	for p in $(daemons); do install -D -m 755 $(bin)/$$p $(sbin_dir)/$$p; done; \
@@ -309,7 +310,8 @@ install: all
 	for u in $(units); do mkdir -p $(unit_dir); \
 		sed 's,@SBINDIR@,$(PREFIX)/sbin,g;s,@BINDIR@,$(PREFIX)/bin,g' $$u >$(unit_dir)/$${u##*/}; \
 		chmod 644 $(unit_dir)/$${u##*/}; done; \
-	install -D -m 644 etc/wireshark/lanspan.lua $(shark_dir)/lanspan.lua
+	install -D -m 644 etc/wireshark/lanspan.lua $(shark_dir)/lanspan.lua; \
+	install -D -m 644 etc/completion/lanspan $(completion_dir)/lanspan
 
 uninstall: ## take away what install put there
 	@set -e; \
@@ -317,7 +319,7 @@ uninstall: ## take away what install put there
 	rm -f $(bin_dir)/lanspan; \
 	for m in $(man_pages); do rm -f $(man_dir)/man$${m##*.}/$${m##*/}; done; \
 	for u in $(units); do rm -f $(unit_dir)/$${u##*/}; done; \
-	rm -f $(shark_dir)/lanspan.lua; \
+	rm -f $(shark_dir)/lanspan.lua $(completion_dir)/lanspan; \
 	rm -rf $(example_dir); \
 	if [ -d $(DESTDIR)$(PREFIX)/share/doc/lanspan ]; then \
 		rmdir --ignore-fail-on-non-empty $(DESTDIR)$(PREFIX)/share/doc/lanspan; fi; \

@@ -77,6 +77,8 @@ fi
 for word in DynamicUser=yes CapabilityBoundingSet= LoadCredential=%i.key:/etc/lanspan/%i.key; do
 	demand "the relay's unit has $word" grep -qx "$word" etc/systemd/lanspan-relay@.service
 done
+demand 'the completion is where bash looks for it' \
+	cmp etc/completion/lanspan "$root/opt/x/share/bash-completion/completions/lanspan"
 demand 'nothing outside the prefix' test "$(ls -A "$root")" = opt -a "$(ls -A "$root/opt")" = x
 
 mkdir -p "$root/opt/x/bin" "$root/opt/x/share/man/man8"

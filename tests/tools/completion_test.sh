@@ -1,0 +1,123 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# etc/completion/lanspan, called as bash calls it, beside the table of verbs, and with a
+# stand-in for a bridge process (cli_daemon.c).
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+bin=$(cd "$top" && cd "${LANSPAN_BIN:-build}" 2>/dev/null && pwd)
+if [ ! -x "$bin/lanspan" ]; then
+	echo "skipped: build/lanspan is not built"
+	exit 77
+fi
+tmp=$(mktemp -d) || exit 1
+daemons=()
+finish() {
+	[ ${#daemons[@]} = 0 ] || kill "${daemons[@]}" 2>/dev/null
+	rm -rf "$tmp"
+}
+trap finish EXIT
+trap 'exit 1' INT TERM
+cd "$tmp" || exit 1
+export LANSPAN_RUNDIR=$tmp/run
+passed=0
+failed=0
+
+# shellcheck source=../../etc/completion/lanspan
+. "$top/etc/completion/lanspan"
+
+# completes WANTED WORD...: what the last word may become, ordered, with blanks between
+completes() {
+	local wanted=$1 got
+	shift
+	COMP_WORDS=("$bin/lanspan" "$@")
+	COMP_CWORD=$#
+	COMPREPLY=()
+	_lanspan
+	got=$(printf '%s\n' "${COMPREPLY[@]}" | sort | xargs)
+	if [ "$got" = "$wanted" ]; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAIL lanspan $*: '$got', not '$wanted'"
+	fi
+}
+
+# The one table of verbs, in order.
+verbs=$(sed -n '/^static const struct cli_verb verbs/,/^}/s/^\t{ "\([a-z-]*\)".*/\1/p' \
+	"$top/src/lanspan/main.c" | sort | xargs)
+[ "$(wc -w <<<"$verbs")" -ge 15 ] || {
+	failed=$((failed + 1))
+	echo "FAIL only these verbs were found: $verbs"
+}
+completes "$verbs" ''
+completes "$verbs" -i berlin ''
+completes "$verbs" help ''
+completes 'show' sh
+completes 'pubkey' pu
+completes '' dance ''
+completes '--help --version -V -h -i' -
+completes '' version ''
+
+# What stands in the usage of show is what it knows.
+completes 'captures' show ca
+parts=$("$bin/lanspan" help show | sed -n '1s/.*\[\([a-z|]*\)\].*/\1/p' | tr '|' '\n' | sort | xargs)
+completes "$parts" show ''
+completes '--json' show peers -
+completes '--json' why -
+completes '--follow --json --kind --last --peer' events -
+completes '' events --last ''
+
+touch site.conf 'other file'
+completes 'site.conf' check si
+completes 'site.conf' capture lan -w si
+completes 'lan peer port wire' capture ''
+# The options of capture stand in the completion: they are those that getopt knows.
+options=$(sed -n 's/.*getopt_long(.*"\([a-zA-Z:]*\)".*/\1/p' "$top/src/lanspan/capture.c" |
+	tr -d : | sed 's/./-&\n/g')
+long=$(sed -n 's/.*{ "\([a-z-]*\)", [a-z]*_argument.*/--\1/p' "$top/src/lanspan/capture.c")
+completes "$(printf '%s\n' "$options" "$long" | sort | xargs)" capture lan -
+completes 'in out' capture lan -Q ''
+
+# ---- what runs --------------------------------------------------------------
+
+completes '' -i ''
+completes '' rekey ''
+${CC:-gcc} -o daemon "$here/cli_daemon.c" || exit 1
+mkdir -p run/hub
+# start SOCKET ANSWER
+start() {
+	./daemon "$tmp/run/$1.sock" "$tmp/$2" "$tmp/requests" &
+	daemons+=($!)
+	for _ in {1..100}; do
+		[ -S "run/$1.sock" ] && return
+		sleep 0.05
+	done
+}
+cat >answer <<'END'
+{"ok":true,"site":{"name":"berlin","network":"lab"},
+"peers":[{"name":"paris","addresses":["x"]},{"name":"prague","drops":{"name":3}},{"name":"rome"}],
+"relays":[{"name":"hub"}],"ports":[{"name":"span0"}],
+"events":[{"event":"peer-up","peer":"paris"},{"event":"started"},{"event":"peer-up"}]}
+END
+start berlin answer
+completes 'berlin' -i ''
+for verb in rekey disconnect connect; do
+	completes 'paris prague rome' "$verb" ''
+done
+completes 'paris prague' -i berlin rekey p
+completes '' -i oslo rekey p
+completes 'paris prague rome' capture peer ''
+completes 'span0' capture port ''
+completes 'hub paris prague rome' events --peer ''
+completes 'peer-up started' events --kind ''
+start hub/hub answer
+completes 'berlin hub' -i ''
+completes 'hub' -i h
+completes '' rekey '' # which of the two?
+completes 'paris prague rome' -i hub rekey ''
+
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ]
