@@ -181,6 +181,12 @@ local function put32(n)
 	return put16(math.floor(n / 65536)) .. put16(n % 65536)
 end
 
+-- Counters are the 8 bytes of the header: Lua's numbers have 53 bits.
+local function after(counter)
+	local high, low = be32(counter, 1), be32(counter, 5) + 1
+	return put32((high + math.floor(low / 4294967296)) % 4294967296) .. put32(low % 4294967296)
+end
+
 local function unhex(s)
 	return (s:gsub("%x%x", function(pair) return string.char(tonumber(pair, 16)) end))
 end
@@ -592,7 +598,7 @@ local function join_on(k, join, counter, item)
 		if join_add(k, join, part, item) then
 			return
 		end
-		counter = counter + 1
+		counter = after(counter)
 	end
 end
 
@@ -605,7 +611,7 @@ local function continuation(k, counter, bytes, whole, item)
 	end
 	k.pending[counter] = nil
 	if not join_add(k, join, part, item) then
-		join_on(k, join, counter + 1, item)
+		join_on(k, join, after(counter), item)
 	end
 end
 
@@ -639,7 +645,7 @@ local function analyse(k, number, counter, plain)
 				item.fault = "a cut where there must be none"
 			else
 				join_on(k, { bytes = plain:sub(at + 1), need = need, number = number },
-					counter + 1, item)
+					after(counter), item)
 			end
 			break
 		end
@@ -887,14 +893,14 @@ end
 -- DATA or FLOOD.
 local function show_sealed(r, kind, tree, pinfo, root, info)
 	local raw = r:raw()
-	local index, counter = be32(raw, 5), be32(raw, 9) * 4294967296 + be32(raw, 13)
+	local index, counter = be32(raw, 5), raw:sub(9, 16)
 	tree:add(f.encrypted, r(HEADER, r:len() - HEADER - TAG))
 	tree:add(f.tag, r(r:len() - TAG, TAG))
-	info[#info + 1] = ("%08x #%.0f"):format(index, counter)
+	info[#info + 1] = ("%08x #%s"):format(index, tostring(r(8, 8):uint64()))
 	if lanspan.prefs.key_log == "" then
 		return
 	end
-	local o = open(pinfo.number, kind, index, raw:sub(9, 16), raw:sub(1, HEADER),
+	local o = open(pinfo.number, kind, index, counter, raw:sub(1, HEADER),
 		raw:sub(HEADER + 1, -TAG - 1), raw:sub(-TAG))
 	if not o.plain then
 		tree:add_proto_expert_info(ef[o.why])
@@ -964,7 +970,8 @@ local function show_header(r, kind, tree)
 		tree:add(f.flags, r(1, 1)):add(f.flags_path, r(1, 1))
 		tree:add(f.zero, r(2, 1))
 		tree:add(f.lane, r(3, 1))
-		return a <= 1 and b == 0 and c < 16
+		local is_path = raw:byte(9) >= 0x40 -- by its counter, from 2^62
+		return a <= 1 and (a == 1) == is_path and b == 0 and c < 16
 	elseif kind == HOP then
 		tree:add(f.flags, r(1, 1))
 		tree:add(f.hop_inner_length, r(2, 2))
