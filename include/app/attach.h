@@ -31,6 +31,7 @@ struct attach_setup {
 	bool offload;
 	bool netfilter_off; /* bridged frames pass by the packet filters */
 	unsigned queues; /* wanted, at most ATTACH_QUEUES */
+	uint8_t mac[6];	 /* of a TAP that is made */
 };
 
 struct attach {
@@ -42,6 +43,7 @@ struct attach {
 	bool create, offload;
 	bool opening;		  /* notes are told at the end of attach_open */
 	unsigned mtu;
+	uint8_t mac[6];
 	bool up;		  /* the TAP is there and administratively up */
 	enum attach_bridge bridge;
 	bool joined;		  /* by us, not by somebody before */

@@ -34,6 +34,8 @@ struct hub {
 	struct tls *tls; /* NULL without listen_tls */
 	struct hub_stream_server streams[CONF_LISTEN];
 	unsigned n_streams;
+	unsigned max_streams; /* at each */
+	uint64_t host_seed; /* of the hosts in places by streams */
 	struct ctlsock *ctlsock;
 	struct captures captures;
 	struct loop_source signal_source;

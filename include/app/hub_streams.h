@@ -20,6 +20,9 @@ void hub_streams_mark(const struct hub *hub, uint8_t out[WIRE_STREAM_MARK]);
 /* Sends the datagrams of a run to a stream, and sets its error. */
 void hub_streams_send(struct hub *hub, struct run *run);
 
+/* A member is at the stream: it may stay.  ctx is the hub. */
+void hub_streams_vouch(void *ctx, const struct addr *at);
+
 /* Once a second: ends those that have no patience, or nothing to say. */
 void hub_streams_second(struct hub *hub);
 

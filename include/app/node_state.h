@@ -83,6 +83,7 @@ struct node_portmap {
 	const char *idle;	     /* why not; NULL: it is asked */
 	struct addr seen[LINKS_MAX]; /* by each relay, a second ago */
 	bool looked;
+	struct instant hurried; /* looked because a relay saw this site elsewhere */
 };
 
 struct node {

@@ -6,7 +6,8 @@
  *
  * ADDR_RELAY is a place that is reached through a relay: the port is the number of the
  * relay, the first 4 bytes of ip the number of the member there.  ADDR_STREAM is the far
- * end of a stream, whose number is in the first 4 bytes of ip.
+ * end of a stream, whose number is in the first 4 bytes of ip; the next 8 may tell hosts
+ * apart, for limits.
  */
 #ifndef BASE_ADDR_H
 #define BASE_ADDR_H
@@ -47,8 +48,8 @@ bool addr_equal(const struct addr *a, const struct addr *b);
 /* Same host: family, address and scope equal, whatever the ports. */
 bool addr_equal_host(const struct addr *a, const struct addr *b);
 
-/* The address that limits are kept for: the port zeroed, and of IPv6 the
- * first 64 bits only. */
+/* The address that limits are kept for: the port zeroed, of IPv6 the first 64 bits
+ * only, of a stream its host. */
 struct addr addr_group(const struct addr *a);
 
 /* The far end of that stream, and its number. */

@@ -41,6 +41,8 @@ struct relay_setup {
 	struct relay_limits limits; /* of those */
 	int64_t timeout;	/* microseconds of silence after which a member is gone */
 	uint8_t stream_mark[WIRE_STREAM_MARK]; /* what who comes by a stream is told of it */
+	/* A member is at that stream; ctx as of send.  NULL: nobody asks. */
+	void (*streamed)(void *ctx, const struct addr *at);
 };
 
 /* What `show` tells; filled by the calls below, nothing to be freed. */

@@ -13,6 +13,10 @@ int proc_signal_fd(void);
 /* The next signal waiting at that descriptor, or 0. */
 int proc_signal_read(int fd);
 
+/* Raises the limit of open files as far as this process may, up to `most`; how many it
+ * may have now. */
+unsigned proc_raise_files(unsigned most);
+
 /* Cores that this process may use, at least 1. */
 unsigned proc_cores(void);
 

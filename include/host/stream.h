@@ -22,7 +22,7 @@
 #define STREAM_PER_HOST 64		  /* streams that a server takes from one address (/64) ... */
 #define STREAM_HANDSHAKES 64		  /* handshakes at once: the oldest makes way ... */
 #define STREAM_HANDSHAKES_PER_HOST 16	  /* and of one address */
-#define STREAM_RATE 200			  /* connections that a server takes in a second ... */
+#define STREAM_RATE 400			  /* connections that a server takes in a second ... */
 #define STREAM_RATE_PER_HOST 40		  /* and from one address */
 
 struct stream;
@@ -60,8 +60,14 @@ void stream_close(struct stream *stream);
 uint32_t stream_number(const struct stream *stream);
 bool stream_is_ready(const struct stream *stream); /* stays so to the end */
 struct addr stream_far(const struct stream *stream); /* of the TCP connection */
-struct instant stream_heard(const struct stream *stream); /* its newest packet, or its begin */
 bool stream_far_key(const struct stream *stream, uint8_t out[TLS_KEY]);
+/* A note of the caller's: not set at first. */
+void stream_vouch(struct stream *stream);
+bool stream_is_vouched(const struct stream *stream);
+
+/* Since when it is ready, or tries to be; when its newest packet came, or the same. */
+struct instant stream_since(const struct stream *stream);
+struct instant stream_heard(const struct stream *stream);
 struct stream_traffic stream_sent(const struct stream *stream);
 struct stream_traffic stream_received(const struct stream *stream);
 uint64_t stream_dropped(const struct stream *stream); /* packets that found no room */

@@ -40,6 +40,9 @@ int tap_open_several(struct tap *tap, const char *name, uint32_t wanted);
 /* One more queue of a TAP that may have several. */
 int tap_open_queue(struct tap *queue, const struct tap *first);
 
+/* Gives the device an Ethernet address.  0 or -errno. */
+int tap_set_address(const struct tap *tap, const uint8_t mac[6]);
+
 /* Asks the kernel for exactly these offloads; what it accepted, or -errno. */
 int tap_set_offloads(struct tap *tap, uint32_t wanted);
 

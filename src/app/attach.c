@@ -127,10 +127,12 @@ static int open_tap(struct attach *a)
 			      : tap_open(&a->tap, a->tap_name, wanted);
 	if (error)
 		return error;
+	if (!a->tap.existed)
+		error = tap_set_address(&a->tap, a->mac);
 	a->n_queues = 1;
-	if (a->tap.several)
+	if (!error && a->tap.several)
 		error = open_more_queues(a);
-	else if (a->queues > 1)
+	else if (!error && a->queues > 1)
 		tell_one_queue(a);
 	if (error)
 		close_tap(a);
@@ -304,6 +306,7 @@ int attach_open(struct attach *a, const struct attach_setup *setup, struct insta
 	a->offload = setup->offload;
 	offloads_reset(&a->offloads, a->tap_name);
 	a->queues = setup->queues;
+	memcpy(a->mac, setup->mac, sizeof(a->mac));
 	a->opening = true;
 	error = netlink_open(&a->netlink);
 	if (error) {

@@ -88,6 +88,12 @@ static void check_relay(struct conf_reading *r, size_t section)
 	const struct conf *c = r->root;
 	const struct conf_peer *relay = &c->relays[s->slot];
 
+	if (c->has_secret && memcmp(relay->secret, c->secret, KEX_KEY) == 0)
+		conf_report_add(&r->report, conf_read_entry(r, section, "secret_file")->line,
+				"[relay %s] secret_file: the secret of [network], which the relay "
+				"must not know: must be the access secret that the relay has for "
+				"this network",
+				s->name);
 	if (!e || bytes_all_zero(relay->public_key, KEX_KEY))
 		return;
 	for (unsigned i = 0; i < s->slot; i++) {

@@ -78,7 +78,7 @@ static const struct conf_key keys[] = {
 	{ CONF_RELAY, CONF_KIND_WORD, KEY("relay", "transport"), IN_PEER(transport),
 	  .standard = "auto", .words = { "auto", "udp", "tls" }, .live = true },
 	{ CONF_RELAY, CONF_KIND_NUMBER, KEY("relay", "tls_port"), IN_PEER(tls_port),
-	  .standard = "443", .min = 1, .max = 65535, .unit = "a port", .live = true },
+	  .standard = "443", .min = 1, .max = 65535, .unit = "(a port)", .live = true },
 
 	{ CONF_PEER, CONF_KIND_PUBLIC_KEY, KEY("peer", "public_key"), IN_PEER(public_key),
 	  .mandatory = true, .hint = "the key that lanspan keygen printed at that site",

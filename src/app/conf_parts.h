@@ -67,7 +67,8 @@ struct conf_key {
 	bool live;	      /* reload may change it */
 	const char *hint;     /* of a mandatory one: what to give */
 	const char *standard; /* the default as text, or NULL */
-	uint64_t min, max;    /* of a number; min of CONF_KIND_LISTEN: the port, or 0: WIRE_PORT */
+	uint64_t min, max;    /* of a number */
+	uint16_t port;	      /* of CONF_KIND_LISTEN, without one; 0: WIRE_PORT */
 	const char *unit;
 	const char *words[3];
 };

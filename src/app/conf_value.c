@@ -281,7 +281,7 @@ static bool is_multicast(const struct addr *a)
 static void add_listen(const struct conf_place *place, struct addr *list, unsigned *n,
 		       const char *item)
 {
-	uint16_t port = place->key->min ? (uint16_t)place->key->min : WIRE_PORT;
+	uint16_t port = place->key->port ? place->key->port : WIRE_PORT;
 	struct addr a;
 
 	if (!addr_parse(&a, item, port)) {

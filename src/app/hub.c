@@ -168,6 +168,7 @@ static bool start_relay(struct hub *hub)
 
 	memcpy(setup.private_key, conf->private_key, KEX_KEY);
 	hub_streams_mark(hub, setup.stream_mark);
+	setup.streamed = hub_streams_vouch;
 	if (conf->any_engine && aead_start())
 		aead_choose(CIPHER_AES_256_GCM, clock_now);
 	hub->relay = relay_new(&setup, send_runs, hub, hub->loop.now);

@@ -9,8 +9,11 @@
 #include "base/bytes.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/rand.h"
+#include "host/proc.h"
 
 #define SPARE 256 /* streams beyond one for each member: of those that come again */
+#define OTHER_FILES 64
 
 static struct stream *find(const struct hub *hub, const struct addr *addr)
 {
@@ -22,9 +25,11 @@ static struct stream *find(const struct hub *hub, const struct addr *addr)
 
 static struct addr place_of(const struct hub_stream_server *s, const struct stream *stream)
 {
-	struct addr at = addr_stream(stream_number(stream));
+	struct addr at = addr_stream(stream_number(stream)), far = stream_far(stream);
+	struct addr host = addr_group(&far);
 
 	at.port = s->number;
+	be64_put(at.ip + 4, addr_hash(&host, s->hub->host_seed));
 	return at;
 }
 
@@ -79,6 +84,29 @@ static bool make_certificate(struct hub *hub)
 	return hub->tls;
 }
 
+static uint64_t random_seed(void)
+{
+	struct rand_source source = rand_source_kernel();
+	uint64_t seed;
+
+	rand_fill(&source, &seed, sizeof(seed));
+	return seed;
+}
+
+/* As many streams as members, if descriptors last: some stay for all the rest. */
+static unsigned most_streams(const struct hub *hub)
+{
+	unsigned wanted = hub->conf->max_members + SPARE;
+	unsigned files = proc_raise_files(wanted + OTHER_FILES);
+	unsigned most = files > 2 * OTHER_FILES ? files - OTHER_FILES : files / 2;
+
+	if (most < wanted)
+		log_warn("listen_tls: fewer connections than members, for this process may not "
+			 "open more files (LimitNOFILE, ulimit -n)",
+			 log_number("most", most), log_number("files", files));
+	return MIN(most, wanted) / hub->conf->n_listen_tls;
+}
+
 static bool open_one(struct hub *hub, const struct addr *listen)
 {
 	struct hub_stream_server *s = &hub->streams[hub->n_streams];
@@ -90,8 +118,8 @@ static bool open_one(struct hub *hub, const struct addr *listen)
 
 	s->hub = hub;
 	s->number = (uint16_t)hub->n_streams;
-	s->server = stream_listen(&hub->loop, hub->tls, listen, hub->conf->max_members + SPARE,
-				  &events, &error);
+	s->server = stream_listen(&hub->loop, hub->tls, listen, hub->max_streams, &events,
+				  &error);
 	if (!s->server)
 		return listen_failed(hub->conf->file, "relay", "listen_tls", listen, error);
 	local = stream_server_local(s->server);
@@ -108,6 +136,8 @@ bool hub_streams_start(struct hub *hub)
 		return true;
 	if (!make_certificate(hub))
 		return false;
+	hub->max_streams = most_streams(hub);
+	hub->host_seed = random_seed();
 	for (unsigned i = 0; i < conf->n_listen_tls; i++)
 		if (!open_one(hub, &conf->listen_tls[i]))
 			return false;
@@ -138,23 +168,39 @@ void hub_streams_send(struct hub *hub, struct run *run)
 {
 	struct stream *stream = find(hub, &run->to);
 
-	run->error = stream ? 0 : EPIPE;
+	uint64_t dropped;
+
+	run->error = EPIPE;
 	if (!stream)
 		return;
+	dropped = stream_dropped(stream);
 	stream_send(stream, run->data, run->len, run->segment);
 	stream_flush(stream);
+	run->error = stream_dropped(stream) == dropped ? 0 : ENOBUFS;
 }
 
-/* A member that is alive says something within the time. */
+void hub_streams_vouch(void *ctx, const struct addr *at)
+{
+	struct stream *stream = find(ctx, at);
+
+	if (stream)
+		stream_vouch(stream);
+}
+
+/* Whoever is no member soon goes; a member says something within the time. */
 static void cut_silent(const struct hub *hub, const struct stream_server *server)
 {
+	struct instant now = hub->loop.now;
 	struct stream *stream;
 	size_t at = 0;
 
-	while ((stream = stream_server_next(server, &at)))
-		if (instant_between(stream_heard(stream), hub->loop.now) >=
-		    SECONDS(hub->conf->timeout))
+	while ((stream = stream_server_next(server, &at))) {
+		bool member = stream_is_vouched(stream);
+
+		if (instant_between(member ? stream_heard(stream) : stream_since(stream), now) >=
+		    (member ? SECONDS(hub->conf->timeout) : 2 * STREAM_PATIENCE))
 			stream_close(stream);
+	}
 }
 
 void hub_streams_second(struct hub *hub)

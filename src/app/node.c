@@ -165,6 +165,9 @@ static bool start_attachment(struct node *node)
 				      .netfilter_off = conf->netfilter_off,
 				      .queues = node->n_workers };
 
+	/* A bridge takes the lowest address among its ports: not one that changes. */
+	setup.mac[0] = 0xfe;
+	memcpy(setup.mac + 1, node->site.self.id, 5);
 	if (attach_open(&node->attach, &setup, node->loop.now))
 		return false;
 	if (!port_init(&node->port, conf->tap, node_io_tap_write, node) ||

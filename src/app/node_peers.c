@@ -207,7 +207,7 @@ static void apply_rest(struct node *node, const struct conf *conf)
 	peers_set_broadcast(peers, (enum flood_mode)(conf->broadcast - 1), node->loop.now);
 	node->site.switching.fdb.ageing = SECONDS(conf->ageing);
 	peers->keepalive = SECONDS(conf->keepalive);
-	for (unsigned i = 0; i < peers->top; i++) {
+	for (unsigned i = 0; i < PEERS_MAX; i++) { /* relays too */
 		if (peers->peer[i])
 			peers->peer[i]->timers.keepalive = peers->keepalive;
 	}

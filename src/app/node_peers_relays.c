@@ -71,6 +71,9 @@ void node_relays_apply(struct node *node, const struct conf *conf)
 			continue;
 		found = find_conf(conf, link->peer->name);
 		if (found && is_same(found, &node->peers[link->peer->number].conf)) {
+			if (memcmp(found, &node->peers[link->peer->number].conf,
+				   sizeof(*found)) != 0)
+				uplink_forget(node, link->number);
 			node_peers_readdress(node, link->peer, found);
 			continue;
 		}
@@ -162,7 +165,7 @@ static void tell_silence(struct node *node, const struct peer *peer)
 
 	if (peer->up)
 		np->silent = false;
-	if (peer->up || np->silent || peer->timers.attempts < PATIENCE)
+	if (peer->up || peer->refused || np->silent || peer->timers.attempts < PATIENCE)
 		return;
 	event_tell(EVENT_RELAY_SILENT, log_text("relay", peer->name),
 		   log_number("calls", peer->timers.attempts),

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "host/netlink.h"
 
+#define HURRY_LEAST SECONDS(20)
 #define LOOK_EVERY 5   /* seconds between looks at the way to relays */
 
 _Static_assert(PORTMAP_PORTS <= PEERS_LOCALS, "all that is mapped can be told");
@@ -69,6 +70,20 @@ static void add_ports(const struct node *node, struct portmap_wish *wish)
 	}
 }
 
+static bool by_tls_only(const struct node *node)
+{
+	bool tls = false;
+
+	for (unsigned i = 0; i < LINKS_MAX; i++) {
+		const struct link *link = node->site.peers.link[i];
+
+		if (link && link->peer->up && link->peer->endpoint.addr.family != ADDR_STREAM)
+			return false;
+		tls |= link && link->peer->up;
+	}
+	return tls;
+}
+
 /* Why nothing is to be asked for, or NULL. */
 static const char *make_wish(const struct node *node, struct portmap_wish *wish)
 {
@@ -81,6 +96,8 @@ static const char *make_wish(const struct node *node, struct portmap_wish *wish)
 	for (unsigned i = 0; i < LINKS_MAX; i++)
 		told |= node->site.peers.link[i] &&
 			node->site.peers.link[i]->observed.family != ADDR_NONE;
+	if (!told && by_tls_only(node))
+		return "registered by TLS only: no relay sees a UDP address";
 	if (!told)
 		return "no relay has told yet where it sees this site";
 	if (!seen_elsewhere(node, wish))
@@ -167,8 +184,11 @@ void node_portmap_second(struct node *node)
 	struct node_portmap *m = &node->portmap;
 	struct portmap_wish wish = { 0 };
 
-	if (!was_moved(node) && m->looked && node->resolve_round % LOOK_EVERY)
+	if (was_moved(node) && instant_between(m->hurried, node->loop.now) >= HURRY_LEAST) {
+		m->hurried = node->loop.now; /* a relay may say something else each second */
+	} else if (m->looked && node->resolve_round % LOOK_EVERY) {
 		return;
+	}
 	m->looked = true;
 	m->idle = make_wish(node, &wish);
 	if (m->idle)

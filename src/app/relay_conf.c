@@ -27,7 +27,7 @@ static const struct conf_key keys[] = {
 	{ RELAY, CONF_KIND_LISTEN, KEY("relay", "listen"), IN_RELAY(listen),
 	  .count = offsetof(struct relay_conf, n_listen), .standard = "0.0.0.0:7741, [::]:7741" },
 	{ RELAY, CONF_KIND_LISTEN, KEY("relay", "listen_tls"), IN_RELAY(listen_tls),
-	  .count = offsetof(struct relay_conf, n_listen_tls), .min = CONF_TLS_PORT },
+	  .count = offsetof(struct relay_conf, n_listen_tls), .port = CONF_TLS_PORT },
 	{ RELAY, CONF_KIND_CHOICE, KEY("relay", "access"), IN_RELAY(open), .standard = "configured",
 	  .words = { "open", "configured" } },
 	{ RELAY, CONF_KIND_NUMBER, KEY("relay", "members"), IN_RELAY(max_members),

@@ -187,15 +187,27 @@ json_t *report_paths(struct node *node)
 
 /* Why the relay is not reached.  A relay does not answer who has a wrong key for it,
  * or comes to a network that it does not have, or is not on its list. */
-static const char *calling_text(const struct node_peer *np, const struct peer *peer)
+static const char *calling_text(const struct node_peer *np, const struct peer *peer,
+				const char *problem)
 {
 	if (peer->refused)
 		return "answers, but not authentically: is secret_file the one that it has for "
 		       "this network?";
+	if (np->conf.transport == CONF_TRANSPORT_TLS)
+		return problem[0] ? problem : "connecting by TLS";
 	if (!peer->n_candidates && peer->endpoint.addr.family == ADDR_NONE)
 		return report_no_candidate_text(np);
 	return "no answer yet: does it run at this address and port, is public_key its key, does "
 	       "it serve this network and this site?";
+}
+
+static const char *relay_text(const struct node_peer *np, const struct peer *peer,
+			      const char *problem)
+{
+	if (!peer->up)
+		return calling_text(np, peer, problem);
+	return peer->endpoint.addr.family == ADDR_NONE ? "the way to it is gone: calling again"
+						       : NULL;
 }
 
 static const char *const transports[] = { [CONF_TRANSPORT_AUTO] = "auto",
@@ -213,7 +225,7 @@ static json_t *relay_object(struct node *node, const struct link *link)
 	answer_text(object, "name", peer->name);
 	answer_key(object, peer->public_key);
 	answer_text(object, "state", peer->up ? "registered" : "calling");
-	answer_text(object, "state_text", peer->up ? NULL : calling_text(np, peer));
+	answer_text(object, "state_text", relay_text(np, peer, problem));
 	report_put_place(object, "endpoint", node, &peer->endpoint.addr);
 	for (unsigned i = 0; i < np->conf.n_address; i++)
 		json_array_append_new(addresses, json_string(np->conf.address[i]));
@@ -223,7 +235,7 @@ static json_t *relay_object(struct node *node, const struct link *link)
 	answer_text(object, "tls_problem", problem[0] ? problem : NULL);
 	answer_put(object, "member", told ? json_integer(link->own) : json_null());
 	report_put_place(object, "observed", node, &link->observed);
-	answer_count(object, "members", link_count(link));
+	answer_count(object, "members", peer->up ? link_count(link) : 0);
 	put_pmtu(object, peer->up ? peer : NULL);
 	report_put_arrivals(object, peer);
 	answer_age(object, "handshake_age_s", peer->last_handshake, node->loop.now);

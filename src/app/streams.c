@@ -95,6 +95,7 @@ void streams_send(struct worker *w, struct run *run)
 {
 	struct node *node = w->node;
 	struct stream *stream;
+	uint64_t dropped;
 
 	if (w->number) {
 		run->error = leave(&node->streams->left, run) ? 0 : ENOBUFS;
@@ -102,11 +103,13 @@ void streams_send(struct worker *w, struct run *run)
 		return;
 	}
 	stream = streams_find(node, &run->to);
-	run->error = stream ? 0 : EPIPE;
+	run->error = EPIPE;
 	if (!stream)
 		return;
+	dropped = stream_dropped(stream);
 	stream_send(stream, run->data, run->len, run->segment);
 	stream_flush(stream);
+	run->error = stream_dropped(stream) == dropped ? 0 : ENOBUFS;
 }
 
 static const uint8_t *take_left(struct left *left, size_t *len)

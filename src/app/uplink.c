@@ -35,15 +35,19 @@
 #define RETRY_LEAST SECONDS(1)
 #define RETRY_MOST SECONDS(4)
 #define RETRY_FOREIGN SECONDS(60)
-#define PROBLEM 128
+#define SILENCE SECONDS(10) /* of a server that a relay would have broken */
+#define PROBLEM (ADDR_TEXT + 128)
 
 struct uplink {
 	struct node *node;
 	unsigned link;
 	struct stream *stream;
 	bool foreign; /* its certificate is not the relay's */
+	bool proven;  /* it is: the relay said so */
+	bool told;    /* that it is made use of */
 	uint8_t mark[WIRE_STREAM_MARK];
 	struct instant next_try, by_udp, marked;
+	struct addr to;
 	int64_t wait;	/* before the next but one try */
 	unsigned tries; /* addresses take turns */
 	char problem[PROBLEM];
@@ -67,30 +71,35 @@ static const char *name_of(const struct uplink *u)
 
 /* ---- a stream's life ---- */
 
-static void tell_core(struct uplink *u, const struct addr *stream)
+/* Workers look streams up while they are at the site. */
+static void tell_core(struct uplink *u, const struct addr *at)
 {
 	struct worker *w = &u->node->workers[0];
 	struct instant now = worker_enter(w, u->node->loop.now);
 
-	peers_set_stream(&u->node->site.peers, link_of(u), stream, now);
+	streams_set(u->node, u->link, at ? u->stream : NULL);
+	if (link_of(u))
+		peers_set_stream(&u->node->site.peers, link_of(u), at, now);
 	worker_leave(w);
 }
 
-static void try_later(struct uplink *u, const char *problem)
+static void try_later(struct uplink *u, const char *why)
 {
+	char problem[PROBLEM], text[ADDR_TEXT];
+
+	snprintf(problem, sizeof(problem), "%s: %s", addr_format(&u->to, text), why);
 	if (strcmp(u->problem, problem) != 0)
 		event_tell(EVENT_TLS_FAILED, log_text("relay", name_of(u)),
 			   log_text("error", problem));
-	snprintf(u->problem, sizeof(u->problem), "%s", problem);
+	memcpy(u->problem, problem, sizeof(problem));
 	u->next_try = instant_add(u->node->loop.now, u->wait);
 	u->wait = MIN(2 * u->wait, RETRY_MOST);
 }
 
 static void take_ready(void *ctx, struct stream *stream, struct instant now)
 {
-	struct addr at = addr_stream(stream_number(stream)), far = stream_far(stream);
+	struct addr at = addr_stream(stream_number(stream));
 	struct uplink *u = ctx;
-	char text[ADDR_TEXT];
 	uint8_t key[TLS_KEY];
 
 	if (stream_far_key(stream, key))
@@ -98,10 +107,6 @@ static void take_ready(void *ctx, struct stream *stream, struct instant now)
 	else
 		memset(u->mark, 0, sizeof(u->mark)); /* which is no relay's */
 	u->marked = now;
-	u->wait = RETRY_LEAST;
-	streams_set(u->node, u->link, stream);
-	event_tell(EVENT_TLS_USED, log_text("relay", name_of(u)),
-		   log_text("at", addr_format(&far, text)));
 	tell_core(u, &at);
 }
 
@@ -125,31 +130,32 @@ static void end_packets(void *ctx, struct stream *stream, struct instant now)
 
 static void forget(struct uplink *u)
 {
-	streams_set(u->node, u->link, NULL);
+	tell_core(u, NULL);
 	u->stream = NULL;
-	u->foreign = false;
+	u->foreign = u->proven = u->told = false;
 }
 
 static void note_closed(void *ctx, struct stream *stream, const char *why)
 {
 	struct uplink *u = ctx;
-	bool was_ready = stream_is_ready(stream);
+	bool proven = u->proven;
 
+	(void)stream;
 	node_io_stream_end(u->node); /* it may have ended between packets */
 	forget(u);
 	try_later(u, why);
-	if (was_ready)
-		tell_core(u, NULL);
+	if (proven)
+		u->next_try = u->node->loop.now;
 }
 
 static void drop(struct uplink *u)
 {
-	if (!u->stream)
+	struct stream *stream = u->stream;
+
+	if (!stream)
 		return;
-	stream_close(u->stream);
 	forget(u);
-	if (link_of(u))
-		tell_core(u, NULL);
+	stream_close(stream);
 }
 
 /* The server's name, if the address has one: who looks on expects it in clear. */
@@ -192,15 +198,14 @@ static void open_stream(struct uplink *u)
 	struct uplinks *all = u->node->uplinks;
 	char name[CONF_HOST];
 	const char *server;
-	struct addr to;
 	int error = 0;
 
-	if (!choose_address(u, &to, name, &server))
+	if (!choose_address(u, &u->to, name, &server))
 		return;
 	if (!all->tls)
 		all->tls = tls_client_new();
 	if (all->tls)
-		u->stream = stream_connect(&u->node->loop, all->tls, &to, server, ++all->numbers,
+		u->stream = stream_connect(&u->node->loop, all->tls, &u->to, server, ++all->numbers,
 					   &events, u->node->loop.now, &error);
 	if (!u->stream)
 		try_later(u, all->tls ? strerror(-error) : "OpenSSL lacks TLS 1.3");
@@ -237,29 +242,53 @@ static bool is_over(struct uplink *u, unsigned transport)
 	return instant_between(u->by_udp, u->node->loop.now) >= UDP_STAYS;
 }
 
-/* The relay sees its member come by UDP, though it comes by this stream. */
+/* The relay sees its member come by UDP, or says nothing, though it comes by this stream. */
 static bool is_unmarked(const struct uplink *u)
 {
 	const struct link *link = link_of(u);
 	struct instant now = u->node->loop.now;
 
-	return is_streamed(link->peer) && link->observed.family != ADDR_NONE &&
+	return is_streamed(link->peer) && (link->observed.family != ADDR_NONE || !u->proven) &&
 	       instant_between(u->marked, now) > MARK_PATIENCE &&
 	       instant_between(link->peer->moved_at, now) > MARK_PATIENCE;
 }
 
-static void refuse(struct uplink *u)
+/* Who is there does not answer as a relay that knows this site. */
+static bool is_silent(const struct uplink *u)
+{
+	return stream_is_ready(u->stream) && !link_of(u)->peer->up &&
+	       instant_between(stream_since(u->stream), u->node->loop.now) > SILENCE;
+}
+
+static void refuse(struct uplink *u, int64_t wait, const char *why)
 {
 	drop(u);
-	u->wait = RETRY_FOREIGN;
-	try_later(u, "the certificate is not the relay's: something in between ends TLS");
+	u->wait = MAX(u->wait, wait);
+	try_later(u, why);
+}
+
+static void tell_proven(struct uplink *u)
+{
+	char text[ADDR_TEXT];
+
+	u->told = true;
+	u->wait = RETRY_LEAST;
+	u->problem[0] = '\0';
+	event_tell(EVENT_TLS_USED, log_text("relay", name_of(u)),
+		   log_text("at", addr_format(&u->to, text)));
 }
 
 static void watch(struct uplink *u, unsigned transport)
 {
 	stream_tick(u->stream, u->node->loop.now);
 	if (u->stream && (u->foreign || is_unmarked(u)))
-		refuse(u);
+		refuse(u, RETRY_FOREIGN,
+		       "the certificate is not the relay's: something in between ends TLS");
+	if (u->stream && is_silent(u))
+		refuse(u, 0, "connected, but nobody answers the registration: is it the relay, is "
+			     "public_key its key, does it serve this network and this site?");
+	if (u->stream && u->proven && !u->told)
+		tell_proven(u);
 	if (u->stream && is_over(u, transport)) {
 		drop(u);
 		u->problem[0] = '\0';
@@ -276,6 +305,8 @@ void uplink_second(struct node *node, const struct link *link)
 		watch(u, transport);
 	else if (is_wanted(u, transport) && instant_reached(node->loop.now, u->next_try))
 		open_stream(u);
+	else if (link->peer->up && link->peer->endpoint.addr.family != ADDR_NONE)
+		u->problem[0] = '\0'; /* UDP will do */
 }
 
 void uplink_forget(struct node *node, unsigned link)
@@ -298,7 +329,7 @@ void uplink_marked(struct node *node, const struct link *link)
 	if (u->foreign)
 		return;
 	u->marked = node->loop.now;
-	u->problem[0] = '\0';
+	u->proven = true;
 }
 
 /* ---- start, end, report ---- */

@@ -131,6 +131,8 @@ struct addr addr_group(const struct addr *a)
 	group.port = 0;
 	if (a->family == ADDR_IPV6)
 		memset(group.ip + 8, 0, 8);
+	if (a->family == ADDR_STREAM)
+		memset(group.ip, 0, 4);
 	return group;
 }
 

@@ -46,8 +46,12 @@ static void owner_pending(void *ctx, struct peer *peer)
 {
 	struct peers *p = ctx;
 
-	if (peer->endpoint.addr.family == ADDR_RELAY)
-		timers_frames(&p->link[peer->endpoint.addr.port]->peer->timers, p->now);
+	if (peer->endpoint.addr.family == ADDR_RELAY) {
+		struct peer *relay = p->link[peer->endpoint.addr.port]->peer;
+
+		timers_frames(&relay->timers, p->now);
+		peers_note_due(p, relay);
+	}
 	if (!list_empty(&peer->to_close))
 		return;
 	if (p->n_to_close == PEERS_PACKING)

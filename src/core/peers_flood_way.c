@@ -47,15 +47,25 @@ static void count_peer(const struct peers *p, const struct peer *peer, struct re
 	}
 }
 
-/* The relay that reaches most; of equals the one that it was before. */
+/* How well a relay can be reached: 0 not at all, 1 perhaps: two PINGs have no answer. */
+static unsigned ability(const struct link *link)
+{
+	if (!link || !peer_has_session(link->peer))
+		return 0;
+	return link->peer->timers.unanswered > 1 ? 1 : 2;
+}
+
+/* Of the relays that can be reached best the one that reaches most; of equals the one
+ * that it was before. */
 static unsigned best(const struct peers *p, const struct reach reach[LINKS_MAX])
 {
 	unsigned chosen = p->flood.link;
 
 	for (unsigned i = 0; i < LINKS_MAX; i++) {
-		if (p->link[i] && peer_has_session(p->link[i]->peer) &&
-		    (!p->link[chosen] || !peer_has_session(p->link[chosen]->peer) ||
-		     reach[i].covered > reach[chosen].covered))
+		unsigned now = ability(p->link[i]), before = ability(p->link[chosen]);
+
+		if (now > before || (now == before && now > 0 &&
+				     reach[i].covered > reach[chosen].covered))
 			chosen = i;
 	}
 	return chosen;
@@ -156,5 +166,6 @@ struct pack *peers_flood(struct peers *p, unsigned *rest)
 	p->flood.sent++;
 	p->flood.saved += reach.covered - 1;
 	timers_frames(&link->peer->timers, p->now);
+	peers_note_due(p, link->peer);
 	return &p->flood.pack;
 }

@@ -61,6 +61,7 @@ struct relay *relay_new(const struct relay_setup *setup,
 	r->limits = setup->limits;
 	r->timeout = setup->timeout;
 	memcpy(r->stream_mark, setup->stream_mark, WIRE_STREAM_MARK);
+	r->streamed = setup->streamed;
 	r->turn = 1;
 	list_init(&r->heard);
 	list_init(&r->calling);
@@ -130,6 +131,10 @@ bool relay_network_set(struct relay *r, const struct relay_network_setup *setup,
 	shut = setup->access == RELAY_SECRET &&
 	       (net->access != RELAY_SECRET ||
 		!bytes_equal_secret(net->secret, setup->secret, KEX_KEY));
+	if (!net->configured) {
+		r->n_configured++;
+		r->n_unreserved -= net->members + net->calling;
+	}
 	net->configured = true;
 	net->access = (uint8_t)setup->access;
 	memcpy(net->secret, setup->secret, KEX_KEY);
@@ -146,6 +151,10 @@ bool relay_network_remove(struct relay *r, const char *name, struct instant now)
 
 	if (!net)
 		return false;
+	if (net->configured)
+		r->n_configured--;
+	else
+		r->n_unreserved -= net->members + net->calling;
 	net->configured = true; /* else it goes with its last member */
 	dismiss(r, net, true, now);
 	relay_network_forget(&r->networks, net);

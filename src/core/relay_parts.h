@@ -50,6 +50,10 @@ struct relay {
 	struct relay_limits limits;
 	int64_t timeout;
 	uint8_t stream_mark[WIRE_STREAM_MARK];
+	void (*streamed)(void *ctx, const struct addr *at);
+	uint32_t n_calling;    /* members in `calling` */
+	uint32_t n_unreserved; /* members of networks that are not configured */
+	unsigned n_configured; /* networks */
 
 	struct relay_members members;
 	struct relay_networks networks;

@@ -158,16 +158,23 @@ static enum relay_drop read_call(const struct relay *r, const uint8_t *packet, s
 
 /* ---- admission ---- */
 
-/* There is no place: who has waited longest for a first packet may go. */
-static bool make_room(struct relay *r, struct instant now)
+/* Who has waited longest for a first packet may go. */
+static bool make_room(struct relay *r, int64_t patience, struct instant now)
 {
 	struct relay_member *oldest = container_of(r->calling.next, struct relay_member, heard_in);
 
-	if (list_empty(&r->calling) || instant_between(oldest->listed, now) < RELAY_YIELD)
+	if (list_empty(&r->calling) || instant_between(oldest->listed, now) < patience)
 		return false;
 	relay_count_drop(r, oldest->network, NULL, RELAY_HANDSHAKE);
 	relay_session_end(r, oldest, now);
 	return true;
+}
+
+/* Of all places: so many are for who has sent its first packet, and so many for networks
+ * that are configured, if there are any. */
+static uint32_t share(const struct relay *r)
+{
+	return r->members.n - r->members.n / 4;
 }
 
 static struct relay_network *network_of(struct relay *r, const struct call *call,
@@ -180,7 +187,7 @@ static struct relay_network *network_of(struct relay *r, const struct call *call
 		return net;
 	*reason = RELAY_FULL;
 	net = relay_network_new(&r->networks, call->network);
-	if (!net && make_room(r, now))
+	if (!net && make_room(r, RELAY_YIELD, now))
 		net = relay_network_new(&r->networks, call->network);
 	if (net)
 		net->limits = r->limits;
@@ -192,14 +199,22 @@ static struct relay_member *new_member(struct relay *r, struct relay_network *ne
 {
 	struct relay_member *m = NULL;
 
-	if (relay_network_full(net))
+	if (relay_network_full(net) ||
+	    (!net->configured && r->n_configured && r->n_unreserved >= share(r)))
 		return NULL;
 	net->calling++; /* so that it stays when the last of others that wait in it goes */
+	if (r->n_calling >= share(r))
+		make_room(r, 0, now);
 	m = relay_member_new(&r->members, net, net->id, public_key, r->id);
-	if (!m && make_room(r, now))
+	if (!m && make_room(r, RELAY_YIELD, now))
 		m = relay_member_new(&r->members, net, net->id, public_key, r->id);
-	if (!m)
+	if (!m) {
 		net->calling--;
+		return NULL;
+	}
+	r->n_calling++;
+	if (!net->configured)
+		r->n_unreserved++;
 	return m;
 }
 

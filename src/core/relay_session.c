@@ -87,6 +87,8 @@ void relay_session_move(struct relay *r, struct relay_member *m, const struct re
 
 	relay_forward_close(r, m);
 	m->at = *to;
+	if (to->addr.family == ADDR_STREAM && r->streamed)
+		r->streamed(r->outbox.ctx, &to->addr);
 	m->asked = (struct relay_place){ 0 };
 	bytes_wipe(m->question, sizeof(m->question));
 	if (other)
@@ -106,6 +108,7 @@ static bool join(struct relay *r, struct relay_member *m, struct instant now)
 	net->calling--;
 	if (!net->configured && net->members == 0)
 		relay_tell(r, RELAY_NETWORK_NEW, net, NULL);
+	r->n_calling--;
 	relay_network_join(net, &r->members, m);
 	m->since = m->listed = now;
 	list_remove(&m->heard_in);
@@ -183,7 +186,10 @@ void relay_session_end(struct relay *r, struct relay_member *m, struct instant n
 		relay_notice_changed(r, net, now);
 	} else {
 		net->calling--;
+		r->n_calling--;
 	}
+	if (!net->configured)
+		r->n_unreserved--;
 	relay_member_forget(&r->members, m);
 	if (!net->configured && net->members + net->calling == 0)
 		relay_network_forget(&r->networks, net);

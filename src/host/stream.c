@@ -234,7 +234,7 @@ static void deliver(struct stream *stream, uint8_t *data, size_t len, struct ins
 		len -= STREAM_PREFIX + n;
 	}
 	if (stream->received.packets != before)
-		stream->since = now;
+		stream->heard = now;
 	if (stream->state == STREAM_READY && stream->received.packets != before)
 		events->end(events->ctx, stream, now);
 	if (stream->state != STREAM_READY)
@@ -369,6 +369,7 @@ static bool shake(struct stream *stream, struct instant now)
 		set_events(stream, LOOP_READ);
 		stream->state = STREAM_READY;
 		stream->ready = true;
+		stream->since = now;
 		if (stream->server)
 			stream_server_ready(stream->server, stream);
 		stream->events.ready(stream->events.ctx, stream, now);
@@ -428,9 +429,24 @@ void stream_tick(struct stream *stream, struct instant now)
 
 /* ---- questions --------------------------------------------------------- */
 
-struct instant stream_heard(const struct stream *stream)
+struct instant stream_since(const struct stream *stream)
 {
 	return stream->since;
+}
+
+struct instant stream_heard(const struct stream *stream)
+{
+	return instant_before(stream->heard, stream->since) ? stream->since : stream->heard;
+}
+
+void stream_vouch(struct stream *stream)
+{
+	stream->vouched = true;
+}
+
+bool stream_is_vouched(const struct stream *stream)
+{
+	return stream->vouched;
 }
 
 uint32_t stream_number(const struct stream *stream)

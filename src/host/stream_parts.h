@@ -43,7 +43,9 @@ struct stream {
 	enum stream_state state;
 	bool ready;	      /* it was, at least */
 	unsigned busy;	      /* calls of this room that have it in hand: not to be freed */
-	struct instant since; /* of the connection, or of the newest packet */
+	struct instant since; /* of the connection, then of the handshake's end */
+	struct instant heard; /* of the newest packet */
+	bool vouched;
 	struct instant stuck; /* nothing left the backlog since; INSTANT_NEVER */
 	struct stream_bytes backlog, partial;
 	struct stream_traffic sent, received;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if_arp.h>
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <stdio.h>
@@ -148,6 +149,14 @@ int tap_open(struct tap *tap, const char *name, uint32_t wanted)
 int tap_open_several(struct tap *tap, const char *name, uint32_t wanted)
 {
 	return open_first(tap, name, wanted, true);
+}
+
+int tap_set_address(const struct tap *tap, const uint8_t mac[6])
+{
+	struct ifreq ifr = { .ifr_hwaddr.sa_family = ARPHRD_ETHER };
+
+	memcpy(ifr.ifr_hwaddr.sa_data, mac, 6);
+	return ioctl(tap->fd, SIOCSIFHWADDR, &ifr) < 0 ? -errno : 0;
 }
 
 int tap_open_queue(struct tap *queue, const struct tap *first)

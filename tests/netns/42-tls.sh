@@ -35,6 +35,7 @@ done
 peer a b
 peer b a
 conf a site keepalive 3
+conf a site workers 2 # whose runs go to the stream by the main thread
 conf b site keepalive 3
 
 conf_a() { # [KEY VALUE]...
@@ -139,10 +140,14 @@ bridge_stop a
 step "transport = tls: never by UDP"
 udp_passes
 conf_a transport tls
+capture r-hub w0 "$W/udp.pcap"
+dump=$SPAWNED
 bridge_start a
 wait_for 10 "by TLS" by tls
 holds 12 "and it stays" by tls
-equal "UDP addresses to call" "$(show a '[.paths[] | select(.path == "direct" and .peer == "hub")] | length')" 0
+end "$dump" INT
+equal "UDP packets of a to the relay" "$(captured "$W/udp.pcap" 'at(12, 2) == "0800" &&
+	at(23, 1) == "11" && at(26, 4) == "0a630065" && at(36, 2) == "1e3d"')" 0
 bridge_stop a
 
 step "somebody in between ends TLS"
@@ -177,6 +182,21 @@ for way in tls udp; do
 done
 on n1 nft delete table ip lure
 
+step "port 443 is somebody else's"
+on mid openssl req -x509 -newkey ed25519 -nodes -subj /CN=web -keyout "$W/web.key" -out "$W/web.pem" \
+	2>/dev/null || fail "no certificate"
+spawn mid "$W/log/web.log" openssl s_server -accept 443 -cert "$W/web.pem" -key "$W/web.key" -quiet
+web=$SPAWNED
+conf_write a
+printf '[relay hub]\npublic_key = %s\naddress = 10.99.0.210, 10.99.0.200\n' "${RELAY_KEY[hub]}" \
+	>>"$W/etc/a.conf"
+wait_for 5 "" listens mid t 443
+bridge_start a
+wait_for 30 "the next address is tried" by tls
+bridge_stop a
+end "$web" TERM
+conf_a
+
 step "who only connects takes nothing away"
 bridge_start a
 wait_for 20 "by TLS" by tls
@@ -191,6 +211,6 @@ step "who shakes hands and is silent is cut"
 spawn wan "$W/log/silent.log" sh -c 'sleep 60 | openssl s_client -connect 10.99.0.200:443'
 wait_for 5 "connected" grep -q "TLSv1.3" "$W/log/silent.log"
 equal "connections" "$(connections)" 2
-wait_for 20 "and cut" eval '[ "$(connections)" = 1 ]'
+wait_for 30 "and cut" eval '[ "$(connections)" = 1 ]'
 check "the member by TLS is not" by tls
 check "hosts reach each other" pings ha 192.168.77.2

@@ -966,6 +966,34 @@ static void test_two_relays(void **state)
 }
 
 /* Sends nothing of what is under way under a hop that goes. */
+/* Nothing but broadcast from one site, and the relay that copies it dies. */
+static void test_relay_dies(void **state)
+{
+	struct nat_world *w = apart(3, 2);
+	struct instant last;
+	uint32_t first = number;
+	int64_t longest = 0;
+
+	(void)state;
+	nat_send(w, A, A, number++);
+	nat_run(w, SECONDS(20)); /* quiet */
+	nat_relay_kill(w, own(w, A)->link);
+	last = w->now;
+	for (unsigned i = 0; i < 60; i++) {
+		nat_send(w, A, A, number);
+		nat_run(w, MS(100));
+		if (nat_got(w, B, number++) == 0)
+			continue;
+		longest = MAX(longest, instant_between(last, w->now));
+		last = w->now;
+	}
+	assert_in_range(longest, MS(100), SECONDS(3));
+	assert_true(instant_between(last, w->now) < MS(200));
+	for (uint32_t i = first; i < number; i++)
+		assert_in_range(nat_got(w, C, i), 0, 1);
+	nat_free(w);
+}
+
 static void test_relay_restarts(void **state)
 {
 	struct nat_world *w = apart(4, 1);
@@ -1022,6 +1050,7 @@ int main(void)
 		cmocka_unit_test(test_unicast_and_flood_do_not_mix),
 		cmocka_unit_test(test_control_inside),
 		cmocka_unit_test(test_two_relays),
+		cmocka_unit_test(test_relay_dies),
 		cmocka_unit_test(test_relay_restarts),
 	};
 

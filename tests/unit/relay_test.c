@@ -455,6 +455,54 @@ static void test_full(void **state)
 	crowd_free(c);
 }
 
+/* Some places are for configured networks, whoever else comes first. */
+static void test_places_kept(void **state)
+{
+	struct relay_setup setup = crowd_setup();
+	struct crowd *c;
+
+	(void)state;
+	setup.max_members = 8;
+	c = crowd_new(&setup, 10);
+	for (unsigned i = 0; i < 8; i++)
+		memcpy(c->sites[i].network, "open", 5);
+	set_network(c, "lab", RELAY_OPEN);
+	crowd_join(c, 0, 6);
+	crowd_register(&c->sites[6]);
+	crowd_run(c, SECONDS(1));
+	assert_int_equal(relay_members(c->relay), 6);
+	assert_int_equal(crowd_drops(c, RELAY_FULL), 1);
+	crowd_join(c, 8, 2);
+	crowd_control(&c->sites[0], WIRE_CLOSE, NULL, 0);
+	crowd_run(c, 0);
+	crowd_join(c, 7, 1); /* its place is there again */
+	assert_true(relay_network_remove(c->relay, "lab", c->now));
+	crowd_run(c, 0);
+	crowd_join(c, 6, 1); /* nobody to keep them for */
+	crowd_free(c);
+}
+
+/* Those that never send a first packet make way for each other, not for members. */
+static void test_callers_that_wait(void **state)
+{
+	struct relay_setup setup = crowd_setup();
+	struct crowd *c;
+
+	(void)state;
+	setup.max_members = 8;
+	c = crowd_new(&setup, 40);
+	crowd_join(c, 0, 1);
+	for (unsigned i = 1; i < 30; i++) {
+		c->sites[i].dumb = true;
+		crowd_register(&c->sites[i]);
+	}
+	assert_int_equal(crowd_drops(c, RELAY_HANDSHAKE), 29 - 6);
+	assert_int_equal(crowd_drops(c, RELAY_FULL), 0);
+	crowd_join(c, 30, 1);
+	assert_int_equal(relay_members(c->relay), 2);
+	crowd_free(c);
+}
+
 static void test_networks_full(void **state)
 {
 	struct crowd *c = crowd_new(NULL, 1);
@@ -815,6 +863,8 @@ int main(void)
 		cmocka_unit_test(test_timeout),
 		cmocka_unit_test(test_goodbye),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_places_kept),
+		cmocka_unit_test(test_callers_that_wait),
 		cmocka_unit_test(test_networks_full),
 		cmocka_unit_test(test_unicast),
 		cmocka_unit_test(test_nobody_there),
