@@ -143,6 +143,16 @@ static void test_equality(void **state)
 	assert_false(addr_equal_host(&a, &b));
 }
 
+static void test_stream(void **state)
+{
+	struct addr a = addr_stream(0x12345678);
+	char text[ADDR_TEXT];
+
+	(void)state;
+	assert_int_equal(addr_stream_number(&a), 0x12345678);
+	assert_string_equal(addr_format(&a, text), "stream 305419896");
+}
+
 static void test_group_is_host_or_slash_64(void **state)
 {
 	struct addr want = parsed("192.0.2.1:0"), got = parsed("192.0.2.1:5");
@@ -155,6 +165,15 @@ static void test_group_is_host_or_slash_64(void **state)
 	want = parsed("[2001:db8:1:2::]:0");
 	got = addr_group(&got);
 	assert_true(addr_equal(&got, &want));
+
+	got = addr_stream(7); /* streams of one host */
+	want = addr_stream(8);
+	got.ip[4] = want.ip[4] = 1;
+	got = addr_group(&got);
+	want = addr_group(&want);
+	assert_true(addr_equal(&got, &want));
+	want.ip[4] = 2;
+	assert_false(addr_equal(&got, &want));
 }
 
 static void test_hash_follows_equality(void **state)
@@ -188,6 +207,7 @@ int main(void)
 		cmocka_unit_test(test_port_is_mandatory_without_default),
 		cmocka_unit_test(test_empty_address_is_none),
 		cmocka_unit_test(test_equality),
+		cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_group_is_host_or_slash_64),
 		cmocka_unit_test(test_hash_follows_equality),
 		cmocka_unit_test(test_overhead_is_ip_and_udp),
