@@ -256,6 +256,10 @@ static void test_listen(void **state)
 		{ "[network]\nname = lab\nsecret_file = a.key\n" SITE BRIDGE,
 		  "3: [network] secret_file: holds this site's private key, which other sites "
 		  "must never have: must be what lanspan secret wrote\n" },
+		{ "[network]\nname = lab\nsecret_file = secret\n" SITE BRIDGE
+		  "[relay hub]\npublic_key = @1\naddress = 192.0.2.1\nsecret_file = secret\n",
+		  "12: [relay hub] secret_file: the secret of [network], which the relay must "
+		  "not know: must be the access secret that the relay has for this network\n" },
 		{ NETWORK SITE "listen = localhost, ::, 1.2.3.4:65536,\n" BRIDGE,
 		  "6: [site] listen: \"localhost\" is not an address: must be like 0.0.0.0:7741 or "
 		  "[::]:7741\n"
