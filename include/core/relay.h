@@ -72,6 +72,7 @@ enum relay_event {
 	RELAY_MEMBER_MOVED, /* it is at another address */
 	RELAY_NETWORK_NEW,  /* the first member of one that is not configured came, */
 	RELAY_NETWORK_GONE, /* and the last one went */
+	RELAY_REFUSED,	    /* a site called: its network is not served, or its key not listed */
 	RELAY_LIMIT
 };
 
@@ -82,7 +83,7 @@ struct relay_news {
 	const char *name;	   /* of a member, as it says; any bytes */
 	const uint8_t *public_key; /* of a member */
 	struct addr addr;	   /* of a member; ADDR_NONE while not known */
-	enum relay_drop reason;	   /* of a limit, */
+	enum relay_drop reason;	   /* of a refusal, of a limit, */
 	uint64_t count;		   /* and how often since it was looked at last */
 };
 

@@ -62,6 +62,7 @@ static const struct {
 	[EVENT_MEMBER_MOVED] = { "member-moved", LOG_LEVEL_INFO, "member moved" },
 	[EVENT_NETWORK_NEW] = { "network-new", LOG_LEVEL_INFO, "network appeared" },
 	[EVENT_NETWORK_GONE] = { "network-gone", LOG_LEVEL_INFO, "network gone" },
+	[EVENT_REFUSED] = { "refused", LOG_LEVEL_WARN, "registration refused" },
 	[EVENT_LIMIT] = { "limit", LOG_LEVEL_WARN, "limit reached" },
 };
 _Static_assert(COUNT_OF(kinds) == EVENT_KINDS, "every kind has its words");

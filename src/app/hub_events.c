@@ -19,6 +19,8 @@ static enum event_kind kind_of(enum relay_event event)
 		return EVENT_NETWORK_NEW;
 	case RELAY_NETWORK_GONE:
 		return EVENT_NETWORK_GONE;
+	case RELAY_REFUSED:
+		return EVENT_REFUSED;
 	case RELAY_LIMIT:
 		break;
 	}
@@ -39,9 +41,22 @@ static void tell_member(const struct hub *hub, const struct relay_news *news)
 		   log_text("at", known ? hub_streams_place(hub, &news->addr, place) : NULL));
 }
 
+/* The reason first: lines are limited by it, whatever names strangers have. */
+static void tell_refused(const struct hub *hub, const struct relay_news *news)
+{
+	char key[KEX_TEXT], place[HUB_PLACE];
+
+	kex_to_text(key, news->public_key);
+	event_tell(EVENT_REFUSED, log_text("reason", relay_drop_name(news->reason)),
+		   log_text("network", news->network), log_text("key", key),
+		   log_text("at", hub_streams_place(hub, &news->addr, place)));
+}
+
 void hub_events_tell(void *ctx, const struct relay_news *news)
 {
-	if (news->public_key)
+	if (news->event == RELAY_REFUSED)
+		tell_refused(ctx, news);
+	else if (news->public_key)
 		tell_member(ctx, news);
 	else if (news->event == RELAY_LIMIT)
 		event_tell(EVENT_LIMIT, log_text("network", news->network),

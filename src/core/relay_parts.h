@@ -92,6 +92,10 @@ void relay_count_drop(struct relay *r, struct relay_network *net, struct relay_m
 
 /* ---- relay_tell.c ---- */
 
+/* A site called that is not admitted. */
+void relay_tell_refused(struct relay *r, const struct relay_place *from, const char *network,
+			const uint8_t public_key[KEX_KEY], enum relay_drop reason);
+
 /* m: NULL of a network. */
 void relay_tell(struct relay *r, enum relay_event event, const struct relay_network *net,
 		const struct relay_member *m);

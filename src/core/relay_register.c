@@ -307,6 +307,7 @@ static void admit(struct relay *r, const struct relay_place *from, const uint8_t
 
 	if (!relay_network_admits(net, public_key)) {
 		relay_count_drop(r, net, NULL, RELAY_STRANGER);
+		relay_tell_refused(r, from, call->network, public_key, RELAY_STRANGER);
 		return;
 	}
 	remember(r, packet); /* a stranger's would push out those that matter */
@@ -345,6 +346,8 @@ void relay_take_register(struct relay *r, const struct relay_place *from, const 
 	if (reason != RELAY_DROP_COUNT)
 		goto out;
 	net = network_of(r, &call, &reason, now);
+	if (!net && reason == RELAY_NETWORK)
+		relay_tell_refused(r, from, call.network, call.noise.remote_static, reason);
 	if (!net)
 		goto out;
 	reason = RELAY_DROP_COUNT;

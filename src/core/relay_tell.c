@@ -27,6 +27,19 @@ void relay_tell(struct relay *r, enum relay_event event, const struct relay_netw
 	r->watcher(r->watcher_ctx, &news);
 }
 
+void relay_tell_refused(struct relay *r, const struct relay_place *from, const char *network,
+			const uint8_t public_key[KEX_KEY], enum relay_drop reason)
+{
+	struct relay_news news = { .event = RELAY_REFUSED,
+				   .network = network,
+				   .public_key = public_key,
+				   .addr = from->addr,
+				   .reason = reason };
+
+	if (r->watcher)
+		r->watcher(r->watcher_ctx, &news);
+}
+
 /* network: NULL of the relay itself. */
 static void tell_limits(struct relay *r, struct relay_told *told, const char *network,
 			const uint64_t *drops, struct instant now)

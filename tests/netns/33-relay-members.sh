@@ -66,6 +66,8 @@ refused() {
 	[ "$(relay_drops hub "$1")" -gt 0 ]
 }
 wait_for 10 "b is a stranger" refused stranger
+check "the log names its key" grep -qF "registration refused reason=stranger network=lab key=\"${KEY[b]}\"" \
+	"$W/log/hub.log"
 wait_for 10 "d has the wrong secret" refused handshake
 holds 2 "they stay outside" are "lab a, shut c"
 
