@@ -339,6 +339,45 @@ static void send_path(struct nat_world *w, const uint8_t *plain, size_t len)
 }
 
 /* They are answered where they came from, move nothing, and hold nothing else. */
+/* Site 0 names a place; whether site 1 tries it. */
+static bool is_tried(struct nat_world *w, const char *text)
+{
+	struct peer *teller = w->s[0].peer[1], *hearer = w->s[1].peer[0];
+	uint8_t body[1 + 3 + 16];
+	struct wr out = wr_make(body, sizeof(body));
+	struct addr place;
+
+	assert_true(addr_parse(&place, text, 0));
+	wr_u8(&out, 1);
+	wr_u8(&out, place.family);
+	wr_u16(&out, place.port);
+	wr_copy(&out, place.ip, place.family == ADDR_IPV4 ? 4 : 16);
+	peer_send_control(teller, WIRE_CANDIDATES, body, out.used);
+	nat_run(w, MS(100));
+	return paths_find(&hearer->paths, &place, 0);
+}
+
+static void test_places_of_nobody(void **state)
+{
+	static const char *const none[] = {
+		"0.0.0.0:7741",	  "0.1.2.3:7741",   "127.0.0.1:7741",	"127.9.9.9:22",
+		"224.0.0.1:7741", "239.1.1.1:7741", "255.255.255.255:7741", "240.0.0.1:7741",
+		"192.0.2.1:0",
+	};
+	struct nat_world *w = two(NAT_NONE, NAT_NONE, 1);
+
+	(void)state;
+	assert_true(nat_until(w, 0, 1, false, SECONDS(2)));
+	nat_run(w, SECONDS(3));
+	assert_true(is_tried(w, "192.0.2.1:7741"));
+	assert_true(is_tried(w, "10.1.2.3:1"));
+	for (unsigned i = 0; i < COUNT_OF(none); i++) {
+		if (is_tried(w, none[i]))
+			fail_msg("%s is tried", none[i]);
+	}
+	nat_free(w);
+}
+
 static void test_path_packets(void **state)
 {
 	static const uint8_t good[14] = { 0, 0, WIRE_CONTROL, 0, 9, WIRE_CHALLENGE, 1, 2 };
@@ -389,6 +428,7 @@ int main(void)
 		cmocka_unit_test(test_relay_killed_direct), cmocka_unit_test(test_relay_restarted),
 		cmocka_unit_test(test_second_relay),	    cmocka_unit_test(test_short_mappings),
 		cmocka_unit_test(test_loop_through_relay),  cmocka_unit_test(test_path_packets),
+		cmocka_unit_test(test_places_of_nobody),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
