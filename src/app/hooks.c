@@ -175,13 +175,13 @@ static void log_output(void *ctx, const char *line)
 {
 	const struct job *job = ctx;
 
-	log_info("hook says", log_text("event", event_name(job->kind)), log_text("peer", job->peer),
+	log_info("hook says", log_text("hook", event_name(job->kind)), log_text("peer", job->peer),
 		 log_text("line", line));
 }
 
 static void log_result(const struct hooks *h, const struct child_result *result)
 {
-	struct log_field event = log_text("event", event_name(h->now.kind));
+	struct log_field event = log_text("hook", event_name(h->now.kind));
 	struct log_field peer = log_text("peer", h->now.peer);
 
 	if (result->more)
@@ -225,7 +225,7 @@ static void run(struct hooks *h, int64_t limit)
 	env_list(&h->now.env, env, env_list(&h->facts, env, 1));
 	if (h->now.merged)
 		log_info("hook is behind, older events were left out",
-			 log_text("event", event), log_text("peer", h->now.peer),
+			 log_text("hook", event), log_text("peer", h->now.peer),
 			 log_number("count", h->now.merged));
 	child_run(&child, &result);
 	log_result(h, &result);

@@ -73,6 +73,8 @@ static void peer_event(struct node *node, const struct peer *peer, enum peer_eve
 		break;
 	case PEER_ROAMED:
 		take_place(node, peer, from);
+		if (strcmp(from, node->peers[peer->number].place) == 0)
+			break; /* a change of path has told it */
 		event_tell(EVENT_PEER_MOVED, name, p.path, p.address, p.relay, p.member,
 			   log_text("from", from));
 		break;

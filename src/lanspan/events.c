@@ -70,26 +70,37 @@ static void print_field(const char *key, const json_t *value)
 	free(safe);
 }
 
+/* What a line begins with, and what it tells about whom; the rest follows. */
+static const char *const head[] = { "seq", "time", "level", "event", "message" };
+static const char *const first[] = { "site", "peer",	"reason",  "path", "relay",
+				     "member", "site_id", "network", "at",   "from" };
+
+static bool is_among(const char *key, const char *const *list, size_t n)
+{
+	while (n > 0 && strcmp(key, list[n - 1]) != 0)
+		n--;
+	return n > 0;
+}
+
 static void print_text(json_t *event)
 {
-	static const char *const head[] = { "seq", "time", "level", "event", "message" };
 	char *time = text_safe(text_of(event, "time")), *name = text_safe(text_of(event, "event"));
 	const json_t *value;
 	const char *key;
 
 	printf("%s ", time);
 	text_print(colour_of(text_of(event, "level")), name);
+	for (size_t i = 0; i < COUNT_OF(first); i++) {
+		value = json_object_get(event, first[i]);
+		if (value)
+			print_field(first[i], value);
+	}
 	json_object_foreach(event, key, value)
 	{
-		bool is_head = false;
-		char *safe;
+		char *safe = text_safe(key);
 
-		for (size_t i = 0; i < COUNT_OF(head); i++)
-			is_head |= strcmp(key, head[i]) == 0;
-		if (is_head)
-			continue;
-		safe = text_safe(key);
-		print_field(safe, value);
+		if (!is_among(key, head, COUNT_OF(head)) && !is_among(key, first, COUNT_OF(first)))
+			print_field(safe, value);
 		free(safe);
 	}
 	putchar('\n');

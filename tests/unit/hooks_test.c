@@ -160,7 +160,7 @@ static void test_a_slow_hook_hears_the_last(void **state)
 	unlink(text);
 	wait_for("up rome");
 	assert_string_equal(text, "peer-up first 0\npeer-up paris 9\npeer-down paris 9\npeer-up rome 9\n");
-	expect_logged("hook is behind, older events were left out event=peer-up peer=paris count=9");
+	expect_logged("hook is behind, older events were left out hook=peer-up peer=paris count=9");
 	hooks_free(hooks);
 }
 
@@ -193,20 +193,20 @@ static void test_what_goes_wrong_is_logged(void **state)
 	wait_for("x\n");
 	usleep(300000);
 	logged();
-	assert_non_null(strstr(text, "info: hook says event=peer-up peer=paris line=\"says \\\"this\\\"\"\n"));
-	assert_non_null(strstr(text, "info: hook says event=peer-up peer=paris line=\"and that\"\n"));
-	assert_non_null(strstr(text, "warn: hook failed event=peer-up peer=paris status=3\n"));
+	assert_non_null(strstr(text, "info: hook says hook=peer-up peer=paris line=\"says \\\"this\\\"\"\n"));
+	assert_non_null(strstr(text, "info: hook says hook=peer-up peer=paris line=\"and that\"\n"));
+	assert_non_null(strstr(text, "warn: hook failed hook=peer-up peer=paris status=3\n"));
 	write_hook("echo y >>$out; sleep 987");
 	tell(EVENT_PEER_DOWN, log_text("peer", "paris"));
 	tell(EVENT_PEER_UP, log_text("peer", "next"));
 	wait_for("y\ny\n"); /* it does not hold up the next one */
-	expect_logged("warn: hook took too long and was killed event=peer-down peer=paris seconds=0\n");
+	expect_logged("warn: hook took too long and was killed hook=peer-down peer=paris seconds=0\n");
 	usleep(400000);
 	logged();
 	unlink(hook);
 	tell(EVENT_LOOP, log_text("reason", "own tunnel"));
 	usleep(300000);
-	expect_logged("error: hook cannot be run event=loop peer=\"\" file=/tmp/");
+	expect_logged("error: hook cannot be run hook=loop peer=\"\" file=/tmp/");
 	hooks_free(hooks);
 }
 

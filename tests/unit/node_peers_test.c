@@ -85,8 +85,11 @@ static unsigned lines(void)
 
 static void happens(enum peer_event event, unsigned times)
 {
-	while (times-- > 0)
+	while (times-- > 0) {
+		scene.peer->endpoint.addr.family = ADDR_IPV4;
+		scene.peer->endpoint.addr.port++; /* where it is is another place each time */
 		node_peers_event(&scene.node, scene.peer, event);
+	}
 }
 
 static void test_each_event_is_told(void **state)
@@ -132,6 +135,16 @@ static void test_log_is_not_flooded(void **state)
 	assert_non_null(strstr(said, "message=\"peer up\" peer=paris"));
 }
 
+/* The path has told of it already. */
+static void test_a_move_to_where_it_is_is_none(void **state)
+{
+	(void)state;
+	happens(PEER_PATH, 1);
+	assert_int_equal(lines(), 1);
+	node_peers_event(&scene.node, scene.peer, PEER_ROAMED);
+	assert_int_equal(lines(), 0);
+}
+
 /* Moves without end do not hide that a peer goes. */
 static void test_moves_hide_nothing(void **state)
 {
@@ -147,6 +160,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_each_event_is_told, scene_begin, scene_end),
 		cmocka_unit_test_setup_teardown(test_log_is_not_flooded, scene_begin, scene_end),
+		cmocka_unit_test_setup_teardown(test_a_move_to_where_it_is_is_none, scene_begin,
+						scene_end),
 		cmocka_unit_test_setup_teardown(test_moves_hide_nothing, scene_begin, scene_end),
 	};
 
