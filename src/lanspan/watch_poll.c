@@ -262,7 +262,7 @@ const json_t **watch_rows(const struct watch *w, const char *part, enum watch_so
 
 	*n = json_array_size(array);
 	places = calloc(*n + 1, sizeof(*places));
-	rows = calloc(*n + 1, sizeof(*rows));
+	rows = calloc(*n + 1, sizeof(const json_t *));
 	if (!places || !rows)
 		log_die(CLI_FAILED, "memory is short");
 	for (size_t i = 0; i < *n; i++) {

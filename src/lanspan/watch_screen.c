@@ -190,6 +190,7 @@ static void draw_title(const struct watch *w, struct watch_lines *l)
 					     [WATCH_BY_LOSS] = "loss",
 					     [WATCH_BY_RTT] = "round trip" };
 	const json_t *head = json_object_get(w->now.answer, "site");
+	int64_t seconds = (clock_now().us - w->trouble_us) / 1000000;
 	char *name, *age, since[TEXT_SHORT];
 
 	head = head ? head : json_object_get(w->now.answer, "relay");
@@ -201,7 +202,7 @@ static void draw_title(const struct watch *w, struct watch_lines *l)
 		   w->paused ? "  PAUSED" : "");
 	if (w->trouble[0])
 		watch_line(l, WATCH_BAD, "%s: %s, for %s; below is what was", w->instance, w->trouble,
-			   text_age(since, (double)((clock_now().us - w->trouble_us) / 1000000)));
+			   text_age(since, (double)seconds));
 	free(name);
 	free(age);
 }

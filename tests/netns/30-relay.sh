@@ -69,7 +69,7 @@ equal "show members" "$(lanspan hub show members)" "no members"
 equal "show drops" "$(lanspan hub show drops)" "nothing was dropped"
 lanspan hub show peers >"$W/out" 2>&1
 equal "show peers: status" $? 2
-check "show peers: says what there is" grep -q "networks, members and drops" "$W/out"
+check "show peers: says what there is" grep -q "networks, members, captures and drops" "$W/out"
 lanspan hub rekey x 2>"$W/out"
 equal "rekey: status" $? 2
 
