@@ -218,11 +218,11 @@ example=$here/../../etc/lanspan.conf
 if [ -e "$example" ]; then
 	mkdir example
 	cp "$example" example/berlin.conf
-	cp berlin.key lab.secret example/
+	cp berlin.key lab.secret "$here/../../etc/hook" example/
 	run check example/berlin.conf
 	is 'the example is good' [ $status -eq 0 ]
 	# Also when everything that is commented out is put to use.
-	cp lab.secret example/lab-access.secret
+	run secret example/lab-access.secret
 	sed 's/^;\([a-z_]* *=\|\[\)/\1/' "$example" >example/full.conf
 	run check example/full.conf
 	is 'the whole example is good' [ $status -eq 0 ]
