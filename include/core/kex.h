@@ -22,6 +22,10 @@ bool kex_public(uint8_t pub[KEX_KEY], const uint8_t priv[KEX_KEY]);
  * of small order) or the library fails. */
 bool kex_shared(uint8_t out[KEX_KEY], const uint8_t priv[KEX_KEY], const uint8_t pub[KEX_KEY]);
 
+/* The same in half the time, with the public key of priv at hand. */
+bool kex_shared_known(uint8_t out[KEX_KEY], const uint8_t priv[KEX_KEY],
+		      const uint8_t own_pub[KEX_KEY], const uint8_t pub[KEX_KEY]);
+
 /* SHA-256 over two pieces one after the other; b may be NULL when b_len is 0. */
 void kex_hash(uint8_t out[KEX_HASH], const void *a, size_t a_len, const void *b, size_t b_len);
 

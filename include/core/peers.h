@@ -24,6 +24,7 @@
 #include "core/limit.h"
 #include "core/link.h"
 #include "core/outbox.h"
+#include "core/pace.h"
 #include "core/peer.h"
 
 #define PEERS_MAX 512	     /* sites and relays */
@@ -78,6 +79,7 @@ struct peers {
 	struct cookie_guard guard;
 	struct limit *limit;  /* of who calls */
 	struct limit *places; /* that are tried because a peer or a relay named them */
+	struct pace pace;     /* of calls to sites */
 	uint64_t seen[PEERS_SEEN];
 	unsigned next_seen;
 	struct instant second; /* INITIATIONs are counted within this second */

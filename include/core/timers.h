@@ -74,6 +74,16 @@ void timers_greeted(struct timers *t, uint32_t random, struct instant now);
 void timers_answered(struct timers *t, struct instant now);
 
 /* Nobody can be called (no address): no handshake until timers_greet_now. */
+/* The wait for an answer to the handshake just begun is so many times longer. */
+void timers_stretch(struct timers *t, unsigned times, struct instant now);
+
+/* A handshake after that wait, unless a session begins before. */
+void timers_greet_after(struct timers *t, int64_t wait, struct instant now);
+
+/* There is no room for a handshake now: it is tried again soon, at a moment that others
+ * who wait share, so that one look is for all of them.  turn: spreads them. */
+void timers_greet_later(struct timers *t, unsigned turn, struct instant now);
+
 void timers_greet_never(struct timers *t);
 
 /* What is to be done now: enum timers_action bits.  rtt: microseconds, 0:

@@ -53,9 +53,26 @@ bool kex_public(uint8_t pub[KEX_KEY], const uint8_t priv[KEX_KEY])
 	return ok;
 }
 
-bool kex_shared(uint8_t out[KEX_KEY], const uint8_t priv[KEX_KEY], const uint8_t pub[KEX_KEY])
+/* The library would compute the public key that it is not given. */
+static EVP_PKEY *own_key(const uint8_t priv[KEX_KEY], const uint8_t own_pub[KEX_KEY])
 {
-	EVP_PKEY *own = EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, priv, KEX_KEY);
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY, (void *)priv, KEX_KEY),
+		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)own_pub, KEX_KEY),
+		OSSL_PARAM_construct_end(),
+	};
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "X25519", NULL);
+	EVP_PKEY *own = NULL;
+
+	if (ctx && EVP_PKEY_fromdata_init(ctx) == 1)
+		EVP_PKEY_fromdata(ctx, &own, EVP_PKEY_KEYPAIR, params);
+	EVP_PKEY_CTX_free(ctx);
+	return own;
+}
+
+/* Takes over own. */
+static bool derive(uint8_t out[KEX_KEY], EVP_PKEY *own, const uint8_t pub[KEX_KEY])
+{
 	EVP_PKEY *peer = EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, NULL, pub, KEX_KEY);
 	EVP_PKEY_CTX *ctx = own ? EVP_PKEY_CTX_new_from_pkey(NULL, own, NULL) : NULL;
 	size_t len = KEX_KEY;
@@ -70,6 +87,18 @@ bool kex_shared(uint8_t out[KEX_KEY], const uint8_t priv[KEX_KEY], const uint8_t
 	if (!ok)
 		bytes_wipe(out, KEX_KEY);
 	return ok;
+}
+
+bool kex_shared(uint8_t out[KEX_KEY], const uint8_t priv[KEX_KEY], const uint8_t pub[KEX_KEY])
+{
+	return derive(out, EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, NULL, priv, KEX_KEY),
+		      pub);
+}
+
+bool kex_shared_known(uint8_t out[KEX_KEY], const uint8_t priv[KEX_KEY],
+		      const uint8_t own_pub[KEX_KEY], const uint8_t pub[KEX_KEY])
+{
+	return derive(out, own_key(priv, own_pub), pub);
 }
 
 void kex_hash(uint8_t out[KEX_HASH], const void *a, size_t a_len, const void *b, size_t b_len)

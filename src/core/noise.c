@@ -142,8 +142,9 @@ static bool mix_agreement(struct noise *n, enum token token)
 	bool own_static = token == SS || token == (initiator ? SE : ES);
 	bool remote_static = token == SS || token == (initiator ? ES : SE);
 	uint8_t secret[KEX_KEY];
-	bool ok = kex_shared(secret, own_static ? n->local_static : n->local_ephemeral,
-			     remote_static ? n->remote_static : n->remote_ephemeral);
+	bool ok = kex_shared_known(secret, own_static ? n->local_static : n->local_ephemeral,
+				   own_static ? n->local_static_public : n->local_ephemeral_public,
+				   remote_static ? n->remote_static : n->remote_ephemeral);
 
 	if (ok)
 		mix_key(n, secret);

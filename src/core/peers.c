@@ -26,6 +26,8 @@ static void owner_event(void *ctx, struct peer *peer, enum peer_event event)
 {
 	struct peers *p = ctx;
 
+	if (event == PEER_UP || event == PEER_REKEYED)
+		pace_answered(&p->pace, peer->number, p->now);
 	if (!peer->link)
 		peers_flood_event(p, peer, event);
 	p->events.event(p->events.ctx, peer, event);
@@ -144,6 +146,7 @@ bool peers_init(struct peers *p, struct identity *self, struct outbox *outbox,
 	rand_fill(&self->rand, &seed, sizeof(seed));
 	limit_init(p->limit, PEERS_RATE, PEERS_BURST, seed);
 	limit_init(p->places, PEERS_PLACE_RATE, PEERS_PLACE_BURST, seed);
+	pace_init(&p->pace);
 	flood_hold_init(&p->hold);
 	if (!flood_init(&p->flood, self->cipher, self->network, self->id, outbox))
 		return false;
@@ -201,6 +204,7 @@ void peers_remove(struct peers *p, struct peer *peer, struct instant now)
 			p->link[i]->who[peer->member[i]] = LINK_STRANGER;
 	}
 	peers_flood_leave(p, peer);
+	pace_forget(&p->pace, peer->number);
 	p->peer[peer->number] = NULL;
 	p->n_peer--;
 	while (p->top > 0 && !p->peer[p->top - 1])
@@ -316,7 +320,7 @@ static bool choose_relay(const struct peers *p, const struct peer *peer, struct 
 
 /* The same call goes to a place where the peer may be, and through a relay: the answer
  * that comes first counts. */
-static void call(struct peers *p, struct peer *peer, struct instant now)
+static void make_call(struct peers *p, struct peer *peer, struct instant now)
 {
 	uint8_t packet[HANDSHAKE_CALL_MAX];
 	struct addr relay = { .family = ADDR_NONE };
@@ -341,6 +345,22 @@ static void call(struct peers *p, struct peer *peer, struct instant now)
 		peers_send_packet(p, &relay, 0, RUN_NOBODY, packet, len);
 	rand_fill(&p->self->rand, &random, sizeof(random));
 	timers_greeted(&peer->timers, random, now);
+}
+
+/* Calls to sites wait for their turn. */
+static void call(struct peers *p, struct peer *peer, struct instant now)
+{
+	if (peer->link) {
+		make_call(p, peer, now);
+		return;
+	}
+	if (pace_take(&p->pace, peer->number, peer_is_listed(peer), now)) {
+		make_call(p, peer, now);
+		if (peer->calling)
+			timers_stretch(&peer->timers, p->pace.stretch, now);
+		return;
+	}
+	timers_greet_later(&peer->timers, peer->number, now);
 }
 
 static void ask_members(struct link *link, struct instant now)

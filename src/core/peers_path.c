@@ -28,6 +28,8 @@
 #define DOUBT_LEAST MS(500) /* without a word by the direct path */
 #define DOUBT_MOST MS(800)
 #define KEEPALIVE_LEAST SECONDS(1)
+#define LISTED_WAIT SECONDS(1)
+#define LISTED_EACH MS(20) /* and more for each peer that it may have to call */
 #define FRESH SECONDS(2) /* a path that was heard within is alive */
 
 void peers_move(struct peers *p, struct peer *peer, const struct addr *addr, uint8_t socket,
@@ -191,6 +193,15 @@ void peers_roam(struct peers *p, struct peer *peer, const struct peers_from *fro
 
 /* ---- time ---- */
 
+/* Both hear of each other by the list, at about the same time: the lower key calls, and
+ * the other only if no call comes. */
+static void call_listed(struct peers *p, struct peer *peer, struct instant now)
+{
+	timers_greet_after(&peer->timers,
+			   peer->lower ? LISTED_WAIT + p->n_peer * LISTED_EACH : 0, now);
+	peers_note_due(p, peer);
+}
+
 /* A way to members that had none. */
 static void call_members(struct peers *p, const struct link *link, struct instant now)
 {
@@ -199,7 +210,7 @@ static void call_members(struct peers *p, const struct link *link, struct instan
 
 		if (peer && peer->member[link->number] && !peer_has_session(peer) &&
 		    !peer->disconnected)
-			peers_rekey(p, peer, now);
+			call_listed(p, peer, now);
 	}
 }
 
@@ -272,7 +283,7 @@ void peers_path_listed(struct peers *p, struct peer *peer, const struct link *li
 		peers_move(p, peer, &at, 0, now);
 	if (!peer_has_session(peer)) {
 		if (!peer->disconnected && !peer->calling)
-			peers_rekey(p, peer, now);
+			call_listed(p, peer, now);
 		return;
 	}
 	peer->offers = 0;

@@ -8,6 +8,7 @@
 
 #define EAGER_ATTEMPTS 10
 #define PATIENT_ATTEMPTS 60
+#define STEP MS(25)
 
 void timers_init(struct timers *t, int64_t keepalive, struct instant now)
 {
@@ -96,6 +97,27 @@ void timers_greeted(struct timers *t, uint32_t random, struct instant now)
 
 	t->attempts++;
 	t->greet = instant_add(now, wait + wait / 5 * (random & 0xff) / 255);
+	t->due = instant_min(t->due, t->greet);
+}
+
+void timers_stretch(struct timers *t, unsigned times, struct instant now)
+{
+	t->greet = instant_add(now, instant_between(now, t->greet) * times);
+}
+
+void timers_greet_after(struct timers *t, int64_t wait, struct instant now)
+{
+	t->attempts = 0;
+	t->greet = instant_add(now, wait);
+	t->due = instant_min(t->due, t->greet);
+}
+
+void timers_greet_later(struct timers *t, unsigned turn, struct instant now)
+{
+	int64_t step = now.us / STEP + 1;
+
+	step += (step + turn) % 4;
+	t->greet = (struct instant){ step * STEP };
 	t->due = instant_min(t->due, t->greet);
 }
 

@@ -17,7 +17,8 @@ static bool check_x25519(const json_t *group, const json_t *test)
 {
 	struct vector pub = vector_get(test, "public"), priv = vector_get(test, "private");
 	struct vector shared = vector_get(test, "shared");
-	uint8_t out[KEX_KEY];
+	uint8_t out[KEX_KEY], own[KEX_KEY];
+	bool good = memcmp(shared.p, zero, KEX_KEY) != 0;
 
 	(void)group;
 	assert_int_equal(pub.len, KEX_KEY);
@@ -26,7 +27,11 @@ static bool check_x25519(const json_t *group, const json_t *test)
 	memset(out, 0xa5, sizeof(out));
 	/* "acceptable" is every odd public key; ours to refuse is the one that
 	 * fixes the secret, and no other. */
-	assert_int_equal(kex_shared(out, priv.p, pub.p), memcmp(shared.p, zero, KEX_KEY) != 0);
+	assert_int_equal(kex_shared(out, priv.p, pub.p), good);
+	assert_memory_equal(out, shared.p, KEX_KEY);
+	memset(out, 0xa5, sizeof(out));
+	assert_true(kex_public(own, priv.p));
+	assert_int_equal(kex_shared_known(out, priv.p, own, pub.p), good);
 	assert_memory_equal(out, shared.p, KEX_KEY);
 	vector_free(&pub);
 	vector_free(&priv);

@@ -419,6 +419,76 @@ static void test_path_packets(void **state)
 	nat_free(w);
 }
 
+static unsigned calls[NAT_SITES];
+
+/* Sites' calls through the relay, as they leave. */
+static bool count_calls(struct nat_world *w, const struct nat_packet *p)
+{
+	for (unsigned i = 0; i < w->n_sites; i++)
+		calls[i] += addr_equal(&p->from, &w->s[i].host.addr) && p->data[0] == WIRE_HOP &&
+			    p->data[WIRE_HOP_HEADER] == WIRE_INITIATION;
+	return to_relays(p);
+}
+
+/* Of two that a relay lists to each other at once the one with the lower key calls, and
+ * of many a few at a time. */
+static void test_who_calls_whom(void **state)
+{
+	struct nat_world *w = nat_new(1);
+	unsigned all = 0;
+
+	(void)state;
+	memset(calls, 0, sizeof(calls));
+	w->filter = count_calls;
+	for (unsigned i = 0; i < NAT_SITES; i++)
+		nat_site_add(w, -1);
+	for (unsigned i = 0; i < NAT_SITES; i++) {
+		for (unsigned k = 0; k < i; k++)
+			assert_true(nat_until(w, i, k, true, SECONDS(2)));
+	}
+	for (unsigned i = 0; i < NAT_SITES; i++)
+		all += calls[i];
+	assert_int_equal(all, NAT_SITES * (NAT_SITES - 1) / 2);
+	for (unsigned i = 0; i < NAT_SITES; i++) {
+		unsigned higher = 0;
+
+		for (unsigned k = 0; k < NAT_SITES; k++)
+			higher += k != i && !w->s[i].peer[k]->lower;
+		assert_int_equal(calls[i], higher);
+	}
+	nat_free(w);
+}
+
+/* Nobody answers: a few calls are under way, and not again before their time. */
+static bool lose_calls(struct nat_world *w, const struct nat_packet *p)
+{
+	return count_calls(w, p) &&
+	       (p->data[0] != WIRE_HOP || p->data[WIRE_HOP_HEADER] != WIRE_INITIATION);
+}
+
+static void test_calls_to_a_crowd(void **state)
+{
+	struct nat_world *w = nat_new(1);
+
+	(void)state;
+	w->filter = lose_calls;
+	for (unsigned i = 0; i < NAT_SITES; i++)
+		nat_site_add(w, -1);
+	nat_run(w, MS(400));
+	for (unsigned i = 0; i < NAT_SITES; i++)
+		assert_true(w->s[i].link[0]->whole);
+	memset(calls, 0, sizeof(calls));
+	nat_run(w, SECONDS(10));
+	for (unsigned i = 0; i < NAT_SITES; i++)
+		assert_in_range(calls[i], 0, 3 * PACE_FIRST + 2 * 10);
+	w->filter = only_relayed;
+	for (unsigned i = 0; i < NAT_SITES; i++) {
+		for (unsigned k = 0; k < i; k++)
+			assert_true(nat_until(w, i, k, true, SECONDS(30)));
+	}
+	nat_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -429,6 +499,7 @@ int main(void)
 		cmocka_unit_test(test_second_relay),	    cmocka_unit_test(test_short_mappings),
 		cmocka_unit_test(test_loop_through_relay),  cmocka_unit_test(test_path_packets),
 		cmocka_unit_test(test_places_of_nobody),
+		cmocka_unit_test(test_who_calls_whom),	    cmocka_unit_test(test_calls_to_a_crowd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

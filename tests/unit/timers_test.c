@@ -118,6 +118,40 @@ static void test_never_until_asked(void **state)
 	assert_int_equal(timers_tick(&t, 0, at(SECONDS(3600))), TIMERS_HANDSHAKE);
 }
 
+/* Those who have to wait for room meet at a few moments, and take turns at them. */
+static void test_later_is_shared(void **state)
+{
+	struct timers t;
+	int64_t moments[4];
+
+	(void)state;
+	timers_init(&t, KEEPALIVE, zero);
+	for (unsigned turn = 0; turn < 12; turn++) {
+		timers_greet_later(&t, turn, at(MS(3)));
+		if (turn < 4)
+			moments[turn] = t.greet.us;
+		assert_int_equal(t.greet.us, moments[turn % 4]);
+		assert_int_equal(t.greet.us % MS(25), 0);
+		assert_in_range(instant_between(at(MS(3)), t.greet), 1, MS(100));
+		for (unsigned other = 0; other < turn % 4; other++)
+			assert_true(moments[other] != t.greet.us);
+	}
+}
+
+static void test_after_and_longer(void **state)
+{
+	struct timers t;
+
+	(void)state;
+	timers_init(&t, KEEPALIVE, zero);
+	timers_greet_after(&t, MS(700), zero);
+	assert_int_equal(timers_tick(&t, 0, at(MS(699))), 0);
+	assert_int_equal(timers_tick(&t, 0, at(MS(700))), TIMERS_HANDSHAKE);
+	timers_greeted(&t, 0, at(MS(700)));
+	timers_stretch(&t, 8, at(MS(700)));
+	assert_int_equal(instant_between(zero, t.greet), MS(700) + 8 * MS(500));
+}
+
 static void test_a_new_session_begins_with_a_ping(void **state)
 {
 	struct timers t;
@@ -257,6 +291,8 @@ int main(void)
 		cmocka_unit_test(test_greets_at_once_and_again),
 		cmocka_unit_test(test_random_stretches_by_a_fifth),
 		cmocka_unit_test(test_never_until_asked),
+		cmocka_unit_test(test_later_is_shared),
+		cmocka_unit_test(test_after_and_longer),
 		cmocka_unit_test(test_a_new_session_begins_with_a_ping),
 		cmocka_unit_test(test_idle_pings_by_keepalive),
 		cmocka_unit_test(test_frames_make_it_watchful),
