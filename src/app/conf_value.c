@@ -133,7 +133,7 @@ static void set_program(const struct conf_place *place, char out[CONF_PATH], con
 	else
 		fault = strlen(whole) < CONF_PATH ? program_fault(&st, whole)
 						  : "the path is too long";
-	if (fault)
+	if (fault || !whole)
 		complain(place, "%s: %s", path, fault);
 	else
 		memcpy(out, whole, strlen(whole) + 1);

@@ -94,9 +94,7 @@ size_t log_form_text(const struct log_record *r, char *out, size_t room)
 		put_field(&line, f);
 	if (r->held)
 		put_field(&line, &held);
-	if (line.cut) {
-		memcpy(out + line.len, "...", 3);
-		line.len += 3;
-	}
+	for (int i = 0; line.cut && i < 3; i++)
+		out[line.len++] = '.';
 	return line.len;
 }

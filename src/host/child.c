@@ -53,7 +53,7 @@ static void take(struct run *r, const char *bytes, size_t n)
 		if (bytes[i] == '\n')
 			end_line(r);
 		else if (r->len < sizeof(r->line) - 1)
-			r->line[r->len++] = bytes[i] ? bytes[i] : '?';
+			r->line[r->len++] = (char)(bytes[i] ? bytes[i] : '?');
 	}
 }
 
