@@ -264,9 +264,10 @@ traffic
 equal "frames that hosts got" "$(got)" "$EACH"
 sleep 2
 none_new
-equal "sites that saw: stranger" "$(saw stranger)" "a b c "
-equal "sites that saw: handshake" "$(saw handshake)" "a b c "
-check "and say so" grep -q "its answer is not authentic" "$W/log/a.log"
+# The others may call as well, when it is time for new keys.
+check "a, b and c saw: stranger" grep -q "^a b c " <<<"$(saw stranger)"
+check "a, b and c saw: handshake" grep -q "^a b c " <<<"$(saw handshake)"
+check "and say so" grep -q "answer is not authentic" "$W/log/a.log"
 over
 at_least "packets of that" "$(awk '{ print $1 }' <<<"${DID#*:}")" $COUNT
 never

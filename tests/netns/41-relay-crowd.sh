@@ -124,7 +124,7 @@ rss() { # PID: KiB
 	awk '/^VmRSS/ { print $2 }' "/proc/$1/status"
 }
 ups() { # sessions that came up, as the logs say
-	cat "$W"/log/s*.log | grep -c "^.*: info: peer up peer=s[0-9]* at="
+	cat "$W"/log/s*.log | grep -c ": info: peer up peer=s[0-9]* "
 }
 # peers N: how many of it are up
 peers() {
