@@ -256,6 +256,67 @@ static void tls_1_2_is_refused(void **state)
 	assert_string_equal(tls_session_error(e->server), "unsupported protocol");
 }
 
+/* The library's client, up to where it is done, or not. */
+static SSL *raw_client(struct ends *e, SSL_CTX *ctx, const char *groups)
+{
+	SSL *ssl = SSL_new(ctx);
+
+	assert_non_null(ssl);
+	assert_int_equal(SSL_set1_groups_list(ssl, groups), 1);
+	SSL_set_fd(ssl, e->fd[1]);
+	SSL_set_connect_state(ssl);
+	for (int i = 0; i < 10; i++) {
+		SSL_do_handshake(ssl);
+		tls_handshake(e->server);
+	}
+	return ssl;
+}
+
+/* What a handshake costs is not the far end's to say. */
+static void only_the_cheap_group_is_taken(void **state)
+{
+	static const char *const others[] = { "P-256", "P-521", "X448", "ffdhe2048", "ffdhe8192" };
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	struct ends *e = *state;
+	SSL *ssl = raw_client(e, ctx, "X25519");
+
+	assert_true(SSL_is_init_finished(ssl));
+	SSL_free(ssl);
+	for (unsigned i = 0; i < COUNT_OF(others); i++) {
+		tear_down(state);
+		set_up(state);
+		e = *state;
+		ssl = raw_client(e, ctx, others[i]);
+		if (SSL_is_init_finished(ssl))
+			fail_msg("%s is taken", others[i]);
+		assert_int_equal(tls_handshake(e->server), TLS_FAILED);
+		SSL_free(ssl);
+	}
+	SSL_CTX_free(ctx);
+}
+
+/* A few are in order; who asks for nothing else is work without a packet. */
+static void new_keys_are_not_asked_for_all_the_time(void **state)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	struct ends *e = *state;
+	SSL *ssl = raw_client(e, ctx, "X25519");
+	enum tls_result result = TLS_WANT_READ;
+	uint8_t byte;
+	size_t n;
+	int i;
+
+	for (i = 0; i < 100 && result != TLS_FAILED; i++) {
+		assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+		assert_int_equal(SSL_write(ssl, "x", 1), 1);
+		result = tls_read(e->server, &byte, 1, &n);
+	}
+	assert_in_range(i, 5, 30);
+	assert_non_null(strstr(tls_session_error(e->server), "new keys"));
+	SSL_free(ssl);
+	SSL_CTX_free(ctx);
+}
+
 static void the_librarys_own_client_is_served(void **state)
 {
 	assert_int_equal(old_client(*state, TLS1_3_VERSION), 1);
@@ -276,6 +337,8 @@ int main(void)
 		CASE(garbage_is_refused),
 		CASE(tls_1_2_is_refused),
 		CASE(the_librarys_own_client_is_served),
+		CASE(only_the_cheap_group_is_taken),
+		CASE(new_keys_are_not_asked_for_all_the_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
