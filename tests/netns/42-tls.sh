@@ -207,9 +207,10 @@ check "most were refused" eval '[ "$("$BIN/lanspan" -i hub show --json |
 	jq "[.relay.tls[].refused] | add")" -ge 80 ]'
 check "the relay lives" alive "${RELAY_PID[hub]}"
 
-step "who shakes hands and is silent is cut"
-spawn wan "$W/log/silent.log" sh -c 'sleep 60 | openssl s_client -connect 10.99.0.200:443'
-wait_for 5 "connected" grep -q "TLSv1.3" "$W/log/silent.log"
+step "who is no member is cut, whatever it says"
+spawn wan "$W/log/talker.log" sh -c '(for i in $(seq 60); do
+	printf "\\0\\003abc"; sleep 1; done) | openssl s_client -connect 10.99.0.200:443'
+wait_for 5 "connected" grep -q "TLSv1.3" "$W/log/talker.log"
 equal "connections" "$(connections)" 2
 wait_for 30 "and cut" eval '[ "$(connections)" = 1 ]'
 check "the member by TLS is not" by tls
