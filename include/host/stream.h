@@ -78,6 +78,9 @@ uint64_t stream_dropped(const struct stream *stream); /* packets that found no r
  * says nothing.  What finds no room is dropped, whole packets always. */
 void stream_send(struct stream *stream, const uint8_t *data, size_t len, size_t segment);
 
+/* stream_send and stream_flush; false when a packet found no room. */
+bool stream_send_now(struct stream *stream, const uint8_t *data, size_t len, size_t segment);
+
 /* Trouble is told by `closed`, from the loop. */
 void stream_flush(struct stream *stream);
 

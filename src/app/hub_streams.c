@@ -168,15 +168,10 @@ void hub_streams_send(struct hub *hub, struct run *run)
 {
 	struct stream *stream = find(hub, &run->to);
 
-	uint64_t dropped;
-
 	run->error = EPIPE;
-	if (!stream)
-		return;
-	dropped = stream_dropped(stream);
-	stream_send(stream, run->data, run->len, run->segment);
-	stream_flush(stream);
-	run->error = stream_dropped(stream) == dropped ? 0 : ENOBUFS;
+	if (stream)
+		run->error = stream_send_now(stream, run->data, run->len, run->segment) ? 0
+											: ENOBUFS;
 }
 
 void hub_streams_vouch(void *ctx, const struct addr *at)

@@ -95,7 +95,6 @@ void streams_send(struct worker *w, struct run *run)
 {
 	struct node *node = w->node;
 	struct stream *stream;
-	uint64_t dropped;
 
 	if (w->number) {
 		run->error = leave(&node->streams->left, run) ? 0 : ENOBUFS;
@@ -104,12 +103,9 @@ void streams_send(struct worker *w, struct run *run)
 	}
 	stream = streams_find(node, &run->to);
 	run->error = EPIPE;
-	if (!stream)
-		return;
-	dropped = stream_dropped(stream);
-	stream_send(stream, run->data, run->len, run->segment);
-	stream_flush(stream);
-	run->error = stream_dropped(stream) == dropped ? 0 : ENOBUFS;
+	if (stream)
+		run->error = stream_send_now(stream, run->data, run->len, run->segment) ? 0
+											: ENOBUFS;
 }
 
 static const uint8_t *take_left(struct left *left, size_t *len)

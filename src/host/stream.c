@@ -427,6 +427,15 @@ void stream_tick(struct stream *stream, struct instant now)
 	put_down(stream);
 }
 
+bool stream_send_now(struct stream *stream, const uint8_t *data, size_t len, size_t segment)
+{
+	uint64_t before = stream->dropped;
+
+	stream_send(stream, data, len, segment);
+	stream_flush(stream);
+	return stream->dropped == before;
+}
+
 /* ---- questions --------------------------------------------------------- */
 
 struct instant stream_since(const struct stream *stream)
