@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A bad line, for one direction of one port: what happens to each frame is decided
+ * when it comes, and it is held on a timer wheel until it is due.  Nothing here waits.
+ * A super-frame is treated as the frames that it stands for: with loss, duplication,
+ * corruption or reordering, the caller hands in single frames (impair_wants_single).
+ *
+ * Order of what acts: cut, loss, corruption, duplication, rate, delay and jitter,
+ * reordering.  Without jitter and reordering the order of frames is kept.
+ */
+#ifndef CORE_IMPAIR_H
+#define CORE_IMPAIR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/clock.h"
+#include "base/rand.h"
+#include "core/unpack.h"
+#include "core/vnet.h"
+
+#define IMPAIR_MILLION 1000000u	       /* chances are in millionths */
+#define IMPAIR_DELAY_MAX SECONDS(60)
+#define IMPAIR_LIMIT ((size_t)64 << 20) /* bytes held, if nothing is said */
+#define IMPAIR_TICK 100		       /* microseconds: a frame is late by less than that */
+
+struct impair_setup {
+	bool cut;	       /* everything is lost */
+	int64_t delay, jitter; /* microseconds; jitter: evenly, up to so much more or less */
+	uint32_t loss;	       /* millionths of frames */
+	uint32_t burst;	       /* mean length of a run of lost frames, 0 and 1: each by itself (Gilbert) */
+	uint32_t duplicate, corrupt, reorder; /* millionths; a reordered one skips the delay */
+	uint64_t rate;	       /* bits a second of Ethernet frames, 0: no limit */
+	size_t limit;	       /* bytes held at most, 0: IMPAIR_LIMIT */
+};
+
+struct impair_counts {
+	uint64_t passed, lost, duplicated, corrupted, reordered, overflowed;
+	size_t held, frames; /* now */
+};
+
+struct impair;
+
+/* A frame is due: as in struct frame, iov[0] free, iov[1] holds all headers,
+ * writable; consumed inside the call. */
+typedef void (*impair_out)(void *ctx, struct frame *frame);
+
+/* NULL when memory is short: it takes the limit's memory as it is used, in slabs that
+ * are kept until impair_free, never per frame. */
+struct impair *impair_new(const struct impair_setup *setup, const struct rand_source *rand,
+			  impair_out out, void *ctx, struct instant now);
+void impair_free(struct impair *impair); /* what is held is lost */
+
+/* While it runs; what is held keeps its time. */
+void impair_change(struct impair *impair, const struct impair_setup *setup, struct instant now);
+
+const struct impair_setup *impair_setup(const struct impair *impair);
+const struct impair_counts *impair_counts(const struct impair *impair);
+
+/* Super-frames have to be cut before. */
+bool impair_wants_single(const struct impair *impair);
+
+/* A frame of n pieces (iov[0] is not part of it): copied, or lost.  May hand it out in
+ * this call when nothing holds it. */
+void impair_take(struct impair *impair, const struct vnet *vnet, const struct iovec *iov,
+		 unsigned n, size_t len, struct instant now);
+
+/* Hands out what is due; impair_due says when to come next (INSTANT_NEVER: nothing held). */
+void impair_tick(struct impair *impair, struct instant now);
+struct instant impair_due(const struct impair *impair);
+
+#endif
