@@ -6,7 +6,8 @@
  * core's time and no more; what is beyond that is dropped here, and counted.
  *
  * What the client reads: the answer, a line of JSON, and then records, each a header
- * and the bytes.
+ * and the bytes.  Before it closes it may say why it ends, in one word, for the event:
+ * stopped, count, files, unread, disk-full or write-failed.
  */
 #ifndef APP_CAPTURES_H
 #define APP_CAPTURES_H
@@ -28,6 +29,7 @@
 
 #define CAPTURES_MAX 4 /* at once */
 #define CAPTURES_SOURCES 16
+#define CAPTURES_PATIENCE SECONDS(600) /* with a reader that takes nothing of what waits */
 
 enum captures_point {
 	CAPTURES_WIRE, /* datagrams, with headers made up for them: linktype RAW */
@@ -76,6 +78,9 @@ void captures_init(struct captures *c, struct loop *loop, void (*changed)(void *
 
 /* Ends all.  Nothing may be captured meanwhile. */
 void captures_free(struct captures *c);
+
+/* Ends those whose reader stalls; about once a second. */
+void captures_tick(struct captures *c, struct instant now);
 
 /* The flag, which the taps below are called for. */
 static inline bool captures_on(const struct captures *c, enum captures_point point)

@@ -32,4 +32,11 @@ bool feed_put(struct feed *feed, const struct iovec *pieces, unsigned n);
 
 uint64_t feed_dropped(struct feed *feed); /* records */
 
+/* How many bytes it took so far; false when none wait. */
+bool feed_is_behind(struct feed *feed, uint64_t *taken);
+
+/* What the reader said last, "" when it went without a word; within `gone`. */
+#define FEED_WORD 32
+const char *feed_word(const struct feed *feed);
+
 #endif

@@ -63,15 +63,19 @@ static void remove_capture(struct captures *c, struct capture *k)
 	atomic_fetch_sub_explicit(&c->on[k->point], 1, memory_order_relaxed);
 }
 
+/* Out of the list, told, and gone. */
+static void end_capture(struct capture *k, const char *reason)
+{
+	remove_capture(k->owner, k);
+	captures_tell_end(k, reason);
+	free_capture(k);
+}
+
 void captures_free(struct captures *c)
 {
 	for (unsigned i = 0; i < CAPTURES_MAX; i++) {
-		struct capture *k = c->list[i];
-
-		if (!k)
-			continue;
-		remove_capture(c, k);
-		free_capture(k);
+		if (c->list[i])
+			end_capture(c->list[i], "stopping");
 	}
 	if (c->loop)
 		pthread_mutex_destroy(&c->lock);
@@ -82,11 +86,30 @@ static void reader_gone(void *ctx, struct feed *feed)
 	struct capture *k = ctx;
 	struct captures *c = k->owner;
 
-	(void)feed;
-	remove_capture(c, k);
-	free_capture(k);
+	end_capture(k, captures_reason(feed_word(feed)));
 	if (c->changed)
 		c->changed(c->ctx);
+}
+
+static bool is_stalled(struct capture *k, struct instant now)
+{
+	uint64_t taken;
+
+	if (!feed_is_behind(k->feed, &taken) || taken != k->taken)
+		k->moved = now;
+	k->taken = taken;
+	return instant_between(k->moved, now) >= CAPTURES_PATIENCE;
+}
+
+void captures_tick(struct captures *c, struct instant now)
+{
+	for (unsigned i = 0; i < CAPTURES_MAX; i++) {
+		if (!c->list[i] || !is_stalled(c->list[i], now))
+			continue;
+		end_capture(c->list[i], "stalled");
+		if (c->changed)
+			c->changed(c->ctx);
+	}
 }
 
 /* ---- taps -------------------------------------------------------------------- */
@@ -317,12 +340,13 @@ static void put_answer(struct capture *k)
 static void begin(struct captures *c, struct capture *k, struct capture **place)
 {
 	k->id = ++c->made;
-	k->begun = c->loop->now;
+	k->begun = k->moved = c->loop->now;
 	put_answer(k);
 	pthread_mutex_lock(&c->lock);
 	*place = k;
 	pthread_mutex_unlock(&c->lock);
 	atomic_fetch_add_explicit(&c->on[k->point], 1, memory_order_relaxed);
+	captures_tell_begin(k);
 }
 
 json_t *captures_begin(struct captures *c, struct ctlsock *socket, json_t *request,
@@ -356,50 +380,4 @@ json_t *captures_begin(struct captures *c, struct ctlsock *socket, json_t *reque
 	else
 		free_capture(k); /* the client finds its connection closed */
 	return NULL;
-}
-
-/* ---- telling --------------------------------------------------------------------- */
-
-static json_t *point_text(const struct capture *k)
-{
-	if (k->point == CAPTURES_WIRE)
-		return json_string("wire");
-	if (!k->name[0])
-		return json_string("lan");
-	return json_sprintf("%s %s", k->point == CAPTURES_PEER ? "peer" : "port", k->name);
-}
-
-static json_t *capture_object(struct capture *k)
-{
-	static const char *const directions[] = { [CAPTURES_IN] = "in",
-						  [CAPTURES_OUT] = "out",
-						  [CAPTURES_IN | CAPTURES_OUT] = "both" };
-	json_t *object = json_object();
-
-	answer_count(object, "capture", k->id);
-	answer_put(object, "point", point_text(k));
-	answer_text(object, "filter", k->expression);
-	answer_text(object, "direction", directions[k->directions]);
-	answer_count(object, "snap", k->snap);
-	answer_count(object, "pid", (uint64_t)k->pid);
-	answer_count(object, "uid", k->uid);
-	answer_age(object, "age_s", k->begun, k->owner->loop->now);
-	answer_count(object, "packets", k->packets);
-	answer_count(object, "bytes", k->bytes);
-	answer_count(object, "dropped_budget", k->over_budget);
-	answer_count(object, "dropped_reader", feed_dropped(k->feed));
-	return object;
-}
-
-json_t *captures_report(struct captures *c)
-{
-	json_t *array = json_array();
-
-	pthread_mutex_lock(&c->lock);
-	for (unsigned i = 0; i < CAPTURES_MAX; i++) {
-		if (c->list[i])
-			json_array_append_new(array, capture_object(c->list[i]));
-	}
-	pthread_mutex_unlock(&c->lock);
-	return array;
 }

@@ -25,7 +25,17 @@ struct capture {
 	struct instant begun;
 	uint64_t packets, bytes; /* handed to the reader */
 	uint64_t over_budget;	 /* dropped, most of them before the filter */
+
+	uint64_t taken; /* by the reader, when it was looked at last */
+	struct instant moved;
 };
+
+/* The events; reason: what is in captures_reason, "stalled" or "stopping". */
+void captures_tell_begin(const struct capture *k);
+void captures_tell_end(const struct capture *k, const char *reason);
+
+/* What the event has for a reader's last word. */
+const char *captures_reason(const char *word);
 
 /* IP and UDP headers before a datagram of len bytes; how many bytes.  The UDP checksum
  * is 0 (none) with IPv4, and left to captures_sum with IPv6. */

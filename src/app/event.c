@@ -57,6 +57,8 @@ static const struct {
 	[EVENT_TAP_AMISS] = { "tap-amiss", LOG_LEVEL_WARN, "tap or bridge amiss" },
 	[EVENT_TAP_JOINED] = { "tap-joined", LOG_LEVEL_INFO, "tap joined bridge" },
 	[EVENT_TAP_GOOD] = { "tap-good", LOG_LEVEL_INFO, "tap and bridge in order again" },
+	[EVENT_CAPTURE_BEGAN] = { "capture-began", LOG_LEVEL_INFO, "capture began" },
+	[EVENT_CAPTURE_ENDED] = { "capture-ended", LOG_LEVEL_INFO, "capture ended" },
 	[EVENT_MEMBER_CAME] = { "member-came", LOG_LEVEL_INFO, "member came" },
 	[EVENT_MEMBER_WENT] = { "member-went", LOG_LEVEL_INFO, "member went" },
 	[EVENT_MEMBER_MOVED] = { "member-moved", LOG_LEVEL_INFO, "member moved" },

@@ -297,6 +297,7 @@ int hub_run(struct hub *hub)
 			hub->next_second = instant_add(hub->loop.now, SECONDS(1));
 			ctlsock_tick(hub->ctlsock, hub->loop.now);
 			event_tick(hub->loop.now);
+			captures_tick(&hub->captures, hub->loop.now);
 			relay_tell_limits(hub->relay, hub->loop.now);
 			hub_streams_second(hub);
 		}
@@ -316,9 +317,9 @@ void hub_stop(struct hub *hub)
 	}
 	if (hub->ctlsock)
 		ctlsock_close(hub->ctlsock);
+	captures_free(&hub->captures);
 	event_stop();
 	hub_streams_stop(hub);
-	captures_free(&hub->captures);
 	for (unsigned i = 0; i < hub->n_sockets; i++)
 		udp_close(&hub->udp[i]);
 	if (hub->signal_source.fd >= 0)

@@ -357,6 +357,7 @@ static void every_second(struct node *node, struct instant now)
 	node->next_second = instant_add(now, SECONDS(1));
 	ctlsock_tick(node->ctlsock, now);
 	event_tick(now);
+	captures_tick(&node->captures, now);
 	worker_pause(node);
 	offloads_lost(&node->attach.offloads, node->port.lost);
 	node_peers_resolve_again(node);

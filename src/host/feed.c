@@ -28,7 +28,9 @@ struct feed {
 	pthread_mutex_t lock;
 	size_t room, used, first; /* of ring: bytes, bytes that wait, where they begin */
 	uint64_t dropped;
+	uint64_t taken;
 	bool over; /* the reader is gone */
+	char word[FEED_WORD];
 	uint8_t ring[];
 };
 
@@ -82,15 +84,16 @@ static bool send_some(struct feed *feed)
 		return errno == EAGAIN || errno == EINTR;
 	feed->first = (feed->first + (size_t)n) % feed->room;
 	feed->used -= (size_t)n;
+	feed->taken += (size_t)n;
 	return true;
 }
 
-/* Readers have nothing to say: a byte, or the end, and they are gone. */
-static bool is_gone(const struct feed *feed)
+/* Readers have no more to say than goodbye: a byte, or the end, and they are gone. */
+static bool is_gone(struct feed *feed)
 {
-	uint8_t byte;
-	ssize_t n = recv(feed->source.fd, &byte, 1, MSG_DONTWAIT);
+	ssize_t n = recv(feed->source.fd, feed->word, sizeof(feed->word) - 1, MSG_DONTWAIT);
 
+	feed->word[MAX(n, 0)] = '\0';
 	return n >= 0 || (errno != EAGAIN && errno != EINTR);
 }
 
@@ -99,7 +102,7 @@ static void send_or_end(struct feed *feed, bool lost)
 	bool behind;
 
 	pthread_mutex_lock(&feed->lock);
-	feed->over = lost || !send_some(feed);
+	feed->over = lost || (!send_some(feed) && is_gone(feed));
 	behind = feed->used > 0;
 	pthread_mutex_unlock(&feed->lock);
 	if (!feed->over) {
@@ -189,4 +192,20 @@ uint64_t feed_dropped(struct feed *feed)
 	dropped = feed->dropped;
 	pthread_mutex_unlock(&feed->lock);
 	return dropped;
+}
+
+bool feed_is_behind(struct feed *feed, uint64_t *taken)
+{
+	bool behind;
+
+	pthread_mutex_lock(&feed->lock);
+	behind = feed->used > 0;
+	*taken = feed->taken;
+	pthread_mutex_unlock(&feed->lock);
+	return behind;
+}
+
+const char *feed_word(const struct feed *feed)
+{
+	return feed->word;
 }

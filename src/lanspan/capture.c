@@ -43,6 +43,7 @@ struct reading {
 	uint64_t packets; /* written */
 	bool ended;	  /* the daemon did */
 	bool unread;	  /* nobody reads standard output any more */
+	const char *word; /* why lines cannot be written, or NULL */
 	size_t first, used;
 	uint8_t bytes[ROOM];
 };
@@ -207,6 +208,7 @@ static enum cli_status check_lines(struct reading *r)
 {
 	if (!ferror(stdout))
 		return CLI_DONE;
+	r->word = capture_error_word(errno);
 	if (errno != EPIPE && errno != EINTR)
 		return cli_error(CLI_FAILED, "capture: cannot write, capture stopped: %m");
 	r->unread = true;
@@ -392,14 +394,36 @@ static void tell_counts(const struct reading *r, const json_t *counts)
 			budget + late, budget, late);
 }
 
+/* Why it ends, as the daemon's event will have it. */
+static void say_why(const struct reading *r)
+{
+	const char *word = r->word;
+
+	if (!word && r->file)
+		word = capture_file_reason(r->file);
+	if (!word)
+		word = signals ? "stopped" : "count";
+	send(r->fd, word, strlen(word), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* The daemon closed it. */
+static enum cli_status tell_ended(const struct cli *cli)
+{
+	if (daemon_answers(cli))
+		return cli_error(CLI_FAILED, "capture: %s ended it: nothing was read for too long",
+				 cli->instance);
+	return cli_error(CLI_FAILED, "capture: %s has ended", cli->instance);
+}
+
 static enum cli_status finish(const struct cli *cli, struct reading *r, enum cli_status status)
 {
 	json_t *counts = r->ended ? NULL : ask_counts(cli, r);
 
 	if (status == CLI_DONE && signals && counts)
 		status = read_rest(r, counts);
+	say_why(r);
 	if (r->ended && status == CLI_DONE)
-		status = cli_error(CLI_FAILED, "capture: %s has ended", cli->instance);
+		status = tell_ended(cli);
 	if (r->file && capture_file_close(r->file) != CLI_DONE)
 		status = CLI_FAILED;
 	tell_counts(r, counts);

@@ -43,8 +43,14 @@ enum cli_status capture_file_write(struct capture_file *f, const struct captured
 /* What was written so far is in the file, for others to read. */
 enum cli_status capture_file_flush(struct capture_file *f);
 
-/* As many files as were asked for are full: nothing more is written. */
+/* As many files as were asked for are full, or nobody reads: nothing more is written. */
 bool capture_file_done(const struct capture_file *f);
+
+/* Why it is done, or could not be written: a word for the daemon (app/captures.h), or NULL. */
+const char *capture_file_reason(const struct capture_file *f);
+
+/* The word for an error of writing. */
+const char *capture_error_word(int error);
 
 enum cli_status capture_file_close(struct capture_file *f);
 

@@ -36,6 +36,7 @@ struct capture_file {
 	unsigned slots; /* of time */
 	int64_t began;	/* the slot: seconds since the epoch */
 	bool is_pipe, done;
+	const char *reason; /* or NULL */
 };
 
 static enum cli_status tell(const struct capture_file *f, const char *what)
@@ -90,6 +91,7 @@ static enum cli_status open_next(struct capture_file *f)
 {
 	FILE *stream;
 
+	f->reason = "write-failed"; /* but for what follows */
 	f->whole = 0;
 	f->bytes = FILE_HEADER;
 	if (!f->is_pipe && !make_name(f))
@@ -102,6 +104,7 @@ static enum cli_status open_next(struct capture_file *f)
 		fclose(stream);
 		return tell(f, "cannot be written");
 	}
+	f->reason = NULL;
 	return CLI_DONE;
 }
 
@@ -115,12 +118,27 @@ void capture_let_go(FILE *stream)
 	close(null);
 }
 
+const char *capture_error_word(int error)
+{
+	if (error == EPIPE)
+		return "unread";
+	if (error == EINTR)
+		return "stopped";
+	return error == ENOSPC || error == EDQUOT ? "disk-full" : "write-failed";
+}
+
+const char *capture_file_reason(const struct capture_file *f)
+{
+	return f->reason;
+}
+
 /* Nobody reads a pipe any more, or we were told to end: no error. */
 static enum cli_status stop(struct capture_file *f)
 {
 	enum cli_status status = CLI_DONE;
 
 	f->done = true;
+	f->reason = capture_error_word(errno);
 	if (errno != EPIPE && errno != EINTR)
 		status = tell(f, "cannot write, capture stopped");
 	capture_let_go(pcap_dump_file(f->dumper));
@@ -197,6 +215,7 @@ static enum cli_status rotate(struct capture_file *f, int64_t now)
 		f->slots++;
 		if (f->how.most_files && f->slots >= f->how.most_files) {
 			f->done = true;
+			f->reason = "files";
 			return CLI_DONE;
 		}
 		f->began = now;

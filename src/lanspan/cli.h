@@ -73,6 +73,9 @@ json_t *daemon_ask(const struct cli *cli, json_t *request, enum cli_status *stat
 json_t *daemon_open(const struct cli *cli, json_t *request, char instance[WIRE_NAME + 1], int *fd,
 		    enum cli_status *status);
 
+/* Whether the one at cli->instance is there; prints nothing. */
+bool daemon_answers(const struct cli *cli);
+
 /* --- text --- */
 
 #define TEXT_SHORT 32

@@ -179,6 +179,19 @@ json_t *daemon_open(const struct cli *cli, json_t *request, char instance[WIRE_N
 	return answer;
 }
 
+bool daemon_answers(const struct cli *cli)
+{
+	char path[INSTANCE_PATH];
+	char *answer = NULL;
+	size_t len;
+
+	if (instance_path(path, cli->instance))
+		ctlsock_ask(path, "{\"verb\":\"show\",\"what\":\"captures\"}", PATIENCE, &answer,
+			    &len);
+	free(answer);
+	return answer;
+}
+
 enum cli_status verb_reload(const struct cli *cli)
 {
 	enum cli_status status;

@@ -59,6 +59,15 @@ finish_record() {
 	equal "status" "$ENDED" "${2:-0}"
 }
 
+# ended POINT: why the newest capture there did, as the event has it
+ended() {
+	lanspan a events --json --kind capture-ended |
+		jq -rs --arg p "$1" '[.[] | select(.point == $p)][-1] | "\(.reason) \(.uid) \(.packets > 0)"'
+}
+ended_is() {
+	[ "$(ended "$1")" = "$2" ]
+}
+
 # packets FILE [FILTER...]: as tcpdump counts them; 0 of a file that it cannot read
 packets() {
 	local file=$1
@@ -104,6 +113,10 @@ frames "$W/tap.pcap" | sort >"$W/tap.txt"
 frames "$W/lan.pcap" | sort >"$W/lan.txt"
 equal "frames at lan" "$(wc -l <"$W/lan.txt")" "$N"
 check "the same bytes" cmp "$W/tap.txt" "$W/lan.txt"
+wait_for 5 "the event of its end" ended_is lan "stopped 0 true"
+equal "and of its beginning" "$(lanspan a events --json --kind capture-began |
+	jq -rs '[.[] | select(.point == "lan")][-1] | "\(.uid) \(.direction) \(.filter)"')" "0 both icmp"
+check "in the log" grep -q "info: capture began capture=1 point=lan uid=0 pid=[0-9]* direction=both filter=icmp" "$W/log/a.log"
 
 step "both directions, and each alone"
 for way in in out; do
@@ -194,6 +207,7 @@ on ha ping -q -c 5 -i 0.05 -s 1000 192.168.77.2 >/dev/null
 wait_for 5 "it ends by itself" gone "$RECORD"
 wait "$RECORD"
 equal "status" $? 0
+wait_for 5 "the event says why" ended_is lan "count 0 true"
 equal "packets, bytes of each" "$(frames "$W/snap.pcap" | awk '{ print length($2) / 2 }' | paste -sd' ')" "60 60 60 60"
 check "lengths are real" grep -q 'length 1008' <(tcpdump -nr "$W/snap.pcap" 2>/dev/null)
 record line lan -c 2 icmp
@@ -222,6 +236,7 @@ spawn ha "$W/log/ping.log" ping -q -i 0.1 -w 5 192.168.77.2
 wait_for 8 "it ends after two seconds' files" gone "$RECORD"
 end "$SPAWNED"
 equal "files" "$(echo "$W"/time-*.pcap | wc -w)" 2
+wait_for 5 "the event says why" ended_is lan "files 0 true"
 
 step "a pipe into tcpdump"
 N=4
@@ -233,6 +248,7 @@ for _ in 1 2 3; do pings ha 192.168.77.2; done
 wait_for 5 "both ends of the pipe end" gone "$pipe"
 equal "lines of tcpdump" "$(grep -c ICMP "$W/pipe.txt")" 4
 check "the writer did not mind" grep -q captured "$W/pipe.said"
+wait_for 5 "the event says why" ended_is lan "unread 0 true"
 
 step "a pipe that nobody reads, or not any more"
 mkfifo "$W/fifo"
@@ -297,15 +313,18 @@ check "what was read is whole" sh -c "tcpdump -nr $W/stall.pcap -w /dev/null 2>/
 
 step "a disk that fills"
 mkdir "$W/small"
-mount -t tmpfs -o size=256k tmpfs "$W/small"
+mount -t tmpfs -o size=1m tmpfs "$W/small"
 record full lan -w "$W/small/full.pcap"
-on ha ping -q -f -c 600 -s 1400 192.168.77.2 >"$W/log/flood.log"
+on ha ping -q -f -c 1200 -s 1400 192.168.77.2 >"$W/log/flood.log" ||
+	fail "packets are lost"
+equal "packets lost meanwhile" "$(sed -n 's/.* \([0-9.]*\)% packet loss.*/\1/p' "$W/log/flood.log")" 0
 wait_for 5 "" gone "$RECORD"
 wait "$RECORD"
 equal "status" $? 1
+wait_for 5 "the event says why" ended_is lan "disk-full 0 true"
 check "it says why" grep -q 'small/full.pcap: cannot write, capture stopped: No space left on device' "$W/full.said"
 tcpdump -nr "$W/small/full.pcap" >"$W/full.txt" 2>"$W/full.err"
-at_least "whole packets" "$(wc -l <"$W/full.txt")" 50
+at_least "whole packets" "$(wc -l <"$W/full.txt")" 500
 equal "half ones" "$(grep -c -i 'trunc' "$W/full.err")" 0
 check "the path goes on" pings ha 192.168.77.2
 umount "$W/small"
@@ -342,7 +361,12 @@ check "the path goes on" pings ha 192.168.77.2
 
 step "the process that is asked ends"
 record last lan -w "$W/last.pcap"
+spawn sa "$W/killed.said" "$BIN/lanspan" -i a capture lan -w "$W/killed.pcap"
+wait_for 5 "" grep -q '^capturing at' "$W/killed.said"
+end "$SPAWNED" KILL
+wait_for 5 "the event of one that was killed" ended_is lan "reader gone 0 false"
 bridge_stop a
+check "the log has the other one's" grep -q 'capture ended capture=[0-9]* point=lan reason=stopping' "$W/log/a.log"
 wait_for 5 "" gone "$RECORD"
 wait "$RECORD"
 equal "status" $? 1

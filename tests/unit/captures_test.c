@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "app/captures.h"
+#include "app/event.h"
 #include "base/bytes.h"
 #include "host/capture.h"
 
@@ -374,6 +375,103 @@ static void test_reader_stalls(void **state)
 	close(good);
 }
 
+/* The newest event is of that kind; its member as text. */
+static const char *event(const char *kind, const char *name, char out[300])
+{
+	uint64_t seq = event_last() - 1;
+	char line[EVENT_LINE];
+	const json_t *value;
+	json_t *object;
+
+	assert_true(event_next(&seq, line));
+	object = json_loads(line, 0, NULL);
+	assert_string_equal(json_string_value(json_object_get(object, "event")), kind);
+	value = json_object_get(object, name);
+	snprintf(out, 300, "%s", json_is_string(value) ? json_string_value(value) : "");
+	if (json_is_integer(value))
+		snprintf(out, 300, "%lld", (long long)json_integer_value(value));
+	json_decref(object);
+	return out;
+}
+
+static void ends_as(const char *word, const char *reason)
+{
+	int fd = begin("");
+	char text[300];
+
+	frame(0, CAPTURES_IN, "frame", 5); /* which is not read */
+	turn(2);
+	if (*word)
+		assert_int_equal(send(fd, word, strlen(word), 0), strlen(word));
+	close(fd);
+	turn(3);
+	assert_string_equal(event("capture-ended", "reason", text), reason);
+	assert_string_equal(event("capture-ended", "packets", text), "1");
+}
+
+static void test_events(void **state)
+{
+	char text[300], mine[20];
+	int fd;
+
+	(void)state;
+	where = (struct captures_where){ .point = CAPTURES_PEER, .name = "paris" };
+	fd = begin(",\"program\":\"0006000000040000\",\"filter\":\"tcp port 80\"");
+	assert_string_equal(event("capture-began", "point", text), "peer paris");
+	assert_string_equal(event("capture-began", "filter", text), "tcp port 80");
+	assert_string_equal(event("capture-began", "direction", text), "both");
+	snprintf(mine, sizeof(mine), "%d", getpid());
+	assert_string_equal(event("capture-began", "pid", text), mine);
+	snprintf(mine, sizeof(mine), "%u", getuid());
+	assert_string_equal(event("capture-began", "uid", text), mine);
+	close(fd);
+	turn(3);
+	assert_string_equal(event("capture-ended", "point", text), "peer paris");
+	assert_string_equal(event("capture-ended", "uid", text), mine);
+	where = (struct captures_where){ .point = CAPTURES_PORT, .name = "span0" };
+	ends_as("", "reader gone");
+	ends_as("evil\n", "reader gone");
+	ends_as("disk-full", "disk-full");
+	ends_as("count", "count");
+	fd = begin("");
+	captures_free(&captures);
+	assert_string_equal(event("capture-ended", "reason", text), "stopping");
+	captures_init(&captures, &loop, note_change, &changes);
+	close(fd);
+}
+
+/* One that takes nothing for long is ended, one with nothing to take is not. */
+static void test_stalled_is_ended(void **state)
+{
+	static uint8_t bytes[60000];
+	int stalled = begin(""), idle, n = 0;
+	char text[300];
+
+	(void)state;
+	where.port = 1;
+	idle = begin("");
+	for (; n < 20; n++)
+		frame(0, CAPTURES_IN, bytes, sizeof(bytes));
+	turn(2);
+	captures_tick(&captures, now);
+	now = instant_add(now, CAPTURES_PATIENCE - MS(1));
+	captures_tick(&captures, now);
+	for (unsigned i = 0; i < 8; i++) /* it moves */
+		assert_int_equal(get(stalled, bytes, sizeof(bytes)), sizeof(bytes));
+	captures_tick(&captures, now);
+	now = instant_add(now, CAPTURES_PATIENCE - MS(1));
+	captures_tick(&captures, now);
+	assert_true(captures_on(&captures, CAPTURES_PORT));
+	assert_int_equal(changes, 0);
+	now = instant_add(now, MS(1));
+	captures_tick(&captures, now);
+	assert_string_equal(event("capture-ended", "reason", text), "stalled");
+	assert_int_equal(changes, 1);
+	assert_int_equal(count(0, "capture"), 2);
+	close(stalled);
+	close(idle);
+}
+
 static void test_refusals(void **state)
 {
 	int fds[CAPTURES_MAX];
@@ -408,6 +506,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_wire_headers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_budget, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_reader_stalls, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_events, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stalled_is_ended, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
 	};
 

@@ -156,6 +156,38 @@ static void test_reader_speaks(void **state)
 	assert_int_equal(send(reader, "?", 1, 0), 1);
 	turn(2);
 	assert_int_equal(gone, 1);
+	assert_string_equal(feed_word(feed), "?");
+}
+
+/* The goodbye is heard also when a record finds the reader gone first. */
+static void test_goodbye(void **state)
+{
+	(void)state;
+	assert_string_equal(feed_word(feed), "");
+	put(1, 100); /* which is never read */
+	turn(2);
+	assert_int_equal(send(reader, "that is all for today, thank you very much", 42, 0), 42);
+	close(reader);
+	reader = -1;
+	put(2, 100);
+	turn(3);
+	assert_int_equal(gone, 1);
+	assert_string_equal(feed_word(feed), "that is all for today, thank yo");
+}
+
+static void test_behind(void **state)
+{
+	uint64_t taken;
+
+	(void)state;
+	assert_false(feed_is_behind(feed, &taken));
+	assert_int_equal(taken, 0);
+	put(1, 92);
+	assert_true(feed_is_behind(feed, &taken));
+	assert_int_equal(taken, 0);
+	turn(2);
+	assert_false(feed_is_behind(feed, &taken));
+	assert_int_equal(taken, 100);
 }
 
 /* What waits is sent once more. */
@@ -205,6 +237,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_large, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_reader_goes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_reader_speaks, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_goodbye, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_behind, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_end, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_threads, set_up, tear_down),
 	};
