@@ -22,10 +22,12 @@
 
 #include "app/budget.h"
 #include "base/addr.h"
+#include "core/kex.h"
 #include "core/vnet.h"
 #include "core/wire.h"
 #include "host/ctlsock.h"
 #include "host/loop.h"
+#include "host/stream.h"
 
 #define CAPTURES_MAX 4 /* at once */
 #define CAPTURES_SOURCES 16
@@ -35,6 +37,7 @@ enum captures_point {
 	CAPTURES_WIRE, /* datagrams, with headers made up for them: linktype RAW */
 	CAPTURES_PORT, /* frames of a local port */
 	CAPTURES_PEER, /* frames of a peer, in the clear */
+	CAPTURES_MEMBER, /* those datagrams of a relay that are one member's */
 	CAPTURES_POINTS
 };
 
@@ -52,7 +55,9 @@ enum captures_point {
 struct captures_where {
 	enum captures_point point;
 	unsigned port;	  /* of CAPTURES_PORT */
-	const char *name; /* of the port or peer, NULL where there is none */
+	const char *name; /* of the port, peer or member, NULL where there is none */
+	const char *network; /* of the member, */
+	const uint8_t *key;  /* KEX_KEY bytes */
 };
 
 struct capture;
@@ -66,6 +71,9 @@ struct captures {
 	struct loop *loop;
 	void (*changed)(void *ctx); /* the flags did, by a reader that went; or NULL */
 	void *ctx;
+	/* Where a member of a relay is now; NULL at a site. */
+	bool (*member_at)(void *ctx, const char *network, const uint8_t key[KEX_KEY],
+			  struct addr *out);
 	atomic_uint on[CAPTURES_POINTS];
 	pthread_mutex_t lock; /* around all below, in the loop's and other threads */
 	struct capture *list[CAPTURES_MAX];
@@ -82,7 +90,7 @@ void captures_free(struct captures *c);
 /* Ends those whose reader stalls; about once a second. */
 void captures_tick(struct captures *c, struct instant now);
 
-/* The flag, which the taps below are called for. */
+/* The flag, which the taps below are called for; CAPTURES_MEMBER's is CAPTURES_WIRE's. */
 static inline bool captures_on(const struct captures *c, enum captures_point point)
 {
 	return __builtin_expect(atomic_load_explicit(&c->on[point], memory_order_relaxed) != 0, 0);
@@ -107,9 +115,19 @@ void captures_peer(struct captures *c, const char *name, unsigned direction,
 		   const struct vnet *vnet, const struct iovec *iov, unsigned n,
 		   struct instant now);
 
-/* A message of datagrams, each of segment bytes but the last. */
+/* A message of datagrams, each of segment bytes but the last; for CAPTURES_MEMBER too. */
 void captures_wire(struct captures *c, const struct addr *local, const struct addr *remote,
 		   unsigned direction, const uint8_t *data, size_t len, size_t segment,
 		   struct instant now);
+
+/* The same for datagrams that a stream carries: as UDP between the ends of its connection.
+ * place: what the core calls its far end. */
+void captures_stream(struct captures *c, const struct stream *stream, const struct addr *place,
+		     unsigned direction, const uint8_t *data, size_t len, size_t segment,
+		     struct instant now);
+
+/* stream_send, and captures_stream of what finds room. */
+void captures_stream_send(struct captures *c, struct stream *stream, const struct addr *place,
+			  const uint8_t *data, size_t len, size_t segment, struct instant now);
 
 #endif

@@ -131,6 +131,9 @@ void relay_goodbye(struct relay *relay, struct instant now);
 bool relay_next_network(const struct relay *relay, size_t *at, struct relay_network_view *out);
 bool relay_next_member(const struct relay *relay, const char *network, size_t *at,
 		       struct relay_member_view *out);
+/* Where that member is now; false when it is nowhere. */
+bool relay_member_at(const struct relay *relay, const char *network,
+		     const uint8_t public_key[KEX_KEY], struct addr *out);
 const uint64_t *relay_drops(const struct relay *relay);
 uint32_t relay_members(const struct relay *relay);
 

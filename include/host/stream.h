@@ -60,6 +60,7 @@ void stream_close(struct stream *stream);
 uint32_t stream_number(const struct stream *stream);
 bool stream_is_ready(const struct stream *stream); /* stays so to the end */
 struct addr stream_far(const struct stream *stream); /* of the TCP connection */
+struct addr stream_near(const struct stream *stream); /* the same; ADDR_NONE until it is ready */
 bool stream_far_key(const struct stream *stream, uint8_t out[TLS_KEY]);
 /* A note of the caller's: not set at first. */
 void stream_vouch(struct stream *stream);

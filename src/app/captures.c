@@ -51,6 +51,12 @@ static void free_capture(struct capture *k)
 	free(k);
 }
 
+/* The flag that its packets are looked at for. */
+static atomic_uint *flag_of(struct capture *k)
+{
+	return &k->owner->on[k->point == CAPTURES_MEMBER ? CAPTURES_WIRE : k->point];
+}
+
 /* Out of the list: no tap sees it any more. */
 static void remove_capture(struct captures *c, struct capture *k)
 {
@@ -60,7 +66,7 @@ static void remove_capture(struct captures *c, struct capture *k)
 			c->list[i] = NULL;
 	}
 	pthread_mutex_unlock(&c->lock);
-	atomic_fetch_sub_explicit(&c->on[k->point], 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(flag_of(k), 1, memory_order_relaxed);
 }
 
 /* Out of the list, told, and gone. */
@@ -122,6 +128,7 @@ struct packet {
 	size_t len;
 	struct instant now;
 	uint8_t *unsummed; /* headers whose UDP checksum is still to be made, or NULL */
+	const struct addr *place; /* of a datagram */
 };
 
 /* The first bytes of the pieces, as far as a buffer goes. */
@@ -205,17 +212,30 @@ static void offer(struct capture *k, struct packet *p)
 	copy(k, p);
 }
 
-static bool matches(const struct capture *k, const struct captures_where *where, unsigned direction)
+static bool is_members(const struct capture *k, const struct addr *place)
 {
-	return k && k->point == where->point && k->port == where->port &&
-	       (k->directions & direction) &&
+	const struct captures *c = k->owner;
+	struct addr at;
+
+	return place && c->member_at && c->member_at(c->ctx, k->network, k->key, &at) &&
+	       addr_equal(&at, place);
+}
+
+static bool matches(const struct capture *k, const struct captures_where *where,
+		    const struct packet *p)
+{
+	if (!k || !(k->directions & p->direction))
+		return false;
+	if (k->point == CAPTURES_MEMBER)
+		return is_members(k, p->place);
+	return k->point == where->point && k->port == where->port &&
 	       (where->point != CAPTURES_PEER || strcmp(k->name, where->name) == 0);
 }
 
 static void offer_all(struct captures *c, const struct captures_where *where, struct packet *p)
 {
 	for (unsigned i = 0; i < CAPTURES_MAX; i++) {
-		if (matches(c->list[i], where, p->direction))
+		if (matches(c->list[i], where, p))
 			offer(c->list[i], p);
 	}
 }
@@ -235,7 +255,7 @@ void captures_port(struct captures *c, unsigned port, unsigned direction, const 
 		   const struct iovec *iov, unsigned n, struct instant now)
 {
 	struct captures_where where = { .point = CAPTURES_PORT, .port = port };
-	struct packet p = { direction, *vnet, iov, n, 0, now, NULL };
+	struct packet p = { direction, *vnet, iov, n, 0, now, NULL, NULL };
 
 	offer_frame(c, &where, &p);
 }
@@ -244,28 +264,29 @@ void captures_peer(struct captures *c, const char *name, unsigned direction,
 		   const struct vnet *vnet, const struct iovec *iov, unsigned n, struct instant now)
 {
 	struct captures_where where = { .point = CAPTURES_PEER, .name = name };
-	struct packet p = { direction, *vnet, iov, n, 0, now, NULL };
+	struct packet p = { direction, *vnet, iov, n, 0, now, NULL, NULL };
 
 	offer_frame(c, &where, &p);
 }
 
 static void offer_datagram(struct captures *c, const struct addr *from, const struct addr *to,
-			   unsigned direction, const struct iovec *payload, struct instant now)
+			   const struct addr *place, unsigned direction,
+			   const struct iovec *payload, struct instant now)
 {
 	struct captures_where where = { .point = CAPTURES_WIRE };
 	uint8_t headers[CAPTURES_HEADERS];
 	size_t n = captures_headers(headers, from, to, payload->iov_len);
 	struct iovec iov[] = { { headers, n }, *payload };
 	struct packet p = { .direction = direction, .iov = iov, .n = 2, .now = now,
-			    .len = n + payload->iov_len,
+			    .len = n + payload->iov_len, .place = place,
 			    .unsummed = to->family == ADDR_IPV6 ? headers : NULL };
 
 	offer_all(c, &where, &p);
 }
 
-void captures_wire(struct captures *c, const struct addr *local, const struct addr *remote,
-		   unsigned direction, const uint8_t *data, size_t len, size_t segment,
-		   struct instant now)
+void captures_datagrams(struct captures *c, const struct addr *local, const struct addr *remote,
+			const struct addr *place, unsigned direction, const uint8_t *data,
+			size_t len, size_t segment, struct instant now)
 {
 	struct addr here;
 
@@ -275,9 +296,9 @@ void captures_wire(struct captures *c, const struct addr *local, const struct ad
 		struct iovec payload = { (uint8_t *)data + at, MIN(segment, len - at) };
 
 		if (direction == CAPTURES_OUT)
-			offer_datagram(c, &here, remote, direction, &payload, now);
+			offer_datagram(c, &here, remote, place, direction, &payload, now);
 		else
-			offer_datagram(c, remote, &here, direction, &payload, now);
+			offer_datagram(c, remote, &here, place, direction, &payload, now);
 	}
 	pthread_mutex_unlock(&c->lock);
 }
@@ -345,7 +366,7 @@ static void begin(struct captures *c, struct capture *k, struct capture **place)
 	pthread_mutex_lock(&c->lock);
 	*place = k;
 	pthread_mutex_unlock(&c->lock);
-	atomic_fetch_add_explicit(&c->on[k->point], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(flag_of(k), 1, memory_order_relaxed);
 	captures_tell_begin(k);
 }
 
@@ -367,6 +388,10 @@ json_t *captures_begin(struct captures *c, struct ctlsock *socket, json_t *reque
 	k->port = where->port;
 	if (where->name)
 		snprintf(k->name, sizeof(k->name), "%s", where->name);
+	if (where->key) {
+		snprintf(k->network, sizeof(k->network), "%s", where->network);
+		memcpy(k->key, where->key, KEX_KEY);
+	}
 	why = read_request(k, request);
 	if (why) {
 		free_capture(k);

@@ -15,7 +15,9 @@ struct capture {
 	char *expression;	       /* of the filter, or NULL */
 	enum captures_point point;
 	unsigned port;
-	char name[PORT_NAME]; /* of the port or peer */
+	char name[PORT_NAME]; /* of the port, peer or member */
+	char network[WIRE_NAME + 1];
+	uint8_t key[KEX_KEY];
 	unsigned directions;
 	uint32_t snap;
 
@@ -36,6 +38,11 @@ void captures_tell_end(const struct capture *k, const char *reason);
 
 /* What the event has for a reader's last word. */
 const char *captures_reason(const char *word);
+
+/* A tap of datagrams; place: where the far end is for the core. */
+void captures_datagrams(struct captures *c, const struct addr *local, const struct addr *remote,
+			const struct addr *place, unsigned direction, const uint8_t *data,
+			size_t len, size_t segment, struct instant now);
 
 /* IP and UDP headers before a datagram of len bytes; how many bytes.  The UDP checksum
  * is 0 (none) with IPv4, and left to captures_sum with IPv6. */

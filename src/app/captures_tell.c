@@ -17,11 +17,16 @@ static const char *const directions[] = { [CAPTURES_IN] = "in",
 /* "peer paris".  Returns out. */
 static const char *point_text(const struct capture *k, char out[POINT])
 {
+	static const char *const words[CAPTURES_POINTS] = { [CAPTURES_WIRE] = "wire",
+							    [CAPTURES_PORT] = "port",
+							    [CAPTURES_PEER] = "peer",
+							    [CAPTURES_MEMBER] = "member" };
+
 	if (k->point == CAPTURES_WIRE)
 		return "wire";
 	if (!k->name[0])
 		return "lan";
-	snprintf(out, POINT, "%s %s", k->point == CAPTURES_PEER ? "peer" : "port", k->name);
+	snprintf(out, POINT, "%s %s", words[k->point], k->name);
 	return out;
 }
 

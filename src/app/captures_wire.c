@@ -2,7 +2,8 @@
 /*
  * Datagrams pass this process without their headers.  Those shown are made up: the real
  * addresses and ports, lengths and checksums that fit, DF, and a TTL that is not known.
- * Where a socket is bound to no address, the one that the kernel would choose stands.
+ * Where a socket is bound to no address, the one that the kernel would choose stands;
+ * what a stream carries has the ends of its connection.
  */
 #include "base/bytes.h"
 #include "captures_parts.h"
@@ -77,6 +78,36 @@ void captures_sum(uint8_t headers[CAPTURES_HEADERS], const uint8_t *data, size_t
 	sum = sum_bytes(headers + IPV6, UDP - 2, sum);
 	result = fold(sum_bytes(data, len, sum));
 	be16_put(headers + IPV6 + 6, result ? result : 0xffff);
+}
+
+void captures_wire(struct captures *c, const struct addr *local, const struct addr *remote,
+		   unsigned direction, const uint8_t *data, size_t len, size_t segment,
+		   struct instant now)
+{
+	captures_datagrams(c, local, remote, remote, direction, data, len, segment, now);
+}
+
+void captures_stream(struct captures *c, const struct stream *stream, const struct addr *place,
+		     unsigned direction, const uint8_t *data, size_t len, size_t segment,
+		     struct instant now)
+{
+	struct addr near = stream_near(stream), far = stream_far(stream);
+
+	if (near.family != ADDR_NONE)
+		captures_datagrams(c, &near, &far, place, direction, data, len, segment, now);
+}
+
+void captures_stream_send(struct captures *c, struct stream *stream, const struct addr *place,
+			  const uint8_t *data, size_t len, size_t segment, struct instant now)
+{
+	for (size_t at = 0; at < len; at += segment) {
+		size_t n = MIN(segment, len - at);
+		uint64_t before = stream_dropped(stream);
+
+		stream_send(stream, data + at, n, n);
+		if (stream_dropped(stream) == before)
+			captures_stream(c, stream, place, CAPTURES_OUT, data + at, n, n, now);
+	}
 }
 
 static bool is_bound(const struct addr *a)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "app/event.h"
+#include "app/hub_captures.h"
 #include "app/hub_events.h"
 #include "app/hub_streams.h"
 #include "app/listen.h"
@@ -192,7 +193,7 @@ static bool start_control(struct hub *hub, ctlsock_handler control)
 		log_error("path of the control socket is too long", log_text("instance", instance));
 		return false;
 	}
-	captures_init(&hub->captures, &hub->loop, NULL, NULL);
+	hub_captures_start(hub);
 	error = ctlsock_open(&hub->ctlsock, &hub->loop, path, control, hub);
 	if (error)
 		log_error("control socket cannot be opened", log_text("path", path),

@@ -6,6 +6,7 @@
 #include "app/answer.h"
 #include "app/event_answer.h"
 #include "app/hub.h"
+#include "app/hub_captures.h"
 #include "app/hub_report.h"
 #include "base/bytes.h"
 
@@ -52,20 +53,6 @@ static json_t *refuse_why(void *ctx, json_t *request)
 				 "addresses; ask a bridge process");
 }
 
-static json_t *run_capture(void *ctx, json_t *request)
-{
-	const char *point = json_string_value(json_object_get(request, "point"));
-	struct captures_where wire = { .point = CAPTURES_WIRE };
-	struct hub *hub = ctx;
-	json_t *answer;
-
-	if (!point || strcmp(point, "wire") != 0)
-		return answer_refusal(2, "capture: a relay sees datagrams and nothing in them: "
-					 "there is: wire");
-	answer = captures_begin(&hub->captures, hub->ctlsock, request, &wire);
-	return answer ? answer : answer_done(); /* which nobody reads */
-}
-
 char *hub_control_answer(void *ctx, const char *request, bool privileged, size_t *len)
 {
 	static const struct answer_verb verbs[] = { { "show", false, run_show },
@@ -75,7 +62,7 @@ char *hub_control_answer(void *ctx, const char *request, bool privileged, size_t
 						    { "rekey", true, refuse_peer },
 						    { "disconnect", true, refuse_peer },
 						    { "connect", true, refuse_peer },
-						    { "capture", true, run_capture } };
+						    { "capture", true, hub_captures_request } };
 
 	return answer_request(verbs, COUNT_OF(verbs), ctx, request, privileged, len);
 }

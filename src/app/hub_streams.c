@@ -51,6 +51,9 @@ static void take_packet(void *ctx, struct stream *stream, uint8_t *data, size_t 
 	struct hub_stream_server *s = ctx;
 	struct addr from = place_of(s, stream);
 
+	if (captures_on(&s->hub->captures, CAPTURES_WIRE))
+		captures_stream(&s->hub->captures, stream, &from, CAPTURES_IN, data, len, len,
+				now);
 	relay_datagrams(s->hub->relay, 0, &from, data, len, len, now);
 }
 
@@ -164,14 +167,26 @@ void hub_streams_mark(const struct hub *hub, uint8_t out[WIRE_STREAM_MARK])
 
 /* --- the run --- */
 
+/* False when a datagram found no room. */
+static bool send_run(struct hub *hub, struct stream *stream, const struct run *run)
+{
+	uint64_t before = stream_dropped(stream);
+
+	if (!captures_on(&hub->captures, CAPTURES_WIRE))
+		return stream_send_now(stream, run->data, run->len, run->segment);
+	captures_stream_send(&hub->captures, stream, &run->to, run->data, run->len, run->segment,
+			     hub->loop.now);
+	stream_flush(stream);
+	return stream_dropped(stream) == before;
+}
+
 void hub_streams_send(struct hub *hub, struct run *run)
 {
 	struct stream *stream = find(hub, &run->to);
 
 	run->error = EPIPE;
 	if (stream)
-		run->error = stream_send_now(stream, run->data, run->len, run->segment) ? 0
-											: ENOBUFS;
+		run->error = send_run(hub, stream, run) ? 0 : ENOBUFS;
 }
 
 void hub_streams_vouch(void *ctx, const struct addr *at)

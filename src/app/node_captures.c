@@ -97,6 +97,9 @@ static json_t *find_point(struct node *node, const char *point, struct captures_
 	where->point = strcmp(point, "wire") == 0 ? CAPTURES_WIRE : CAPTURES_PORT;
 	if (where->point == CAPTURES_WIRE || strcmp(point, "lan") == 0)
 		return NULL;
+	if (strcmp(point, "member") == 0)
+		return answer_refusal(2, "capture: a relay has members; here there are: lan, wire, "
+					 "peer NAME and port NAME");
 	return answer_refusal(2, "capture: no such point; there are: lan, wire, peer NAME and "
 				 "port NAME");
 }

@@ -91,6 +91,19 @@ static bool leave(struct left *left, const struct run *run)
 	return room;
 }
 
+/* False when a packet found no room. */
+static bool send_run(struct node *node, struct stream *stream, const struct run *run)
+{
+	uint64_t before = stream_dropped(stream);
+
+	if (!captures_on(&node->captures, CAPTURES_WIRE))
+		return stream_send_now(stream, run->data, run->len, run->segment);
+	captures_stream_send(&node->captures, stream, &run->to, run->data, run->len, run->segment,
+			     node->loop.now);
+	stream_flush(stream);
+	return stream_dropped(stream) == before;
+}
+
 void streams_send(struct worker *w, struct run *run)
 {
 	struct node *node = w->node;
@@ -104,8 +117,7 @@ void streams_send(struct worker *w, struct run *run)
 	stream = streams_find(node, &run->to);
 	run->error = EPIPE;
 	if (stream)
-		run->error = stream_send_now(stream, run->data, run->len, run->segment) ? 0
-											: ENOBUFS;
+		run->error = send_run(node, stream, run) ? 0 : ENOBUFS;
 }
 
 static const uint8_t *take_left(struct left *left, size_t *len)
@@ -132,7 +144,10 @@ void streams_drain(struct node *node)
 		struct stream *stream = streams_find(node, &to);
 		size_t packet = be16_get(bytes + at + 4);
 
-		if (stream)
+		if (stream && captures_on(&node->captures, CAPTURES_WIRE))
+			captures_stream_send(&node->captures, stream, &to, bytes + at + 6, packet,
+					     packet, node->loop.now);
+		else if (stream)
 			stream_send(stream, bytes + at + 6, packet, packet);
 	}
 	for (unsigned i = 0; len && i < LINKS_MAX; i++) {

@@ -116,6 +116,9 @@ static void take_packet(void *ctx, struct stream *stream, uint8_t *data, size_t 
 	struct addr from = addr_stream(stream_number(stream));
 	struct uplink *u = ctx;
 
+	if (captures_on(&u->node->captures, CAPTURES_WIRE))
+		captures_stream(&u->node->captures, stream, &from, CAPTURES_IN, data, len, len,
+				now);
 	node_io_stream_take(u->node, &from, data, len, now);
 }
 

@@ -335,6 +335,19 @@ bool relay_next_member(const struct relay *r, const char *network, size_t *at,
 	return true;
 }
 
+bool relay_member_at(const struct relay *r, const char *network, const uint8_t public_key[KEX_KEY],
+		     struct addr *out)
+{
+	const struct relay_network *net = relay_network_find(&r->networks, network);
+	const struct relay_member *m = net ? relay_member_find(&r->members, net->id, public_key)
+					   : NULL;
+
+	if (!m || m->at.addr.family == ADDR_NONE)
+		return false;
+	*out = m->at.addr;
+	return true;
+}
+
 const uint64_t *relay_drops(const struct relay *r)
 {
 	return r->drops;

@@ -33,3 +33,13 @@ struct addr sockname_to_addr(const union sockname *name)
 	}
 	return a;
 }
+
+struct addr sockname_of(int fd)
+{
+	union sockname name;
+	socklen_t len = sizeof(name);
+
+	if (getsockname(fd, &name.any, &len) < 0)
+		return (struct addr){ 0 };
+	return sockname_to_addr(&name);
+}

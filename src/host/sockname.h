@@ -19,4 +19,7 @@ socklen_t sockname_from_addr(union sockname *name, const struct addr *a);
 
 struct addr sockname_to_addr(const union sockname *name);
 
+/* Our end of a socket; ADDR_NONE when the kernel does not tell. */
+struct addr sockname_of(int fd);
+
 #endif

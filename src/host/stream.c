@@ -369,6 +369,7 @@ static bool shake(struct stream *stream, struct instant now)
 		set_events(stream, LOOP_READ);
 		stream->state = STREAM_READY;
 		stream->ready = true;
+		stream->near = sockname_of(stream->source.fd);
 		stream->since = now;
 		if (stream->server)
 			stream_server_ready(stream->server, stream);
@@ -471,6 +472,11 @@ bool stream_is_ready(const struct stream *stream)
 struct addr stream_far(const struct stream *stream)
 {
 	return stream->far;
+}
+
+struct addr stream_near(const struct stream *stream)
+{
+	return stream->near;
 }
 
 bool stream_far_key(const struct stream *stream, uint8_t out[TLS_KEY])

@@ -50,7 +50,7 @@ struct stream {
 	struct stream_bytes backlog, partial;
 	struct stream_traffic sent, received;
 	uint64_t dropped;
-	struct addr far;
+	struct addr far, near;
 	uint32_t number;
 
 	/* A server's. */

@@ -132,18 +132,20 @@ static enum cli_status read_point(const struct cli *cli, struct wanted *w, char 
 	int used = 1;
 
 	if (n == 0)
-		return cli_usage(cli, "the point is missing: lan, wire, peer NAME or port NAME");
+		return cli_usage(cli, "the point is missing: lan, wire, peer NAME or port NAME; of "
+				      "a relay wire or member NAME");
 	w->point = words[0];
-	if (strcmp(w->point, "peer") == 0 || strcmp(w->point, "port") == 0) {
+	if (strcmp(w->point, "peer") == 0 || strcmp(w->point, "port") == 0 ||
+	    strcmp(w->point, "member") == 0) {
 		if (n == 1)
 			return cli_usage(cli, "%s: its name is missing", w->point);
 		w->name = words[1];
 		used = 2;
 	} else if (strcmp(w->point, "lan") != 0 && strcmp(w->point, "wire") != 0) {
 		return cli_usage(cli, "%s: no such point; there are: lan, wire, peer NAME and "
-				      "port NAME", w->point);
+				      "port NAME; of a relay wire and member NAME", w->point);
 	}
-	w->files.ip = strcmp(w->point, "wire") == 0;
+	w->files.ip = strcmp(w->point, "wire") == 0 || strcmp(w->point, "member") == 0;
 	w->expression = join(words + used, n - used);
 	return CLI_DONE;
 }
@@ -164,7 +166,7 @@ static enum cli_status check_options(const struct cli *cli, const struct wanted 
 	if (f->most_files && !f->most_bytes == !f->most_seconds)
 		return cli_usage(cli, "-W belongs to -C, or to -G: to one of them");
 	if (w->segments && f->ip)
-		return cli_usage(cli, "--segments is for frames: at wire there are none");
+		return cli_usage(cli, "--segments is for frames: at %s there are none", w->point);
 	return CLI_DONE;
 }
 

@@ -34,7 +34,7 @@ static const struct cli_verb verbs[] = {
 	{ "disconnect", "PEER", "end the session with a peer, and begin none", 1, 1, true,
 	  verb_peer },
 	{ "connect", "PEER", "undo disconnect, and try at once", 1, 1, true, verb_peer },
-	{ "capture", "lan|wire|peer NAME|port NAME [OPTION ...] [FILTER ...]",
+	{ "capture", "lan|wire|peer NAME|port NAME|member NAME [OPTION ...] [FILTER ...]",
 	  "copy packets to the screen, a file or a pipe", 1, 1000, true, verb_capture },
 	{ "help", "[VERB]", "print this, or how a verb is used", 0, 1, false, verb_help },
 	{ "version", "", "print the version", 0, 0, false, verb_version },

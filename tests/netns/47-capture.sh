@@ -393,14 +393,32 @@ wait_for 5 "b has a's flood key" has_key
 wait_for 5 "ping" pings ha 192.168.77.2
 refused_hub() {
 	lanspan hub capture "$@" >"$W/refused" 2>&1
-	[ $? = 2 ] && grep -qF "a relay sees datagrams and nothing in them" "$W/refused"
+	[ $? = 2 ] && grep -qF "$SAYS" "$W/refused"
 }
+SAYS="a relay sees datagrams and nothing in them; there are: wire and member NAME"
 check "lan is refused" refused_hub lan
 check "peer NAME is refused" refused_hub peer a
-spawn sa "$W/hub.said" "$BIN/lanspan" -i hub capture wire -w "$W/hub.pcap" udp port 7741
-hub=$SPAWNED
-wait_for 5 "" grep -q '^capturing at wire of hub' "$W/hub.said"
-equal "shown" "$(lanspan hub show captures --json | jq -r '.captures[].point')" wire
+check "port NAME is refused" refused_hub port span0
+SAYS="0 members are called zz, and none"
+check "a member that is not there" refused_hub member zz
+refused 2 "here there are: lan, wire, peer NAME and port NAME" member a
+# record_hub NAME ARGUMENT...: as record, at the relay
+record_hub() {
+	local name=$1
+	shift
+	rm -f "$W/$name.said"
+	spawn r-hub "$W/$name.said" "$BIN/lanspan" -i hub capture "$@"
+	RECORD=$SPAWNED
+	wait_for 5 "" grep -q "^capturing at $1 .*of hub" "$W/$name.said" ||
+		fail "no capture: $(cat "$W/$name.said")"
+}
+record_hub hub wire -w "$W/hub.pcap" udp port 7741
+hub=$RECORD
+record_hub member member "$(member hub a .site_id | cut -c 1-6)" -w "$W/member.pcap"
+member=$RECORD
+equal "shown" "$(lanspan hub show captures --json | jq -r '.captures[].point')" \
+	"wire
+member $(member hub a .site_id | cut -c 1-6)"
 record flood peer b -Q out -w "$W/flood.pcap" arp
 on ha ip neigh flush all
 on ha ping -q -c 5 -i 0.05 192.168.77.2 >/dev/null
@@ -411,6 +429,59 @@ wait_for 5 "" has "$W/hub.pcap" src 10.99.0.1 and dst 10.99.0.200
 wait_for 5 "" has "$W/hub.pcap" src 10.99.0.200 and dst 10.99.0.2
 finish_record "$RECORD"
 finish_record "$hub"
+finish_record "$member"
 at_least "floods that left once" "$(show a .site.floods_sent)" 1
+at_least "datagrams of the member" "$(packets "$W/member.pcap" host 10.99.0.1)" 10
+equal "of another one" "$(packets "$W/member.pcap" not host 10.99.0.1)" 0
+equal "that wire did not have" "$(comm -23 <(frames "$W/member.pcap" | sort) \
+	<(frames "$W/hub.pcap" | sort) | wc -l)" 0
+check "the relay tells of it" grep -q "capture began capture=1 point=wire uid=0 .*filter=\"udp port 7741\"" "$W/log/hub.log"
+bridge_stop a
+
+step "datagrams through TLS"
+relay_stop hub
+relay_open hub
+echo "listen_tls = 0.0.0.0:8443" >>"$W/etc/hub/hub.conf"
+relay_start hub
+conf a site workers 2 # whose datagrams leave by the main thread
+conf_write a
+relay_of a hub transport tls tls_port 8443
+bridge_start a
+by_tls() {
+	[ "$(show a '.relays[0] | select(.state == "registered") | .by')" = tls ]
+}
+wait_for 20 "a is there by TLS" by_tls
+wait_for 10 "a and b are relayed" both_are relayed a b
+wait_for 10 "ping" pings ha 192.168.77.2
+port=$(member hub a .address | sed 's/.*://')
+record tls wire -w "$W/tls.pcap" port 8443
+site=$RECORD
+record_hub hub wire -w "$W/hub.pcap" port 8443
+hub=$RECORD
+record_hub member member a -w "$W/member.pcap"
+member=$RECORD
+record_hub other member b -w "$W/other.pcap"
+other=$RECORD
+on ha ping -q -c 20 -i 0.05 192.168.77.2 >/dev/null || fail "ping"
+sleep 0.3 # what is under way
+for p in $site $hub $member $other; do finish_record "$p"; done
+equal "all between the ends of the connection" "$(packets "$W/tls.pcap" udp and \
+	"(src 10.99.0.1 and src port $port and dst 10.99.0.200 and dst port 8443) or
+	(dst 10.99.0.1 and dst port $port and src 10.99.0.200 and src port 8443)")" "$(packets "$W/tls.pcap")"
+for way in src dst; do
+	tcpdump -n -r "$W/tls.pcap" -w - $way port 8443 2>/dev/null >"$W/way.pcap"
+	frames "$W/way.pcap" | sort >"$W/tls.txt"
+	for name in hub member; do
+		tcpdump -n -r "$W/$name.pcap" -w - $way port 8443 2>/dev/null >"$W/way.pcap"
+		frames "$W/way.pcap" | sort >"$W/$name.txt"
+	done
+	at_least "datagrams at the site, $way" "$(wc -l <"$W/tls.txt")" 20
+	at_least "that the relay has as well" "$(comm -12 "$W/tls.txt" "$W/hub.txt" | wc -l)" 20
+	equal "the member's that wire did not have" "$(comm -13 "$W/hub.txt" "$W/member.txt" | wc -l)" 0
+	at_least "the member's" "$(wc -l <"$W/member.txt")" 20
+done
+equal "by UDP, those of the other member" "$(packets "$W/other.pcap" host 10.99.0.2 and port 7741)" \
+	"$(packets "$W/other.pcap")"
+at_least "which are" "$(packets "$W/other.pcap")" 20
 bridge_stop a
 bridge_stop b

@@ -73,7 +73,7 @@ completes '' events --last ''
 touch site.conf 'other file'
 completes 'site.conf' check si
 completes 'site.conf' capture lan -w si
-completes 'lan peer port wire' capture ''
+completes 'lan member peer port wire' capture ''
 # The options of capture stand in the completion: they are those that getopt knows.
 options=$(sed -n 's/.*getopt_long(.*"\([a-zA-Z:]*\)".*/\1/p' "$top/src/lanspan/capture.c" |
 	tr -d : | sed 's/./-&\n/g')

@@ -326,6 +326,49 @@ static void test_wire_headers(void **state)
 	close(fd);
 }
 
+static struct addr member_place;
+
+static bool find_member(void *ctx, const char *network, const uint8_t key[KEX_KEY],
+			struct addr *out)
+{
+	assert_ptr_equal(ctx, &changes);
+	assert_string_equal(network, "lab");
+	assert_int_equal(key[0], 7);
+	*out = member_place;
+	return member_place.family != ADDR_NONE;
+}
+
+/* Datagrams of a member, wherever it is; nobody else's. */
+static void test_member(void **state)
+{
+	struct addr here = addr("10.1.2.3:7741"), there = addr("192.0.2.9:5000");
+	struct addr other = addr("192.0.2.9:5001"), none = { 0 };
+	uint8_t key[KEX_KEY] = { 7 }, got[200];
+	int fd;
+
+	(void)state;
+	captures.member_at = find_member;
+	where = (struct captures_where){
+		.point = CAPTURES_MEMBER, .name = "paris", .network = "lab", .key = key
+	};
+	fd = begin("");
+	key[0] = 8; /* what it asked with is the asker's */
+	assert_true(captures_on(&captures, CAPTURES_WIRE));
+	for (unsigned i = 0; i < 3; i++) {
+		member_place = i == 0 ? there : i == 1 ? other : none;
+		captures_wire(&captures, &here, &there, CAPTURES_IN, (const uint8_t *)"abc", 3, 3, now);
+		captures_wire(&captures, &here, &other, CAPTURES_OUT, (const uint8_t *)"d", 1, 1, now);
+	}
+	assert_int_equal(get(fd, got, CAPTURES_HEADER + 31), CAPTURES_HEADER + 31);
+	assert_int_equal(be16_get(got + CAPTURES_HEADER + 20), 5000);
+	assert_int_equal(get(fd, got, CAPTURES_HEADER + 29), CAPTURES_HEADER + 29);
+	assert_int_equal(be16_get(got + CAPTURES_HEADER + 22), 5001);
+	expect_nothing(fd);
+	close(fd);
+	turn(3);
+	assert_false(captures_on(&captures, CAPTURES_WIRE));
+}
+
 /* A flood in no time is more than captures may cost; what is beyond is counted. */
 static void test_budget(void **state)
 {
@@ -504,6 +547,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_filter, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_peers_by_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_wire_headers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_member, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_budget, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_reader_stalls, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_events, set_up, tear_down),

@@ -31,7 +31,9 @@ static void leave(struct crowd_site *s)
 static void assert_in_sync(struct crowd_site *s)
 {
 	struct relay_member_view view;
+	const uint8_t nobody[KEX_KEY] = { 0 };
 	unsigned there = 0, known = 0;
+	struct addr at_now;
 	size_t at = 0;
 
 	while (relay_next_member(s->crowd->relay, s->network, &at, &view)) {
@@ -41,6 +43,10 @@ static void assert_in_sync(struct crowd_site *s)
 		assert_true(e->there);
 		assert_memory_equal(e->public_key, view.public_key, KEX_KEY);
 		assert_string_equal(e->name, view.name);
+		assert_true(relay_member_at(s->crowd->relay, s->network, view.public_key, &at_now));
+		assert_true(addr_equal(&at_now, &view.addr));
+		assert_false(relay_member_at(s->crowd->relay, "none", view.public_key, &at_now));
+		assert_false(relay_member_at(s->crowd->relay, s->network, nobody, &at_now));
 	}
 	for (unsigned i = 0; i < CROWD_LIST; i++)
 		known += s->list[i].there;

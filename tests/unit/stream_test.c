@@ -190,11 +190,18 @@ static void both_are_ready_and_the_key_is_seen(void **state)
 	struct stream *client = client_to(&at_client);
 	uint8_t key[TLS_KEY], seen[TLS_KEY];
 	struct addr to = stream_server_local(server), far = stream_far(client);
+	struct addr ends[2];
 
 	(void)state;
 	assert_false(stream_is_ready(client));
+	assert_int_equal(stream_near(client).family, ADDR_NONE);
 	until(at_client.ready && at_server.ready);
 	assert_int_equal(stream_number(client), 7);
+	ends[0] = stream_near(client); /* its far end is there, as the other one's is here */
+	ends[1] = stream_far(at_server.stream);
+	assert_true(addr_equal(&ends[0], &ends[1]));
+	ends[1] = stream_near(at_server.stream);
+	assert_true(addr_equal(&ends[1], &to));
 	assert_true(addr_equal(&far, &to));
 	tls_key(server_tls, key);
 	assert_true(stream_far_key(client, seen));
