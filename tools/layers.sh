@@ -4,13 +4,13 @@
 # layers.sh [TOP]: does every wall of the house stand?  One line for each that
 # does not: FILE:LINE: WALL: what is wrong.  Exit status 1 if there was any.
 #
-#   down     base -> base; core -> base, core; host -> base, host, and host/tap
-#            -> core/vnet.h; app -> base, core, host, app; programs -> all of
+#   down     base -> base; core -> base, core; host -> base, host, and of host
+#            tap and nic -> core/vnet.h; app -> base, core, host, app; programs -> all of
 #            these.  A header beside its .c file is for that folder alone.
 #   cycle    none between headers, none between rooms (x.c and x_part.c count
 #            with x.h)
 #   library  openssl: core/aead, core/kex, host/tls; intel-ipsec-mb: core/aead_mb;
-#            pcap: host/capture, lanspan/capture_file; iniparser: app/conf; libmnl:
+#            pcap: host/capture, host/nic, lanspan/capture_file; iniparser: app/conf; libmnl:
 #            host/netlink; natpmp, miniupnpc: host/portmap_*; jansson: app and
 #            programs
 #   core     pure: only the headers listed below, no system call, no clock, no
@@ -189,8 +189,8 @@ function system_include(name,    stem) {
 			wall("library", "<" name "> is for src/core/aead_mb.c only")
 		return
 	}
-	if (name ~ /^pcap/ && file != "src/host/capture.c" && file != "src/lanspan/capture_file.c")
-		wall("library", "<" name "> is for src/host/capture.c and " \
+	if (name ~ /^pcap/ && file !~ /^src\/(host\/(capture|nic)|lanspan\/capture_file)\.c$/)
+		wall("library", "<" name "> is for src/host/capture.c, src/host/nic.c and " \
 			"src/lanspan/capture_file.c only")
 	if (name ~ /iniparser|dictionary\.h$/ && file !~ /^src\/app\/conf[a-z_]*\.[ch]$/)
 		wall("library", "<" name "> is for src/app/conf* only")
@@ -227,7 +227,7 @@ function own_include(name,    parts, to_layer, path) {
 		return
 	}
 	if (!index(may[layer], " " to_layer " ") && to_layer != layer &&
-	    !(room == "host/tap" && path == "include/core/vnet.h"))
+	    !(room ~ /^host\/(tap|nic)$/ && path == "include/core/vnet.h"))
 		wall("down", layer " may not include \"" name "\"")
 	if (layer == "core" && name == "base/log.h")
 		wall("core", "\"" name "\": core rooms report events and counters instead")
