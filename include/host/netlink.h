@@ -61,6 +61,9 @@ int netlink_neighbour_get(struct netlink *nl, int index, const struct addr *ip,
  * what ICMP said about the path is left aside.  Opens a socket of its own. */
 int netlink_route_mtu(const struct addr *to, unsigned *mtu);
 
+/* The interface that packets to `to` leave by; -ENETUNREACH when there is no route. */
+int netlink_route_link(const struct addr *to, int *index);
+
 /* The address, without a port, that packets to `to` leave with; its scope is 0.
  * -ENETUNREACH when there is no route. */
 int netlink_route_source(const struct addr *to, struct addr *source);

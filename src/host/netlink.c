@@ -31,7 +31,7 @@ void netlink_request_start(struct request *r, uint16_t type, uint16_t flags)
 	r->nlh->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
 }
 
-static struct ifinfomsg *request_link(struct request *r, uint16_t type, uint16_t flags, int index)
+struct ifinfomsg *netlink_request_link(struct request *r, uint16_t type, uint16_t flags, int index)
 {
 	struct ifinfomsg *ifi;
 
@@ -52,6 +52,10 @@ static bool read_answer(const char *buf, int len, uint32_t sequence, mnl_cb_t co
 	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
 		if (nlh->nlmsg_seq != sequence)
 			continue;
+		if (nlh->nlmsg_type == NLMSG_DONE) { /* the end of a dump */
+			*result = 0;
+			return true;
+		}
 		if (nlh->nlmsg_type != NLMSG_ERROR) {
 			if (content)
 				content(nlh, ctx);
@@ -227,7 +231,7 @@ int netlink_link_get(struct netlink *nl, const char *name, struct netlink_link *
 
 	if (!name_ok(name))
 		return -ENODEV;
-	request_link(&r, RTM_GETLINK, 0, 0);
+	netlink_request_link(&r, RTM_GETLINK, 0, 0);
 	mnl_attr_put_strz(r.nlh, IFLA_IFNAME, name);
 	error = netlink_ask(nl, &r, read_link, &link);
 	if (error)
@@ -245,7 +249,7 @@ int netlink_bridge_add(struct netlink *nl, const char *name)
 
 	if (!name_ok(name))
 		return -EINVAL;
-	request_link(&r, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0);
+	netlink_request_link(&r, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0);
 	mnl_attr_put_strz(r.nlh, IFLA_IFNAME, name);
 	info = mnl_attr_nest_start(r.nlh, IFLA_LINKINFO);
 	mnl_attr_put_str(r.nlh, IFLA_INFO_KIND, "bridge");
@@ -260,7 +264,7 @@ static int change(struct netlink *nl, uint16_t type, int index, uint16_t attr, u
 
 	if (index <= 0)
 		return -ENODEV;
-	request_link(&r, type, 0, index);
+	netlink_request_link(&r, type, 0, index);
 	if (attr)
 		mnl_attr_put_u32(r.nlh, attr, value);
 	return netlink_ask(nl, &r, NULL, NULL);
@@ -278,7 +282,7 @@ int netlink_link_set_up(struct netlink *nl, int index, bool up)
 
 	if (index <= 0)
 		return -ENODEV;
-	ifi = request_link(&r, RTM_NEWLINK, 0, index);
+	ifi = netlink_request_link(&r, RTM_NEWLINK, 0, index);
 	ifi->ifi_change = IFF_UP;
 	ifi->ifi_flags = up ? IFF_UP : 0;
 	return netlink_ask(nl, &r, NULL, NULL);
@@ -305,7 +309,7 @@ static int set_addr_gen_none(struct netlink *nl, int index)
 	struct request r;
 	int error;
 
-	request_link(&r, RTM_NEWLINK, 0, index);
+	netlink_request_link(&r, RTM_NEWLINK, 0, index);
 	spec = mnl_attr_nest_start(r.nlh, IFLA_AF_SPEC);
 	inet6 = mnl_attr_nest_start(r.nlh, AF_INET6);
 	mnl_attr_put_u8(r.nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
@@ -419,6 +423,21 @@ static int find_route(struct mnl_socket *s, const struct addr *to, struct route 
 	return !error && !route->index ? -ENETUNREACH : error;
 }
 
+int netlink_route_link(const struct addr *to, int *index)
+{
+	struct mnl_socket *s = socket_open(0);
+	struct route route;
+	int error;
+
+	if (!s)
+		return -errno;
+	error = find_route(s, to, &route);
+	mnl_socket_close(s);
+	if (!error)
+		*index = route.index;
+	return error;
+}
+
 int netlink_route_source(const struct addr *to, struct addr *source)
 {
 	struct addr router;
@@ -457,7 +476,7 @@ int netlink_route_mtu(const struct addr *to, unsigned *mtu)
 		return -errno;
 	error = find_route(s, to, &route);
 	if (!error) {
-		request_link(&r, RTM_GETLINK, 0, route.index);
+		netlink_request_link(&r, RTM_GETLINK, 0, route.index);
 		error = exchange(s, &r, 2, read_link, &link);
 	}
 	mnl_socket_close(s);

@@ -7,7 +7,7 @@
 
 #include "host/netlink.h"
 
-#define REQUEST_ROOM 1024
+#define REQUEST_ROOM 4096
 
 struct request {
 	char buf[REQUEST_ROOM];
@@ -16,7 +16,11 @@ struct request {
 
 void netlink_request_start(struct request *r, uint16_t type, uint16_t flags);
 
-/* Sends it; `content` gets each message that comes before the acknowledgement. */
+/* A request about that link, or about none when index is 0. */
+struct ifinfomsg *netlink_request_link(struct request *r, uint16_t type, uint16_t flags, int index);
+
+/* Sends it; `content` gets each message that comes before the acknowledgement,
+ * or before the end of a dump. */
 int netlink_ask(struct netlink *nl, struct request *r, mnl_cb_t content, void *ctx);
 
 #endif
