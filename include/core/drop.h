@@ -39,6 +39,8 @@ enum drop {
 	DROP_OVERSIZE,	    /* frame longer than the limit */
 	DROP_OFFLOAD,	    /* offload facts that do not fit the frame */
 	DROP_RESERVED,	    /* reserved group address, and reserved = drop */
+	DROP_VLAN,	    /* its VLAN may not pass the port, or it has one on an access port */
+	DROP_WIRE,	    /* comes from no end of the wire, or there is no other end */
 	DROP_FILTERED,	    /* destination is where the frame came from */
 	DROP_HORIZON,	    /* from a peer, for another peer: not forwarded between peers */
 	DROP_NO_SESSION,    /* no session with the peer that it would go to, or with any */

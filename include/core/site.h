@@ -28,7 +28,7 @@
 #include "core/port.h"
 #include "core/switch.h"
 
-#define SITE_HEADROOM PACK_HEADROOM
+#define SITE_HEADROOM (PACK_HEADROOM + 16) /* a VLAN's tag, and alignment kept */
 #define SITE_MSS_OFF 0
 #define SITE_MSS_PATH 1 /* what one datagram of the peer's path takes */
 
@@ -58,8 +58,8 @@ struct site_setup {
 	size_t macs;
 	uint32_t mac_quota;
 	int64_t ageing; /* microseconds */
-	bool reserved_pass;
 	bool hub;
+	bool wire; /* joins two ends: two local ports, or one and the peer of the lowest number */
 	uint16_t mss_clamp; /* SITE_MSS_OFF, SITE_MSS_PATH, or bytes */
 	enum flood_mode broadcast;
 	const struct key_watch *key_watch; /* told of every key; NULL: nobody is */
@@ -74,8 +74,9 @@ struct site {
 	struct peers peers;
 	struct switching switching;
 	struct merge merge;
-	struct port *port[SWITCH_LOCALS];
-	unsigned n_port;
+	struct port *port[SWITCH_LOCALS]; /* NULL: a hole */
+	unsigned n_port;		  /* numbers below are in use, or were */
+	bool wire;
 	struct site_events events;
 	struct site_watch watch;
 	uint16_t mss_clamp;
@@ -88,8 +89,16 @@ bool site_init(struct site *site, const struct site_setup *setup, const struct s
 	       struct instant now);
 void site_free(struct site *site);
 
-/* The port stays the caller's.  Its number, or -1 when there are too many. */
+/* The port stays the caller's, its carrier set before.  Its number, the lowest that is
+ * free, or -1 when there are too many: SWITCH_LOCALS, two on a wire. */
 int site_add_port(struct site *site, struct port *port);
+
+/* Lets go of what came in there, and forgets its addresses. */
+void site_remove_port(struct site *site, unsigned number);
+
+/* The device of a port has a carrier, or has none any more; to be told as well when
+ * `up` changes.  Without one its addresses are forgotten. */
+void site_port_link(struct site *site, unsigned number, bool up, struct instant now);
 
 /*
  * A frame from a local port: len bytes at frame, in one piece, with

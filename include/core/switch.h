@@ -21,7 +21,6 @@
 
 struct switching {
 	struct fdb fdb;
-	bool reserved_pass; /* forward 01-80-C2-00-00-0x */
 	bool hub;	    /* learn nothing, flood all */
 };
 
@@ -43,7 +42,8 @@ static inline bool switch_is_peer(uint16_t port)
 	return port >= SWITCH_PEER;
 }
 
-/* A frame of len bytes that came in at port; its Ethernet header is at frame. */
+/* A frame of len bytes that came in at port; its Ethernet header is at frame.  Whether
+ * one to a reserved address may pass was decided before. */
 struct switch_verdict switch_decide(struct switching *s, uint16_t port, const uint8_t *frame,
 				    size_t len, const struct superframe_layout *layout,
 				    struct instant now);

@@ -129,7 +129,6 @@ static bool start_site(struct node *node)
 				    .macs = conf->macs,
 				    .mac_quota = conf->mac_quota,
 				    .ageing = SECONDS(conf->ageing),
-				    .reserved_pass = conf->reserved_pass,
 				    .hub = !conf->learning,
 				    .mss_clamp = (uint16_t)conf->mss_clamp,
 				    .broadcast = (enum flood_mode)(conf->broadcast - 1),
@@ -175,6 +174,7 @@ static bool start_attachment(struct node *node)
 		log_error("out of memory");
 		return false;
 	}
+	node->port.reserved_pass = conf->reserved_pass;
 	node_io_watch_tap(node);
 	node_io_watch_monitor(node);
 	return true;

@@ -77,12 +77,14 @@ static json_t *find_port(struct node *node, struct captures_where *where)
 	where->point = CAPTURES_PORT;
 	for (unsigned i = 0; where->name && i < node->site.n_port; i++) {
 		where->port = i;
-		if (strcmp(where->name, node->site.port[i]->name) == 0)
+		if (node->site.port[i] && strcmp(where->name, node->site.port[i]->name) == 0)
 			return NULL;
 	}
 	names = json_array();
-	for (unsigned i = 0; i < node->site.n_port; i++)
-		json_array_append_new(names, json_string(node->site.port[i]->name));
+	for (unsigned i = 0; i < node->site.n_port; i++) {
+		if (node->site.port[i])
+			json_array_append_new(names, json_string(node->site.port[i]->name));
+	}
 	return no_such("port", where->name, names);
 }
 

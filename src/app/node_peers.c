@@ -201,7 +201,7 @@ static void apply_rest(struct node *node, const struct conf *conf)
 	struct peers *peers = &node->site.peers;
 
 	log_set_level(conf->log);
-	node->site.switching.reserved_pass = conf->reserved_pass;
+	node->port.reserved_pass = conf->reserved_pass;
 	node->site.switching.hub = !conf->learning;
 	node->site.mss_clamp = (uint16_t)conf->mss_clamp;
 	peers_set_broadcast(peers, (enum flood_mode)(conf->broadcast - 1), node->loop.now);

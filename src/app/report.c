@@ -67,7 +67,7 @@ static void put_switching(json_t *site, const struct node *node)
 	put(site, "mss_clamp", mss > SITE_MSS_PATH ? json_integer(mss)
 						   : json_string(mss == SITE_MSS_PATH ? "yes" : "no"));
 	put(site, "learning", json_boolean(!node->site.switching.hub));
-	put_text(site, "reserved", node->site.switching.reserved_pass ? "pass" : "drop");
+	put_text(site, "reserved", node->port.reserved_pass ? "pass" : "drop");
 	put(site, "netfilter", json_boolean(brnf_is_on()));
 }
 

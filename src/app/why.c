@@ -289,10 +289,12 @@ static json_t *flood_object(const struct node *node)
 {
 	json_t *object = json_object(), *ports = json_array();
 
-	for (unsigned i = 0; i < node->site.n_port; i++)
-		json_array_append_new(ports, json_pack("{s:s,s:s}", "port",
-						       node->site.port[i]->name, "state",
-						       report_port_state(node)));
+	for (unsigned i = 0; i < node->site.n_port; i++) {
+		if (node->site.port[i])
+			json_array_append_new(ports, json_pack("{s:s,s:s}", "port",
+							       node->site.port[i]->name, "state",
+							       report_port_state(node)));
+	}
 	answer_put(object, "ports", ports);
 	put_flood_peers(object, node);
 	put_drops(object, &node->site.port[0]->drops, node->loop.now);
@@ -361,7 +363,7 @@ static void put_fate(json_t *answer, struct node *node, struct finding *f)
 
 	if (!f->known) {
 		fate = "unknown";
-	} else if (mac_is_reserved(f->mac) && !node->site.switching.reserved_pass) {
+	} else if (mac_is_reserved(f->mac) && !node->port.reserved_pass) {
 		fate = "dropped";
 		snprintf(f->text, sizeof(f->text), "%s", drop_text(DROP_RESERVED));
 	} else {

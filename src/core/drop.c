@@ -36,6 +36,8 @@ static const struct drop_words words[] = {
 	[DROP_OVERSIZE] = { "oversize", "frame longer than 9216 bytes" },
 	[DROP_OFFLOAD] = { "offload", "offload facts do not fit the frame" },
 	[DROP_RESERVED] = { "reserved", "reserved group address (reserved = drop)" },
+	[DROP_VLAN] = { "vlan", "VLAN that may not pass the port (vlan, trunk, native)" },
+	[DROP_WIRE] = { "wire", "comes from no end of the wire, or there is no other end" },
 	[DROP_FILTERED] = { "filtered", "destination is on the side it came from" },
 	[DROP_HORIZON] = { "horizon", "from one peer for another: they talk directly" },
 	[DROP_NO_SESSION] = { "no-session", "no session with a peer to send it to" },

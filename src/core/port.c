@@ -13,6 +13,7 @@ bool port_init(struct port *port, const char *name, port_write write, void *ctx)
 	memcpy(port->name, name, strnlen(name, PORT_NAME - 1));
 	port->write = write;
 	port->ctx = ctx;
+	port->link = port->carrier_on = true;
 	port->scratch = malloc(SUPERFRAME_MAX + WIRE_FRAME_MAX);
 	return port->scratch;
 }
@@ -21,6 +22,11 @@ void port_free(struct port *port)
 {
 	free(port->scratch);
 	port->scratch = NULL;
+}
+
+void port_set_vlans(struct port *port, const struct port_vlans *vlans)
+{
+	port->vlans = vlans ? *vlans : (struct port_vlans){ 0 };
 }
 
 static enum drop reason_of(int error)
@@ -159,19 +165,62 @@ static void settle(struct port *port, const struct frame *frame, uint32_t need, 
 		port->refusals = 0;
 }
 
-void port_deliver(struct port *port, struct frame *frame)
+static void deliver(struct port *port, struct frame *frame)
 {
 	uint32_t need = needs(&frame->vnet);
 
-	if (!port->up) {
-		port_drop(port, DROP_PORT_DOWN);
-		return;
-	}
 	if (need & ~port->can) {
 		deliver_plain(port, frame);
 		return;
 	}
 	settle(port, frame, need, put(port, &frame->vnet, frame->iov, frame->n, frame->len));
+}
+
+/* The headers are copied, for the same frame may be for other ports as well, or may be
+ * kept where it lies. */
+static void deliver_untagged(struct port *port, const struct frame *frame)
+{
+	size_t have = MIN(frame->iov[1].iov_len, SUPERFRAME_HEADERS);
+	uint8_t head[SUPERFRAME_HEADERS];
+	struct iovec iov[PORT_PIECES + 1];
+	struct frame out = { frame->vnet, frame->len - VLAN_TAG, frame->n + 1, iov };
+
+	if (frame->n > PORT_PIECES) {
+		port_drop(port, DROP_OVERSIZE);
+		return;
+	}
+	vlan_take_off(frame->iov[1].iov_base, have, head, &out.vnet);
+	memcpy(iov + 1, frame->iov, frame->n * sizeof(*iov));
+	iov[0] = (struct iovec){ 0 };
+	iov[1] = (struct iovec){ head, have - VLAN_TAG };
+	iov[2].iov_base = (uint8_t *)iov[2].iov_base + have;
+	iov[2].iov_len -= have;
+	if (iov[2].iov_len == 0) {
+		out.n--;
+		memmove(iov + 2, iov + 3, (out.n - 2) * sizeof(*iov));
+	}
+	deliver(port, &out);
+}
+
+void port_deliver(struct port *port, struct frame *frame)
+{
+	struct superframe_layout layout;
+
+	if (!port->up) {
+		port_drop(port, DROP_PORT_DOWN);
+		return;
+	}
+	if (!port->vlans.set) {
+		deliver(port, frame);
+		return;
+	}
+	superframe_layout(frame->iov[1].iov_base, frame->iov[1].iov_len, &layout);
+	if (!vlan_carries(&port->vlans, layout.vlan))
+		port_drop(port, DROP_VLAN);
+	else if (vlan_untags(&port->vlans, layout.vlan))
+		deliver_untagged(port, frame);
+	else
+		deliver(port, frame);
 }
 
 void port_written(struct port *port, struct frame *frame, int error)

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "core/site.h"
-
 #include <string.h>
 
 #include "base/bytes.h"
 #include "base/mac.h"
+#include "site_parts.h"
 
 #define AGE_EVERY SECONDS(10)
 #define PROTO_TCP 6
@@ -17,6 +16,11 @@ _Static_assert(SWITCH_PEER + PEERS_MAX <= FDB_PORTS, "each peer is a port");
 static void peer_frame(void *ctx, struct peer *peer, struct frame *frame);
 static void forward(void *ctx, unsigned port, uint8_t *frame, size_t len, const struct vnet *vnet,
 		    const struct superframe_layout *layout);
+
+static bool is_reserved(const uint8_t *frame)
+{
+	return mac_is_reserved(mac_get(frame));
+}
 
 static void peer_happened(void *ctx, struct peer *peer, enum peer_event event)
 {
@@ -51,7 +55,7 @@ bool site_init(struct site *site, const struct site_setup *setup, const struct s
 	site->events = *events;
 	site->now = now;
 	site->age_at = instant_add(now, AGE_EVERY);
-	site->switching.reserved_pass = setup->reserved_pass;
+	site->wire = setup->wire;
 	site->switching.hub = setup->hub;
 	site->mss_clamp = setup->mss_clamp;
 	rand_fill(&setup->rand, &seed, sizeof(seed));
@@ -80,14 +84,6 @@ void site_free(struct site *site)
 	identity_wipe(&site->self);
 }
 
-int site_add_port(struct site *site, struct port *port)
-{
-	if (site->n_port == SWITCH_LOCALS)
-		return -1;
-	site->port[site->n_port] = port;
-	return (int)site->n_port++;
-}
-
 /* Counts what became of a source address, where that is worth a count. */
 static void count_learned(struct drops *drops, enum fdb_learned learned, struct instant now)
 {
@@ -100,8 +96,33 @@ static void count_learned(struct drops *drops, enum fdb_learned learned, struct 
 static void set_time(struct site *site, struct instant now)
 {
 	site->now = now;
-	for (unsigned i = 0; i < site->n_port; i++)
-		site->port[i]->now = now;
+	for (unsigned i = 0; i < site->n_port; i++) {
+		if (site->port[i])
+			site->port[i]->now = now;
+	}
+}
+
+/* Whether a flooded frame is for that port. */
+static bool floods_to(const struct site *site, unsigned port, uint16_t vlan, bool reserved)
+{
+	const struct port *p = site->port[port];
+
+	return p && vlan_carries(&p->vlans, vlan) && (!reserved || p->reserved_pass);
+}
+
+static void flood_local(struct site *site, struct peer *peer, struct frame *frame, uint16_t vlan,
+			bool reserved)
+{
+	bool refused = reserved;
+
+	for (unsigned i = 0; i < site->n_port; i++) {
+		if (!floods_to(site, i, vlan, reserved))
+			continue;
+		port_deliver(site->port[i], frame);
+		refused = false;
+	}
+	if (refused)
+		peer_drop(peer, DROP_RESERVED);
 }
 
 /* Lowers the MSS of a SYN to what that packer's datagrams take, where that is asked for. */
@@ -110,7 +131,7 @@ static void clamp_mss(const struct site *site, const struct pack *pack, uint8_t 
 {
 	uint16_t mss = site->mss_clamp;
 
-	if (mss == SITE_MSS_OFF || layout->proto != PROTO_TCP ||
+	if (mss == SITE_MSS_OFF || site->wire || layout->proto != PROTO_TCP ||
 	    !(frame[layout->l4 + TCP_FLAGS] & TCP_SYN))
 		return;
 	if (mss == SITE_MSS_PATH)
@@ -136,6 +157,10 @@ static void peer_frame(void *ctx, struct peer *peer, struct frame *frame)
 	}
 	if (!peer_unpacks_flood(peer))
 		timers_frames(&peer->timers, site->now);
+	if (site->wire) {
+		site_wire_from_peer(site, peer, frame);
+		return;
+	}
 	clamp_mss(site, &peer->pack, headers, frame->iov[1].iov_len, &layout);
 	v = switch_decide(&site->switching, from, headers, frame->len, &layout, site->now);
 	count_learned(&peer->drops, v.learned, site->now);
@@ -147,19 +172,10 @@ static void peer_frame(void *ctx, struct peer *peer, struct frame *frame)
 		port_deliver(site->port[v.port], frame);
 		break;
 	case SWITCH_FLOOD:
-		for (unsigned i = 0; i < site->n_port; i++)
-			port_deliver(site->port[i], frame);
+		flood_local(site, peer, frame, layout.vlan, is_reserved(headers));
 		break;
 	}
 }
-
-/* What a frame from a local port brings along on its way. */
-struct site_outgoing {
-	uint8_t *frame;
-	size_t len;
-	const struct vnet *vnet;
-	const struct superframe_layout *layout;
-};
 
 static void show_outgoing(const struct site *site, const struct peer *peer,
 			  const struct site_outgoing *o)
@@ -178,7 +194,7 @@ static bool pack_outgoing(const struct site *site, struct pack *pack, const stru
 	return pack_super(pack, o->frame, o->len, o->vnet, o->layout, spoil);
 }
 
-static void to_peer(struct site *site, struct peer *peer, const struct site_outgoing *o, bool spoil)
+void site_to_peer(struct site *site, struct peer *peer, const struct site_outgoing *o, bool spoil)
 {
 	if (!peer_has_session(peer)) {
 		peer_drop(peer, peer->disconnected ? DROP_DISCONNECTED : DROP_NO_SESSION);
@@ -197,7 +213,7 @@ static void to_peer(struct site *site, struct peer *peer, const struct site_outg
 	site->peers.due = instant_min(site->peers.due, peer_due(peer));
 }
 
-static void to_local(struct site *site, unsigned port, const struct site_outgoing *o)
+void site_to_local(struct site *site, unsigned port, const struct site_outgoing *o)
 {
 	struct iovec iov[2] = { { 0 }, { .iov_base = o->frame, .iov_len = o->len } };
 	struct frame frame = { .vnet = *o->vnet, .len = o->len, .n = 2, .iov = iov };
@@ -234,12 +250,14 @@ static bool to_relay(struct site *site, const struct site_outgoing *o, unsigned 
 static void flood(struct site *site, unsigned from, const struct site_outgoing *o)
 {
 	struct peer *last = NULL;
-	unsigned rest = 0;
-	bool relayed;
+	unsigned rest = 0, local = 0;
+	bool relayed, reserved = is_reserved(o->frame);
 
 	for (unsigned i = 0; i < site->n_port; i++) {
-		if (i != from)
-			to_local(site, i, o);
+		if (i == from || !floods_to(site, i, o->layout->vlan, reserved))
+			continue;
+		site_to_local(site, i, o);
+		local++;
 	}
 	relayed = to_relay(site, o, &rest);
 	if (relayed && rest == 0)
@@ -251,12 +269,12 @@ static void flood(struct site *site, unsigned from, const struct site_outgoing *
 		    (relayed && peers_floods_to(&site->peers, peer)))
 			continue;
 		if (last)
-			to_peer(site, last, o, false);
+			site_to_peer(site, last, o, false);
 		last = peer;
 	}
 	if (last)
-		to_peer(site, last, o, true);
-	else if (site->n_port <= 1)
+		site_to_peer(site, last, o, true);
+	else if (!local)
 		port_drop(site->port[from], DROP_NO_SESSION);
 }
 
@@ -283,9 +301,17 @@ static void forward(void *ctx, unsigned port, uint8_t *frame, size_t len, const 
 	struct site *site = ctx;
 	struct port *in = site->port[port];
 	struct site_outgoing o = { frame, len, vnet, layout };
-	struct switch_verdict v =
-		switch_decide(&site->switching, (uint16_t)port, frame, len, layout, site->now);
+	struct switch_verdict v;
 
+	if (site->wire) {
+		site_wire_from_local(site, port, &o);
+		return;
+	}
+	if (!in->reserved_pass && is_reserved(frame)) {
+		port_drop(in, DROP_RESERVED);
+		return;
+	}
+	v = switch_decide(&site->switching, (uint16_t)port, frame, len, layout, site->now);
 	count_learned(&in->drops, v.learned, site->now);
 	switch (v.way) {
 	case SWITCH_DROP:
@@ -293,9 +319,9 @@ static void forward(void *ctx, unsigned port, uint8_t *frame, size_t len, const 
 		break;
 	case SWITCH_ONE:
 		if (switch_is_peer(v.port))
-			to_peer(site, site->peers.peer[v.port - SWITCH_PEER], &o, true);
+			site_to_peer(site, site->peers.peer[v.port - SWITCH_PEER], &o, true);
 		else
-			to_local(site, v.port, &o);
+			site_to_local(site, v.port, &o);
 		break;
 	case SWITCH_FLOOD:
 		flood(site, port, &o);
@@ -303,22 +329,35 @@ static void forward(void *ctx, unsigned port, uint8_t *frame, size_t len, const 
 	}
 }
 
+/* A frame without fault, tagged as its port's VLANs want it. */
+static void enter(struct site *site, unsigned port, struct vlan_frame *f)
+{
+	struct port *in = site->port[port];
+
+	if (!vlan_enter(&in->vlans, f))
+		port_drop(in, DROP_VLAN);
+	else if (f->vnet.gso_type == VNET_GSO_NONE && f->len > WIRE_FRAME_MAX)
+		port_drop(in, DROP_OVERSIZE); /* by its tag */
+	else if (!merge_take(&site->merge, port, f->bytes, f->len, &f->vnet, &f->layout))
+		forward(site, port, f->bytes, f->len, &f->vnet, &f->layout);
+}
+
 void site_frame(struct site *site, unsigned port, uint8_t *frame, size_t len,
 		const struct vnet *vnet, struct instant now)
 {
+	struct vlan_frame f = { .bytes = frame, .len = len, .vnet = *vnet };
 	struct port *in = site->port[port];
-	struct superframe_layout layout;
 	enum drop reason;
 
 	set_time(site, now);
 	site->peers.now = now;
 	in->rx.frames++;
 	in->rx.bytes += len;
-	reason = inspect(site, frame, len, vnet, &layout);
+	reason = inspect(site, frame, len, vnet, &f.layout);
 	if (reason != DROP_COUNT)
 		port_drop(in, reason);
-	else if (!merge_take(&site->merge, port, frame, len, vnet, &layout))
-		forward(site, port, frame, len, vnet, &layout);
+	else
+		enter(site, port, &f);
 }
 
 void site_datagrams(struct site *site, uint8_t socket, const struct addr *from, uint8_t *data,

@@ -18,8 +18,6 @@ struct switch_verdict switch_decide(struct switching *s, uint16_t port, const ui
 	struct mac to = mac_get(frame), from = mac_get(frame + 6);
 	struct switch_verdict v = { .way = SWITCH_FLOOD, .port = FDB_PORT_NONE };
 
-	if (mac_is_reserved(to) && !s->reserved_pass)
-		return dropped(DROP_RESERVED, FDB_KNOWN);
 	if (s->hub)
 		return v;
 	v.learned = fdb_learn(&s->fdb, layout->vlan, from, port, len, now);

@@ -76,7 +76,6 @@ static void start(unsigned i)
 				    .macs = 64,
 				    .mac_quota = 32,
 				    .ageing = SECONDS(300),
-				    .reserved_pass = true,
 				    .families = { ADDR_IPV4 },
 				    .n_sockets = 1 };
 	const struct site_events events = { carry, event, mtu, &sites[i] };
@@ -85,7 +84,7 @@ static void start(unsigned i)
 	memset(setup.private_key, (int)(0x41 + i), KEX_KEY);
 	must(site_init(&sites[i], &setup, &events, now));
 	must(port_init(&ports[i], "port", take, &ports[i]));
-	ports[i].up = true;
+	ports[i].up = ports[i].reserved_pass = true;
 	site_add_port(&sites[i], &ports[i]);
 }
 

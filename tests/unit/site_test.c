@@ -130,12 +130,12 @@ static void test_reserved_pass(void **state)
 	uint8_t frame[60] = { 1, 0x80, 0xc2, 0, 0, 2, 2, 0, 0, 0, 0, 7, 0x88, 9 };
 
 	(void)state;
-	p->s[0].site.switching.reserved_pass = true;
+	p->s[0].port.reserved_pass = true;
 	give(p, frame, sizeof(frame), &(struct vnet){ 0 });
 	pair_run(p, MS(50));
 	assert_int_equal(p->s[1].n_frames, 0);
 	assert_int_equal(pair_drops(p, 1, DROP_RESERVED), 1); /* both ways */
-	p->s[1].site.switching.reserved_pass = true;
+	p->s[1].port.reserved_pass = true;
 	give(p, frame, sizeof(frame), &(struct vnet){ 0 });
 	pair_run(p, MS(50));
 	assert_int_equal(p->s[1].n_frames, 1);
@@ -173,7 +173,7 @@ static void test_local_ports(void **state)
 	memset(to_second, 0xff, 6);
 	give(p, to_second, 60, &(struct vnet){ 0 });
 	assert_int_equal(second.drops.count[DROP_PORT_DOWN], 1);
-	s->site.n_port = 1;
+	site_remove_port(&s->site, 1);
 	port_free(&second);
 	pair_free(p);
 }

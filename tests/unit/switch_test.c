@@ -90,34 +90,6 @@ static void test_hub_learns_nothing(void **state)
 	walk(true, steps, COUNT_OF(steps));
 }
 
-static void test_reserved(void **state)
-{
-	const struct superframe_layout layout = { 0 };
-	uint8_t frame[14] = { 1, 0x80, 0xc2, 0, 0, 0, 2, 0, 0, 0, 0, 9, 0x88, 9 };
-	struct switching s = { 0 };
-
-	(void)state;
-	assert_true(fdb_init(&s.fdb, 64, 64, SECONDS(300), 1));
-	for (unsigned last = 0; last < 32; last++) {
-		struct switch_verdict v;
-
-		frame[5] = (uint8_t)last;
-		s.reserved_pass = false;
-		v = switch_decide(&s, PEER(3), frame, sizeof(frame), &layout, now);
-		if (last < 16) {
-			assert_int_equal(v.way, SWITCH_DROP);
-			assert_int_equal(v.reason, DROP_RESERVED);
-			assert_int_equal(s.fdb.used, 0); /* nor learned */
-		} else {
-			assert_int_equal(v.way, SWITCH_FLOOD);
-		}
-		s.reserved_pass = true;
-		assert_int_equal(switch_decide(&s, PEER(3), frame, sizeof(frame), &layout, now).way, SWITCH_FLOOD);
-		fdb_flush_port(&s.fdb, PEER(3));
-	}
-	fdb_free(&s.fdb);
-}
-
 static void test_full_table_floods(void **state)
 {
 	struct switching s = { 0 };
@@ -137,7 +109,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_truth_table),
 		cmocka_unit_test(test_hub_learns_nothing),
-		cmocka_unit_test(test_reserved),
 		cmocka_unit_test(test_full_table_floods),
 	};
 

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Between the files of the site room: site (frames and time), site_ports (local ports),
+ * site_wire (two ends joined). */
+#ifndef SITE_PARTS_H
+#define SITE_PARTS_H
+
+#include "core/site.h"
+
+/* What a frame from a local port brings along on its way. */
+struct site_outgoing {
+	uint8_t *frame;
+	size_t len;
+	const struct vnet *vnet;
+	const struct superframe_layout *layout;
+};
+
+void site_to_local(struct site *site, unsigned port, const struct site_outgoing *o);
+
+/* spoil: the frame goes nowhere else. */
+void site_to_peer(struct site *site, struct peer *peer, const struct site_outgoing *o, bool spoil);
+
+/* A frame to the other end of the wire. */
+void site_wire_from_local(struct site *site, unsigned port, const struct site_outgoing *o);
+void site_wire_from_peer(struct site *site, struct peer *peer, struct frame *frame);
+
+/* Something changed at an end: what the other sees follows. */
+void site_wire_follow(struct site *site);
+
+#endif
