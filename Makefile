@@ -16,6 +16,7 @@ BUILD = build
 PREFIX = /usr/local
 DESTDIR =
 FUZZ_SECONDS = 60
+STORIES = 01 03 06 07
 SOAK_SECONDS = 3600
 
 ifeq ($(origin CC),default)
@@ -47,6 +48,7 @@ fuzzers := $(patsubst tests/%.c,%,$(sort $(wildcard tests/fuzz/*_fuzz.c)))
 netns_tests := $(sort $(filter-out tests/netns/lib%.sh tests/netns/demo.sh,\
 	$(wildcard tests/netns/*.sh)))
 netns_helpers := $(patsubst %.c,%,$(notdir $(sort $(call tests_in,netns,*.c))))
+vm_tests := $(sort $(wildcard tests/vm/[0-9]*.sh))
 tools_tests := $(sort $(wildcard tests/tools/*_test.sh))
 man_pages := $(sort $(wildcard man/*.[1-9]))
 
@@ -188,9 +190,10 @@ $(BUILD)/bench/crowd: $(call to_obj,obj,$(crowd:%=tests/bench/%.c)) \
 
 # ---- targets for people ------------------------------------------------------
 
-.PHONY: FORCE all deps deps-build deps-test deps-demo deps-fuzz demo test test-programs \
+.PHONY: FORCE all deps deps-build deps-test deps-demo deps-fuzz deps-vm demo test test-programs \
 	test-unit test-assume test-sim test-fuzz test-netns test-man test-tools test-checks \
-	fuzz soak bench bench-capture bench-relay layers size lint install uninstall clean help
+	vm-images vm-test vm-netns fuzz soak bench bench-capture bench-relay layers size lint \
+	install uninstall clean help
 
 all: ## build the programs into build/ (the default)
 all: $(programs:%=$(bin)/%)
@@ -205,6 +208,8 @@ deps-demo: | deps-build
 	@tools/deps.sh demo
 deps-fuzz: | deps-test
 	@tools/deps.sh fuzz
+deps-vm: | deps-test
+	@tools/deps.sh vm
 
 demo: ## three sites and a relay on this machine, in network namespaces
 demo: all | deps-demo
@@ -253,6 +258,29 @@ test-man: | deps-test
 test-tools: ## the checks find what they are for
 test-tools: $(programs:%=$(bin)/%) | deps-build
 	$(run_tests) tools $(tools_tests)
+
+# Images for guests: Debian's kernel, and busybox around one script each.
+vm = $(BUILD)/vm
+$(vm)/linux/release: vm/kernel.sh | deps-vm
+	@vm/kernel.sh $(@D)
+guest_modules = virtio_pci virtio_net virtio-rng e1000 8021q bonding bridge
+$(vm)/guest.gz: vm/guest-init vm/image.sh $(vm)/linux/release
+	@echo "VM $@"
+	@vm/image.sh $(vm)/linux $< $@ $(guest_modules)
+netns_modules = virtio_pci virtio-rng 9pnet_virtio 9p overlay
+$(vm)/netns.gz: vm/netns-init vm/image.sh $(vm)/linux/release
+	@echo "VM $@"
+	@vm/image.sh $(vm)/linux $< $@ $(netns_modules)
+
+vm-images: ## kernel and initramfs of guests, into build/vm
+vm-images: $(vm)/guest.gz $(vm)/netns.gz
+vm-test: ## guests in QEMU, emulated: labs over a relay, and namespaces under Debian's kernel
+vm-test: $(netns_programs) vm-images
+	+@$(test_env) LANSPAN_VM='$(abspath $(vm))' STORIES='$(STORIES)' tools/run-tests.sh vm $(vm_tests)
+vm-netns: ## STORIES="01 07 ..." of tests/netns inside such a guest
+vm-netns: $(netns_programs) $(vm)/netns.gz
+	+@BIN='$(bin)' $(if $(PATIENCE),PATIENCE='$(PATIENCE)') vm/netns.sh $(vm) \
+		$(foreach s,$(STORIES),$(filter tests/netns/$(s)%,$(netns_tests)))
 
 fuzz: ## libFuzzer on each target, FUZZ_SECONDS each (60)
 fuzz: $(fuzzers:%=$(BUILD)/fuzz/%)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# deps.sh LIST...: installs what of the lists (build, test, demo, bench, fuzz, lint) is
+# deps.sh LIST...: installs what of the lists (build, test, demo, bench, fuzz, lint, vm) is
 # missing.  Without root it prints the command to run instead, and fails only
 # if something is missing.  Needs no more than a Debian base system.
 set -eu
@@ -19,6 +19,7 @@ test="$run perl libcmocka-dev mandoc ethtool tcpdump tcpreplay socat jq
 	dnsmasq-base udhcpc openssl strace util-linux
 	nftables conntrack tmux tshark wireshark-common lua-luaossl miniupnpd-nftables"
 fuzz="clang"
+vm="qemu-system-x86 busybox-static cpio kmod socat"
 lint="clang clang-tidy cppcheck shellcheck mandoc libcmocka-dev"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
@@ -35,6 +36,7 @@ for list; do
 	demo) wanted="$wanted $demo" ;;
 	bench) wanted="$wanted $bench" ;;
 	fuzz) wanted="$wanted $fuzz" ;;
+	vm) wanted="$wanted $vm" ;;
 	lint) wanted="$wanted $lint" ;;
 	*)
 		echo "deps: no list named $list" >&2

@@ -38,7 +38,7 @@ sources()
 
 scripts()
 {
-	find tools tests .ci -name '*.sh' -o -path .ci/run | LC_ALL=C sort
+	find tools tests vm .ci -name '*.sh' -o -path .ci/run -o -path 'vm/*-init' | LC_ALL=C sort
 }
 
 builds()

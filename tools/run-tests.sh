@@ -8,7 +8,7 @@
 # anything failed.
 #
 # Groups and what an item is:
-#   unit sim fuzz assume   a program       netns tools   a shell script
+#   unit sim fuzz assume   a program       netns tools vm   a shell script
 #   check           NAME=COMMAND    man           a manual page
 #
 # An item is counted by the last line of its output that reads "N passed, N
@@ -126,6 +126,7 @@ run_item()
 	sim) seconds=600 ;;
 	fuzz) seconds=180 ;;
 	netns | tools) seconds=180 ;;
+	vm) seconds=600 ;;
 	check) seconds=900 ;;
 	man) seconds=30 ;;
 	*)
@@ -137,7 +138,7 @@ run_item()
 	unit | assume | sim | fuzz)
 		run_program "$2" "$1/$(basename "$2")"
 		;;
-	netns | tools)
+	netns | tools | vm)
 		own=$(sed -n '1,20s/^# timeout: \([0-9][0-9]*\)$/\1/p' "$2" | head -n 1)
 		seconds=${own:-$seconds}
 		run "$1/$(basename "$2" .sh)" "./$2"
