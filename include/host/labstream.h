@@ -4,6 +4,8 @@
  * frame behind its length in four bytes, big endian.  Connects, and again a second after
  * it was cut; or listens for one far end at a time.  Which address a listening TCP port takes a
  * connection from is configured; a unix one takes the own user and root (SO_PEERCRED).
+ * A second connection is refused, unless the first one has answered nothing for
+ * LABSTREAM_DEAD; what answers nothing is ended by itself, too.
  */
 #ifndef HOST_LABSTREAM_H
 #define HOST_LABSTREAM_H
@@ -17,12 +19,15 @@
 #include "host/labdgram.h"
 #include "host/loop.h"
 
-#define LABSTREAM_FRAME 65536 /* the longest length that is believed */
+#define LABSTREAM_FRAME 65536	  /* the longest length that is believed */
 #define LABSTREAM_QUEUE (1 << 20) /* bytes that wait for the far end; more is lost, counted */
 #define LABSTREAM_AGAIN SECONDS(1)
+#define LABSTREAM_DEAD SECONDS(3)
+#define LABSTREAM_PATIENCE SECONDS(5) /* to connect; and with a far end that answers nothing */
 
 struct labstream;
 
+/* Called by the loop alone; labstream_free is not for them. */
 struct labstream_events {
 	/* Frames that came; each iov_base with headroom bytes before it, valid inside the call. */
 	void (*frames)(void *ctx, struct iovec *frames, unsigned n, struct instant now);
@@ -33,18 +38,25 @@ struct labstream_events {
 struct labstream_counts {
 	uint64_t strangers; /* connections from elsewhere, and second ones */
 	uint64_t garbled;   /* connections ended for a length that is not believed */
+	uint64_t runts;	    /* frames shorter than an Ethernet header */
 	uint64_t full;	    /* frames lost because the far end does not read */
 	uint64_t connects;
 };
 
-/* listens: at local, for remote (its port does not count; family 0 and "" as path: anybody
- * of the own user, unix only).  Else connects to remote.  NULL with *error = -errno. */
+/*
+ * listens: at local, for remote (its port does not count; family 0 and "" as path: anybody
+ * of the own user, unix only).  Else connects to remote, whether that is there yet or not.
+ * NULL with *error = -errno: as labdgram_open for the two ends, EINVAL also for one that is
+ * missing.
+ */
 struct labstream *labstream_new(struct loop *loop, bool listens, const struct labend *local,
 				const struct labend *remote, size_t headroom,
-				const struct labstream_events *events, struct instant now, int *error);
-void labstream_free(struct labstream *s);
+				const struct labstream_events *events, struct instant now,
+				int *error);
+void labstream_free(struct labstream *s); /* no event comes of it */
 
-/* 0, -EAGAIN when the queue is full, -ENETDOWN when not connected. */
+/* A copy of the frame waits for labstream_flush.  0, -EAGAIN when the queue is full,
+ * -ENETDOWN when not connected, -EMSGSIZE for one without bytes or beyond LABSTREAM_FRAME. */
 int labstream_write(struct labstream *s, const struct iovec *iov, size_t n);
 void labstream_flush(struct labstream *s); /* once a turn */
 void labstream_tick(struct labstream *s, struct instant now);
