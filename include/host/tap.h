@@ -43,6 +43,10 @@ int tap_open_queue(struct tap *queue, const struct tap *first);
 /* Gives the device an Ethernet address.  0 or -errno. */
 int tap_set_address(const struct tap *tap, const uint8_t mac[6]);
 
+/* Plugs the cable in, or pulls it: IFF_RUNNING follows, and so does the port of a bridge.
+ * It is in after tap_open.  Reading and writing do not care.  0 or -errno. */
+int tap_set_carrier(const struct tap *tap, bool on);
+
 /* Asks the kernel for exactly these offloads; what it accepted, or -errno. */
 int tap_set_offloads(struct tap *tap, uint32_t wanted);
 

@@ -159,6 +159,13 @@ int tap_set_address(const struct tap *tap, const uint8_t mac[6])
 	return ioctl(tap->fd, SIOCSIFHWADDR, &ifr) < 0 ? -errno : 0;
 }
 
+int tap_set_carrier(const struct tap *tap, bool on)
+{
+	int carrier = on;
+
+	return ioctl(tap->fd, TUNSETCARRIER, &carrier) < 0 ? -errno : 0;
+}
+
 int tap_open_queue(struct tap *queue, const struct tap *first)
 {
 	int error = open_device(queue);

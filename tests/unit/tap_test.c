@@ -663,6 +663,44 @@ static void test_no_privilege(void **state)
 	assert_int_equal(WEXITSTATUS(status), EPERM);
 }
 
+static bool is_running(const char *name)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	struct ifreq ifr;
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	assert_int_equal(ioctl(fd, SIOCGIFFLAGS, &ifr), 0);
+	close(fd);
+	return ifr.ifr_flags & IFF_RUNNING;
+}
+
+/* The kernel tells of it a moment later. */
+static void wait_running(const char *name, bool running)
+{
+	for (int i = 0; i < 200 && is_running(name) != running; i++)
+		usleep(5000);
+	assert_int_equal(is_running(name), running);
+}
+
+static void test_carrier(void **state)
+{
+	struct vnet vnet = { 0 };
+	struct tap tap;
+
+	(void)state;
+	need_netns();
+	in_bridge_open(&tap);
+	wait_running("tap0", true);
+	assert_int_equal(tap_set_carrier(&tap, false), 0);
+	wait_running("tap0", false);
+	assert_int_equal(write_frame(&tap, &vnet, make_plain(9)), 0);
+	assert_int_equal(tap_set_carrier(&tap, true), 0);
+	wait_running("tap0", true);
+	wait_for_bridge(&tap);
+	in_bridge_close(&tap);
+	assert_int_equal(tap_set_carrier(&tap, true), -EBADF);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -680,6 +718,7 @@ int main(void)
 		cmocka_unit_test(test_queue_of_another_device),
 		cmocka_unit_test(test_name_taken),
 		cmocka_unit_test(test_bad_names),
+		cmocka_unit_test(test_carrier),
 		cmocka_unit_test(test_no_privilege),
 	};
 
