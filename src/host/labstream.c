@@ -29,6 +29,7 @@
 #include "host/ctlsock.h"
 #include "host/labstream.h"
 #include "labdgram_end.h"
+#include "labstream_ring.h"
 
 #define PREFIX 4
 #define ETHERNET_LEN 14
@@ -40,11 +41,6 @@
 _Static_assert(INBOX > PREFIX + LABSTREAM_FRAME, "the longest frame has room");
 
 enum state { WAITING, CONNECTING, UP };
-
-struct ring {
-	uint8_t bytes[LABSTREAM_QUEUE];
-	size_t first, used;
-};
 
 struct labstream {
 	struct loop *loop;
@@ -63,7 +59,7 @@ struct labstream {
 	size_t kept; /* bytes of the inbox that begin a frame */
 	uint8_t inbox[INBOX];
 	uint8_t *arena; /* INBOX, and headroom for BATCH */
-	struct ring out;
+	struct labstream_ring out;
 };
 
 static void set_int(int fd, int level, int option, int value)
@@ -197,39 +193,12 @@ static void take(struct labstream *s, struct instant now)
 
 /* ---- writing ----------------------------------------------------------- */
 
-static void ring_put(struct ring *ring, const void *data, size_t n)
-{
-	size_t at = (ring->first + ring->used) % sizeof(ring->bytes);
-	size_t before_end = MIN(n, sizeof(ring->bytes) - at);
-
-	if (n == 0)
-		return;
-	memcpy(ring->bytes + at, data, before_end);
-	memcpy(ring->bytes, (const uint8_t *)data + before_end, n - before_end);
-	ring->used += n;
-}
-
-static ssize_t ring_send(struct ring *ring, int fd)
-{
-	size_t before_end = MIN(ring->used, sizeof(ring->bytes) - ring->first);
-	struct iovec iov[] = { { ring->bytes + ring->first, before_end },
-			       { ring->bytes, ring->used - before_end } };
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = COUNT_OF(iov) };
-	ssize_t n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-	if (n > 0) {
-		ring->first = (ring->first + (size_t)n) % sizeof(ring->bytes);
-		ring->used -= (size_t)n;
-	}
-	return n;
-}
-
 static void push(struct labstream *s)
 {
 	ssize_t n = 0;
 
 	while (s->out.used && (n >= 0 || errno == EINTR))
-		n = ring_send(&s->out, s->source.fd);
+		n = labstream_ring_send(&s->out, s->source.fd);
 	if (s->out.used && errno != EAGAIN)
 		shutdown(s->source.fd, SHUT_RDWR);
 	set_events(s, &s->source, LOOP_READ | (s->out.used ? LOOP_WRITE : 0));
@@ -259,9 +228,9 @@ int labstream_write(struct labstream *s, const struct iovec *iov, size_t n)
 		return -EAGAIN;
 	}
 	be32_put(prefix, (uint32_t)len);
-	ring_put(&s->out, prefix, sizeof(prefix));
+	labstream_ring_put(&s->out, prefix, sizeof(prefix));
 	for (size_t i = 0; i < n; i++)
-		ring_put(&s->out, iov[i].iov_base, iov[i].iov_len);
+		labstream_ring_put(&s->out, iov[i].iov_base, iov[i].iov_len);
 	return 0;
 }
 
