@@ -6,7 +6,8 @@
  * corruption or reordering, the caller hands in single frames (impair_wants_single).
  *
  * Order of what acts: cut, loss, corruption, duplication, rate, delay and jitter,
- * reordering.  Without jitter and reordering the order of frames is kept.
+ * reordering.  Without jitter and reordering the order of frames is kept, so when the
+ * delay is made shorter, new frames still come after those that are held.
  */
 #ifndef CORE_IMPAIR_H
 #define CORE_IMPAIR_H
@@ -23,22 +24,29 @@
 
 #define IMPAIR_MILLION 1000000u	       /* chances are in millionths */
 #define IMPAIR_DELAY_MAX SECONDS(60)
+#define IMPAIR_BACKLOG SECONDS(600) /* what the rate would send later than that is not held */
 #define IMPAIR_LIMIT ((size_t)64 << 20) /* bytes held, if nothing is said */
+#define IMPAIR_LIMIT_MIN 4096
 #define IMPAIR_TICK 100		       /* microseconds: a frame is late by less than that */
 
 struct impair_setup {
 	bool cut;	       /* everything is lost */
 	int64_t delay, jitter; /* microseconds; jitter: evenly, up to so much more or less */
 	uint32_t loss;	       /* millionths of frames */
-	uint32_t burst;	       /* mean length of a run of lost frames, 0 and 1: each by itself (Gilbert) */
+	uint32_t burst;	       /* mean length of a run of lost frames (Gilbert; longer, where so
+				* much loss asks for it); 0 and 1: each by itself */
 	uint32_t duplicate, corrupt, reorder; /* millionths; a reordered one skips the delay */
 	uint64_t rate;	       /* bits a second of Ethernet frames, 0: no limit */
-	size_t limit;	       /* bytes held at most, 0: IMPAIR_LIMIT */
+	size_t limit;	       /* bytes held at most, 0: IMPAIR_LIMIT.  A frame counts 256, or
+				* whole 2048, as it takes memory */
 };
 
+/* Of frames; a super-frame counts those that it stands for. */
 struct impair_counts {
-	uint64_t passed, lost, duplicated, corrupted, reordered, overflowed;
-	size_t held, frames; /* now */
+	uint64_t passed, lost, duplicated, corrupted, reordered;
+	uint64_t overflowed; /* lost for the limit, or lack of memory */
+	size_t held; /* bytes now, as limit counts them */
+	size_t frames; /* held now; here a super-frame is one */
 };
 
 struct impair;
@@ -46,6 +54,9 @@ struct impair;
 /* A frame is due: as in struct frame, iov[0] free, iov[1] holds all headers,
  * writable; consumed inside the call. */
 typedef void (*impair_out)(void *ctx, struct frame *frame);
+
+/* One that changes nothing: no need to have it. */
+bool impair_is_none(const struct impair_setup *setup);
 
 /* NULL when memory is short: it takes the limit's memory as it is used, in slabs that
  * are kept until impair_free, never per frame. */
@@ -62,12 +73,12 @@ const struct impair_counts *impair_counts(const struct impair *impair);
 /* Super-frames have to be cut before. */
 bool impair_wants_single(const struct impair *impair);
 
-/* A frame of n pieces (iov[0] is not part of it): copied, or lost.  May hand it out in
- * this call when nothing holds it. */
+/* A frame in iov[1] to iov[n - 1], as struct frame has it, its facts valid: copied, or
+ * lost.  May hand it out in this call when nothing holds it. */
 void impair_take(struct impair *impair, const struct vnet *vnet, const struct iovec *iov,
 		 unsigned n, size_t len, struct instant now);
 
-/* Hands out what is due; impair_due says when to come next (INSTANT_NEVER: nothing held). */
+/* Hands out what is due, by INSTANT_NEVER all that is held; impair_due says when to come next (INSTANT_NEVER: nothing held). */
 void impair_tick(struct impair *impair, struct instant now);
 struct instant impair_due(const struct impair *impair);
 

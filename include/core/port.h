@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 
 #include "core/drop.h"
+#include "core/impair.h"
 #include "core/unpack.h"
 #include "core/vlan.h"
 #include "core/vnet.h"
@@ -61,7 +62,13 @@ struct port {
 	uint8_t *scratch; /* SUPERFRAME_MAX: a frame in one piece, and its segment */
 	/* Wire mode: the far end of the wire has a carrier, or has none.  NULL: nobody is told. */
 	void (*carrier)(void *ctx, bool on);
+	struct impair *impair[PORT_WAYS]; /* NULL: nothing is bad about its line */
 	struct port_vlans vlans;
+
+	/* Its site's, from site_add_port on. */
+	impair_out came; /* where frames go on that a bad line held on their way in */
+	void *came_ctx;
+	const struct rand_source *rand;
 };
 
 static inline void port_drop(struct port *port, enum drop reason)
@@ -71,10 +78,15 @@ static inline void port_drop(struct port *port, enum drop reason)
 
 /* False when memory is short.  Down, with link, nothing set. */
 bool port_init(struct port *port, const char *name, port_write write, void *ctx);
-void port_free(struct port *port);
+void port_free(struct port *port); /* what its line holds is lost */
 
 /* NULL: every frame passes as it is.  What was learned in VLANs that go is left to age. */
 void port_set_vlans(struct port *port, const struct port_vlans *vlans);
+
+/* Of a port in a site: how bad its line is one way; NULL or nothing bad: good again, and
+ * what is held comes at once.  Is followed by site_close.  0, or -ENOMEM. */
+int port_set_impair(struct port *port, enum port_way way, const struct impair_setup *setup,
+		    struct instant now);
 
 /* Sends a frame out.  Its bytes may be changed. */
 void port_deliver(struct port *port, struct frame *frame);

@@ -68,6 +68,12 @@ struct site_setup {
 	unsigned workers; /* that collect; 0 and 1: none does */
 };
 
+/* Where frames of a port go on that a bad line held. */
+struct site_line {
+	struct site *site;
+	unsigned port;
+};
+
 struct site {
 	struct identity self;
 	struct outbox outbox;
@@ -76,6 +82,9 @@ struct site {
 	struct merge merge;
 	struct port *port[SWITCH_LOCALS]; /* NULL: a hole */
 	unsigned n_port;		  /* numbers below are in use, or were */
+	struct site_line line[SWITCH_LOCALS];
+	uint8_t *arrived; /* SITE_HEADROOM, SUPERFRAME_MAX: a frame that a line held, in one piece */
+	uint8_t *piece;	  /* WIRE_FRAME_MAX: of a super-frame, for a line */
 	bool wire;
 	struct site_events events;
 	struct site_watch watch;
@@ -93,7 +102,7 @@ void site_free(struct site *site);
  * free, or -1 when there are too many: SWITCH_LOCALS, two on a wire. */
 int site_add_port(struct site *site, struct port *port);
 
-/* Lets go of what came in there, and forgets its addresses. */
+/* Forwards what came in there, and forgets its addresses; what its lines hold is lost. */
 void site_remove_port(struct site *site, unsigned number);
 
 /* The device of a port has a carrier, or has none any more; to be told as well when

@@ -20,6 +20,10 @@ bool port_init(struct port *port, const char *name, port_write write, void *ctx)
 
 void port_free(struct port *port)
 {
+	for (unsigned way = 0; way < PORT_WAYS; way++) {
+		impair_free(port->impair[way]);
+		port->impair[way] = NULL;
+	}
 	free(port->scratch);
 	port->scratch = NULL;
 }
@@ -93,15 +97,20 @@ static void gather(uint8_t *out, const struct frame *frame)
 	}
 }
 
-static void put_flat(struct port *port, uint8_t *bytes, size_t len, const struct vnet *vnet)
+/* line: bad, on the way to the device; NULL: none is between. */
+static void put_flat(struct port *port, uint8_t *bytes, size_t len, const struct vnet *vnet,
+		     struct impair *line)
 {
 	struct iovec iov[2] = { { 0 }, { .iov_base = bytes, .iov_len = len } };
 
-	put_or_drop(port, vnet, iov, 2, len);
+	if (line)
+		impair_take(line, vnet, iov, 2, len, port->now);
+	else
+		put_or_drop(port, vnet, iov, 2, len);
 }
 
 static void put_cut(struct port *port, size_t len, const struct vnet *vnet,
-		    const struct superframe_layout *layout)
+		    const struct superframe_layout *layout, struct impair *line)
 {
 	uint8_t *segment = port->scratch + SUPERFRAME_MAX;
 	struct superframe_cut cut;
@@ -110,14 +119,14 @@ static void put_cut(struct port *port, size_t len, const struct vnet *vnet,
 
 	superframe_cut_begin(&cut, port->scratch, len, vnet, layout, !(port->can & VNET_CAN_CSUM));
 	while ((n = superframe_cut_next(&cut, segment, WIRE_FRAME_MAX, &facts)) > 0)
-		put_flat(port, segment, n, &facts);
+		put_flat(port, segment, n, &facts, line);
 	if (cut.offset < len - layout->payload) /* no frame takes such a segment */
 		port_drop(port, DROP_OVERSIZE);
 	port->cut++;
 }
 
-/* In user space, what the device does not do. */
-static void deliver_plain(struct port *port, const struct frame *frame)
+/* In user space, what the device does not do, or the line cannot have. */
+static void deliver_plain(struct port *port, const struct frame *frame, struct impair *line)
 {
 	struct superframe_layout layout;
 	struct vnet vnet = frame->vnet;
@@ -132,11 +141,11 @@ static void deliver_plain(struct port *port, const struct frame *frame)
 		return;
 	}
 	if (vnet.gso_type != VNET_GSO_NONE) {
-		put_cut(port, frame->len, &vnet, &layout);
+		put_cut(port, frame->len, &vnet, &layout, line);
 		return;
 	}
 	superframe_checksum(port->scratch, frame->len, &vnet);
-	put_flat(port, port->scratch, frame->len, &vnet);
+	put_flat(port, port->scratch, frame->len, &vnet, line);
 }
 
 /* The device refused a super-frame that it should take. */
@@ -144,7 +153,7 @@ static void heal(struct port *port, const struct frame *frame, uint32_t need)
 {
 	uint64_t taken = port->tx.frames;
 
-	deliver_plain(port, frame);
+	deliver_plain(port, frame, NULL);
 	if (port->tx.frames == taken || ++port->refusals < PORT_REFUSALS)
 		return;
 	need &= ~(uint32_t)VNET_CAN_CSUM;
@@ -169,11 +178,63 @@ static void deliver(struct port *port, struct frame *frame)
 {
 	uint32_t need = needs(&frame->vnet);
 
+	if (!port->up) {
+		port_drop(port, DROP_PORT_DOWN);
+		return;
+	}
 	if (need & ~port->can) {
-		deliver_plain(port, frame);
+		deliver_plain(port, frame, NULL);
 		return;
 	}
 	settle(port, frame, need, put(port, &frame->vnet, frame->iov, frame->n, frame->len));
+}
+
+/* Out of the line that held it. */
+static void arrive(void *ctx, struct frame *frame)
+{
+	deliver(ctx, frame);
+}
+
+static void by_line(struct port *port, struct frame *frame)
+{
+	struct impair *line = port->impair[PORT_OUT];
+
+	if (!line)
+		deliver(port, frame);
+	else if (frame->vnet.gso_type != VNET_GSO_NONE && impair_wants_single(line))
+		deliver_plain(port, frame, line);
+	else
+		impair_take(line, &frame->vnet, frame->iov, frame->n, frame->len, port->now);
+}
+
+static void line_good(struct port *port, enum port_way way)
+{
+	struct impair *line = port->impair[way];
+
+	if (!line)
+		return;
+	port->impair[way] = NULL;
+	impair_tick(line, INSTANT_NEVER);
+	impair_free(line);
+}
+
+int port_set_impair(struct port *port, enum port_way way, const struct impair_setup *setup,
+		    struct instant now)
+{
+	bool out = way == PORT_OUT;
+
+	port->now = now;
+	if (!setup || impair_is_none(setup)) {
+		line_good(port, way);
+		return 0;
+	}
+	if (port->impair[way]) {
+		impair_change(port->impair[way], setup, now);
+		return 0;
+	}
+	port->impair[way] = impair_new(setup, port->rand, out ? arrive : port->came,
+				       out ? port : port->came_ctx, now);
+	return port->impair[way] ? 0 : -ENOMEM;
 }
 
 /* The headers are copied, for the same frame may be for other ports as well, or may be
@@ -199,7 +260,7 @@ static void deliver_untagged(struct port *port, const struct frame *frame)
 		out.n--;
 		memmove(iov + 2, iov + 3, (out.n - 2) * sizeof(*iov));
 	}
-	deliver(port, &out);
+	by_line(port, &out);
 }
 
 void port_deliver(struct port *port, struct frame *frame)
@@ -211,7 +272,7 @@ void port_deliver(struct port *port, struct frame *frame)
 		return;
 	}
 	if (!port->vlans.set) {
-		deliver(port, frame);
+		by_line(port, frame);
 		return;
 	}
 	superframe_layout(frame->iov[1].iov_base, frame->iov[1].iov_len, &layout);
@@ -220,7 +281,7 @@ void port_deliver(struct port *port, struct frame *frame)
 	else if (vlan_untags(&port->vlans, layout.vlan))
 		deliver_untagged(port, frame);
 	else
-		deliver(port, frame);
+		by_line(port, frame);
 }
 
 void port_written(struct port *port, struct frame *frame, int error)

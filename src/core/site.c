@@ -64,7 +64,7 @@ bool site_init(struct site *site, const struct site_setup *setup, const struct s
 			   setup->network, setup->name, setup->mtu, setup->rand))
 		return false;
 	site->self.watch = setup->key_watch;
-	if (!fdb_init(&site->switching.fdb, setup->macs, setup->mac_quota, setup->ageing, seed) ||
+	if (!site_ports_init(site) || !fdb_init(&site->switching.fdb, setup->macs, setup->mac_quota, setup->ageing, seed) ||
 	    !merge_init(&site->merge, SITE_HEADROOM, forward, site) ||
 	    !outbox_init(&site->outbox, setup->workers, events->send, events->ctx, run_sent,
 			 site) ||
@@ -81,6 +81,7 @@ void site_free(struct site *site)
 	outbox_free(&site->outbox);
 	merge_free(&site->merge);
 	fdb_free(&site->switching.fdb);
+	site_ports_free(site);
 	identity_wipe(&site->self);
 }
 
@@ -356,8 +357,21 @@ void site_frame(struct site *site, unsigned port, uint8_t *frame, size_t len,
 	reason = inspect(site, frame, len, vnet, &f.layout);
 	if (reason != DROP_COUNT)
 		port_drop(in, reason);
+	else if (in->impair[PORT_IN])
+		site_by_line(site, port, &f);
 	else
 		enter(site, port, &f);
+}
+
+void site_arrived(struct site *site, unsigned port, struct vlan_frame *f)
+{
+	enum drop reason = inspect(site, f->bytes, f->len, &f->vnet, &f->layout);
+
+	site->peers.now = site->now;
+	if (reason != DROP_COUNT)
+		port_drop(site->port[port], reason);
+	else
+		enter(site, port, f);
 }
 
 void site_datagrams(struct site *site, uint8_t socket, const struct addr *from, uint8_t *data,
@@ -397,6 +411,7 @@ void site_sent(struct site *site, struct run **runs, unsigned n)
 void site_tick(struct site *site, struct instant now)
 {
 	set_time(site, now);
+	site_ports_tick(site, now);
 	peers_tick(&site->peers, now);
 	if (instant_reached(now, site->age_at)) {
 		fdb_age(&site->switching.fdb, now);
@@ -406,7 +421,9 @@ void site_tick(struct site *site, struct instant now)
 
 struct instant site_due(const struct site *site)
 {
-	return instant_min(peers_due(&site->peers), site->age_at);
+	struct instant due = instant_min(peers_due(&site->peers), site->age_at);
+
+	return instant_min(due, site_ports_due(site));
 }
 
 void site_remove_peer(struct site *site, struct peer *peer, struct instant now)

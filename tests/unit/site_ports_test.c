@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
+#include "sim/libsupers.h"
 #include "unit/libpair.h"
 
 #define KEPT 64
@@ -304,6 +305,169 @@ static void test_long_frames(void **state)
 	finish(p);
 }
 
+/* ---- bad lines ---- */
+
+static void set_line(unsigned i, enum port_way way, const struct impair_setup *setup,
+		     const struct pair *p)
+{
+	assert_int_equal(port_set_impair(&dev[i].port, way, setup, p->now), 0);
+}
+
+/* Delay both ways; held frames are as they were, tagged on the way. */
+static void test_delay_both_ways(void **state)
+{
+	const struct impair_setup slow = { .delay = MS(200) };
+	struct pair *p = begin_vlans();
+	uint8_t sent[84];
+
+	(void)state;
+	set_line(0, PORT_IN, &slow, p);
+	set_line(1, PORT_OUT, &slow, p);
+	come_in(p, 0, 1, 0xff, 5, 0); /* 50 ms */
+	assert_int_equal(p->s[1].n_frames, 0);
+	assert_int_equal(impair_counts(dev[0].port.impair[PORT_IN])->frames, 1);
+	pair_run(p, MS(145));
+	assert_int_equal(p->s[0].n_frames, 0);
+	pair_run(p, MS(6));
+	assert_int_equal(p->s[0].n_frames, 1); /* into the switch, and over to the peer */
+	make(sent, 0xff, 5, 10);
+	assert_memory_equal(p->s[0].frames[0].data, sent, 80);
+	pair_run(p, MS(20));
+	assert_int_equal(p->s[1].n_frames, 1);
+	assert_int_equal(dev[1].n, 0);
+	pair_run(p, MS(180));
+	assert_int_equal(dev[1].n, 1);
+	assert_true(was_tagged(&dev[1], 0, 10));
+	come_in(p, 1, 0, 5, 6, 10); /* the other way is good */
+	assert_int_equal(dev[0].n, 1);
+	finish(p);
+}
+
+/* Good again: what was held comes at once, and nothing is left of the line. */
+static void test_good_again(void **state)
+{
+	const struct impair_setup slow = { .delay = SECONDS(5) }, none = { 0 };
+	struct pair *p = begin();
+
+	(void)state;
+	for (unsigned way = 0; way < PORT_WAYS; way++)
+		set_line(0, (enum port_way)way, &slow, p);
+	come_in(p, 0, 1, 0xff, 5, 0);
+	come_in(p, 0, 0, 5, 6, 0);
+	assert_int_equal(dev[0].n, 0);
+	set_line(0, PORT_OUT, NULL, p);
+	assert_int_equal(dev[0].n, 1);
+	set_line(0, PORT_IN, &none, p);
+	site_close(&p->s[0].site);
+	pair_run(p, MS(50));
+	assert_int_equal(p->s[0].n_frames, 1);
+	assert_int_equal(pair_got(p, 1, 0x33333333), 2);
+	assert_null(dev[0].port.impair[PORT_IN]);
+	assert_null(dev[0].port.impair[PORT_OUT]);
+	finish(p);
+}
+
+static void test_cut_one_way(void **state)
+{
+	const struct impair_setup cut = { .cut = true };
+	struct pair *p = begin();
+
+	(void)state;
+	set_line(0, PORT_IN, &cut, p);
+	come_in(p, 0, 1, 0xff, 5, 0);
+	assert_int_equal(p->s[0].n_frames, 0);
+	assert_int_equal(p->s[0].site.switching.fdb.used, 0);
+	come_in(p, 0, 0, 0xff, 6, 0);
+	assert_int_equal(dev[0].n, 1);
+	finish(p);
+}
+
+/* A port goes while its lines hold frames; its memory goes with them. */
+static void test_port_goes_with_its_lines(void **state)
+{
+	const struct impair_setup slow = { .delay = SECONDS(1) };
+	struct pair *p = begin();
+
+	(void)state;
+	set_line(0, PORT_IN, &slow, p);
+	set_line(0, PORT_OUT, &slow, p);
+	come_in(p, 0, 1, 0xff, 5, 0);
+	come_in(p, 0, 0, 0xff, 6, 0);
+	site_remove_port(&p->s[0].site, 1);
+	pair_run(p, SECONDS(2));
+	assert_int_equal(dev[0].n, 0);
+	assert_int_equal(p->s[0].n_frames, 0);
+	finish(p);
+}
+
+static unsigned segments, segment_bytes;
+
+static int count_segments(void *ctx, const struct vnet *vnet, struct iovec *iov, size_t n)
+{
+	(void)ctx;
+	assert_int_equal(vnet->gso_type, VNET_GSO_NONE);
+	segments++;
+	for (size_t i = 1; i < n; i++)
+		segment_bytes += (unsigned)iov[i].iov_len;
+	return 0;
+}
+
+/* Super-frames are cut before a line that treats each frame by itself, and only there. */
+static void test_super_frames_by_a_line(void **state)
+{
+	const struct impair_setup lossy = { .loss = 1 }, cut = { .delay = MS(1) };
+	static const uint8_t to[6] = { 2, 1 }, from[6] = { 2, 2 };
+	struct pair *p = begin();
+	size_t frames;
+	struct super s;
+	uint8_t *buffer;
+
+	(void)state;
+	assert_true(super_make(&s, 3, 5, 30000, to, from));
+	frames = (s.len - s.headers + s.vnet.gso_size - 1) / s.vnet.gso_size;
+	assert_true(frames > 3);
+	buffer = malloc(SITE_HEADROOM + s.len);
+	for (unsigned way = 0; way < PORT_WAYS; way++) {
+		unsigned number = way == PORT_IN ? 1 : 0, passed;
+
+		segments = segment_bytes = 0;
+		dev[0].port.write = count_segments;
+		dev[0].port.can = 0;
+		set_line(0, (enum port_way)way, &lossy, p);
+		memcpy(buffer + SITE_HEADROOM, s.bytes, s.len);
+		site_frame(&p->s[0].site, number, buffer + SITE_HEADROOM, s.len, &s.vnet, p->now);
+		site_close(&p->s[0].site);
+		passed = (unsigned)impair_counts(dev[0].port.impair[way])->passed;
+		assert_int_equal(passed, frames);
+		assert_int_equal(segments, way == PORT_OUT ? frames : 0);
+		assert_int_equal(segment_bytes,
+				 way == PORT_OUT ? s.len + (frames - 1) * s.headers : 0);
+		set_line(0, (enum port_way)way, &cut, p);
+		memcpy(buffer + SITE_HEADROOM, s.bytes, s.len);
+		site_frame(&p->s[0].site, number, buffer + SITE_HEADROOM, s.len, &s.vnet, p->now);
+		assert_int_equal(impair_counts(dev[0].port.impair[way])->frames, 1); /* whole */
+		set_line(0, (enum port_way)way, NULL, p);
+	}
+	free(buffer);
+	super_free(&s);
+	finish(p);
+}
+
+/* What is held when the device goes down is dropped when it is due, and counted. */
+static void test_down_while_held(void **state)
+{
+	const struct impair_setup slow = { .delay = MS(100) };
+	struct pair *p = begin();
+
+	(void)state;
+	set_line(0, PORT_OUT, &slow, p);
+	come_in(p, 0, 0, 0xff, 6, 0);
+	dev[0].port.up = false;
+	pair_run(p, MS(100));
+	assert_int_equal(dev[0].port.drops.count[DROP_PORT_DOWN], 1);
+	finish(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +479,12 @@ int main(void)
 		cmocka_unit_test(test_what_may_not_pass),
 		cmocka_unit_test(test_same_address_in_two_vlans),
 		cmocka_unit_test(test_long_frames),
+		cmocka_unit_test(test_delay_both_ways),
+		cmocka_unit_test(test_good_again),
+		cmocka_unit_test(test_cut_one_way),
+		cmocka_unit_test(test_port_goes_with_its_lines),
+		cmocka_unit_test(test_super_frames_by_a_line),
+		cmocka_unit_test(test_down_while_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * What becomes of a frame is decided when it comes, and so is the tick (IMPAIR_TICK)
+ * at which it leaves.  Until then it is held in a wheel of three levels: a slot of the
+ * lowest is one tick, one of the next 256 ticks, one of the highest 65536, and
+ * the highest goes round.  A frame stands at the lowest level whose present turn holds its tick.
+ * When the wheel comes to a slot of a higher level, its frames move down, before any
+ * that come later can stand beside them: frames of one tick leave in the order in
+ * which they came.
+ *
+ * A rate is the time when the line is free again: each frame moves it on by its length.
+ * Frames lie in chunks of two sizes, cut from slabs that are taken as they are
+ * needed and kept.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bytes.h"
+#include "core/superframe.h"
+#include "impair_parts.h"
+
+#define LEVELS IMPAIR_LEVELS
+#define SLOTS IMPAIR_SLOTS
+#define SLOT_BITS 8
+#define SMALL 256
+#define BIG 2048
+#define SLAB ((size_t)256 << 10)
+
+_Static_assert(SLOTS == 1u << SLOT_BITS, "slots of a level");
+_Static_assert(2 * IMPAIR_DELAY_MAX + IMPAIR_BACKLOG <
+		       (int64_t)(SLOTS - 1) * SLOTS * SLOTS * IMPAIR_TICK,
+	       "the wheel is large enough");
+_Static_assert(SUPERFRAME_MAX / (BIG - sizeof(void *)) + 3 < IMPAIR_PIECES, "pieces of a held frame");
+
+struct impair_chunk {
+	struct impair_chunk *next; /* of the same frame, or free */
+};
+
+/* The first chunk of a frame. */
+struct impair_held {
+	struct impair_chunk chunk;
+	struct impair_held *next; /* in its slot */
+	uint64_t tick;
+	uint32_t len, frames; /* frames: that it stands for */
+	struct vnet vnet;
+	uint16_t size; /* of its chunks */
+};
+
+_Static_assert(SMALL - sizeof(struct impair_held) >= 128, "a small frame fits");
+_Static_assert(BIG - sizeof(struct impair_held) >= SUPERFRAME_HEADERS, "all headers in one piece");
+
+struct impair_slab {
+	struct impair_slab *next;
+	uint64_t align;
+};
+
+/* ---- memory ---- */
+
+static bool slab_new(struct impair *p, size_t size, struct impair_chunk **free_list)
+{
+	struct impair_slab *slab = malloc(sizeof(*slab) + SLAB);
+	uint8_t *at = (uint8_t *)(slab + 1);
+
+	if (!slab)
+		return false;
+	slab->next = p->slabs;
+	p->slabs = slab;
+	for (size_t i = 0; i < SLAB / size; i++, at += size) {
+		struct impair_chunk *chunk = (struct impair_chunk *)(void *)at;
+
+		chunk->next = *free_list;
+		*free_list = chunk;
+	}
+	return true;
+}
+
+static struct impair_chunk **list_of(struct impair *p, size_t size)
+{
+	return size == SMALL ? &p->small : &p->big;
+}
+
+static struct impair_chunk *take_chunk(struct impair *p, size_t size)
+{
+	struct impair_chunk **list = list_of(p, size), *chunk;
+
+	if (!*list && !slab_new(p, size, list))
+		return NULL;
+	chunk = *list;
+	*list = chunk->next;
+	chunk->next = NULL;
+	p->counts.held += size;
+	return chunk;
+}
+
+static void give_back(struct impair *p, struct impair_held *held)
+{
+	struct impair_chunk **list = list_of(p, held->size), *chunk = &held->chunk;
+	size_t size = held->size;
+
+	while (chunk) {
+		struct impair_chunk *next = chunk->next;
+
+		chunk->next = *list;
+		*list = chunk;
+		chunk = next;
+		p->counts.held -= size;
+	}
+}
+
+/* What a frame of that length takes. */
+size_t impair_memory_of(size_t len)
+{
+	size_t first = BIG - sizeof(struct impair_held), more = BIG - sizeof(struct impair_chunk);
+
+	if (len <= SMALL - sizeof(struct impair_held))
+		return SMALL;
+	return len <= first ? BIG : BIG * (1 + (len - first + more - 1) / more);
+}
+
+/* Copies the frame into chunks; NULL when memory is short. */
+static struct impair_held *store(struct impair *p, const struct impair_coming *c)
+{
+	size_t size = impair_memory_of(c->len) == SMALL ? SMALL : BIG, room = size - sizeof(struct impair_held);
+	struct impair_held *held = (struct impair_held *)(void *)take_chunk(p, size);
+	struct impair_chunk *last = (struct impair_chunk *)held;
+	uint8_t *at = (uint8_t *)(held + 1);
+
+	if (!held)
+		return NULL;
+	held->size = (uint16_t)size;
+	held->len = (uint32_t)c->len;
+	held->frames = c->frames;
+	held->vnet = c->vnet;
+	for (unsigned i = 1; i < c->n; i++) {
+		const uint8_t *from = c->iov[i].iov_base;
+		size_t left = c->iov[i].iov_len;
+
+		while (left > 0) {
+			size_t part;
+
+			if (room == 0) {
+				last->next = take_chunk(p, size);
+				if (!last->next) {
+					give_back(p, held);
+					return NULL;
+				}
+				last = last->next;
+				at = (uint8_t *)(last + 1);
+				room = size - sizeof(*last);
+			}
+			part = MIN(left, room);
+			memcpy(at, from, part);
+			at += part;
+			from += part;
+			left -= part;
+			room -= part;
+		}
+	}
+	return held;
+}
+
+/* ---- the wheel ---- */
+
+static void put(struct impair *p, struct impair_held *held)
+{
+	uint64_t far = held->tick ^ p->tick;
+	unsigned level = far >> SLOT_BITS == 0 ? 0 : far >> 2 * SLOT_BITS == 0 ? 1 : 2;
+	unsigned at = held->tick >> level * SLOT_BITS & (SLOTS - 1);
+	struct impair_slot *slot = &p->slot[level][at];
+
+	held->next = NULL;
+	if (slot->first)
+		slot->last->next = held;
+	else
+		slot->first = held;
+	slot->last = held;
+	p->used[level][at / 64] |= (uint64_t)1 << at % 64;
+}
+
+static struct impair_held *empty(struct impair *p, unsigned level)
+{
+	unsigned at = p->tick >> level * SLOT_BITS & (SLOTS - 1);
+	struct impair_held *first = p->slot[level][at].first;
+
+	p->slot[level][at] = (struct impair_slot){ NULL, NULL };
+	p->used[level][at / 64] &= ~((uint64_t)1 << at % 64);
+	return first;
+}
+
+/* The first slot at `from` or behind that is not empty, or SLOTS. */
+static unsigned next_used(const uint64_t used[SLOTS / 64], unsigned from)
+{
+	for (unsigned word = from / 64; word < SLOTS / 64; word++) {
+		uint64_t bits = used[word];
+
+		if (word == from / 64)
+			bits &= ~(uint64_t)0 << from % 64;
+		if (bits)
+			return word * 64 + (unsigned)__builtin_ctzll(bits);
+	}
+	return SLOTS;
+}
+
+/* The next tick at which something leaves or moves down; something is held. */
+static uint64_t next_tick(const struct impair *p)
+{
+	unsigned at;
+
+	for (unsigned level = 0; level < LEVELS; level++) {
+		unsigned shift = level * SLOT_BITS;
+		uint64_t turn = p->tick >> (shift + SLOT_BITS);
+
+		at = next_used(p->used[level], (p->tick >> shift & (SLOTS - 1)) + 1);
+		if (at < SLOTS)
+			return ((turn << SLOT_BITS) + at) << shift;
+		if (level == LEVELS - 1) { /* it goes round */
+			at = next_used(p->used[level], 0);
+			return (((turn + 1) << SLOT_BITS) + at) << shift;
+		}
+	}
+	return 0;
+}
+
+/* A turn of a lower level begins: its frames come down. */
+static void move_down(struct impair *p)
+{
+	for (unsigned level = LEVELS - 1; level > 0; level--) {
+		struct impair_held *held, *next;
+
+		if (p->tick & (((uint64_t)1 << level * SLOT_BITS) - 1))
+			continue;
+		for (held = empty(p, level); held; held = next) {
+			next = held->next;
+			put(p, held);
+		}
+	}
+}
+
+static void hand_out(struct impair *p, struct impair_held *held)
+{
+	struct iovec iov[IMPAIR_PIECES];
+	struct frame frame = { .vnet = held->vnet, .len = held->len, .n = 1, .iov = iov };
+	size_t left = held->len, header = sizeof(*held);
+
+	iov[0] = (struct iovec){ 0 };
+	for (struct impair_chunk *chunk = &held->chunk; chunk; chunk = chunk->next) {
+		size_t part = MIN(left, held->size - header);
+
+		iov[frame.n++] = (struct iovec){ (uint8_t *)chunk + header, part };
+		left -= part;
+		header = sizeof(*chunk);
+	}
+	p->counts.frames--;
+	p->counts.passed += held->frames;
+	p->out(p->ctx, &frame);
+	give_back(p, held);
+}
+
+void impair_tick(struct impair *p, struct instant now)
+{
+	uint64_t until = (uint64_t)now.us / IMPAIR_TICK;
+
+	while (p->counts.frames > 0 && p->tick < until) {
+		struct impair_held *held, *next;
+
+		p->tick = MIN(next_tick(p), until);
+		move_down(p);
+		for (held = empty(p, 0); held; held = next) {
+			next = held->next;
+			hand_out(p, held);
+		}
+	}
+}
+
+struct instant impair_due(const struct impair *p)
+{
+	if (p->counts.frames == 0)
+		return INSTANT_NEVER;
+	return (struct instant){ (int64_t)next_tick(p) * IMPAIR_TICK };
+}
+
+void impair_hold(struct impair *p, const struct impair_coming *c, struct instant due,
+		 struct instant now)
+{
+	struct impair_held *held = store(p, c);
+
+	if (!held) {
+		p->counts.overflowed += c->frames;
+		return;
+	}
+	if (p->counts.frames++ == 0)
+		p->tick = (uint64_t)now.us / IMPAIR_TICK;
+	held->tick = MAX(((uint64_t)due.us + IMPAIR_TICK - 1) / IMPAIR_TICK, p->tick + 1);
+	put(p, held);
+}
+
+void impair_hold_free(struct impair *p)
+{
+	while (p->slabs) {
+		struct impair_slab *next = p->slabs->next;
+
+		free(p->slabs);
+		p->slabs = next;
+	}
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* Between the files of the impair room: impair (what becomes of a frame), impair_hold
+ * (frames that are held). */
+#ifndef IMPAIR_PARTS_H
+#define IMPAIR_PARTS_H
+
+#include "core/impair.h"
+
+#define IMPAIR_LEVELS 3
+#define IMPAIR_SLOTS 256u
+#define IMPAIR_PIECES 128
+
+struct impair_held;  /* a frame */
+struct impair_chunk; /* memory of one */
+struct impair_slab;
+
+struct impair_slot {
+	struct impair_held *first, *last;
+};
+
+struct impair {
+	struct impair_setup setup;
+	struct impair_counts counts;
+	impair_out out;
+	void *ctx;
+	struct rand_seeded seeded;
+	struct rand_source rand;
+	bool losing; /* within a run of lost frames */
+	uint64_t enter, leave; /* chances that one begins, ends */
+	int64_t free_ns; /* when the line is free again */
+	struct instant newest; /* when the frame leaves that came last */
+	uint64_t tick; /* all up to this one have left */
+	struct impair_slot slot[IMPAIR_LEVELS][IMPAIR_SLOTS];
+	uint64_t used[IMPAIR_LEVELS][IMPAIR_SLOTS / 64]; /* bits of slots that are not empty */
+	struct impair_chunk *small, *big; /* free ones */
+	struct impair_slab *slabs;
+	uint8_t flat[WIRE_FRAME_MAX];
+};
+
+/* A frame on its way in. */
+struct impair_coming {
+	struct vnet vnet;
+	const struct iovec *iov;
+	unsigned n;
+	size_t len, wire; /* wire: bytes of the frames that it stands for */
+	uint32_t frames;
+};
+
+/* What a frame of that length takes, as the limit counts it. */
+size_t impair_memory_of(size_t len);
+
+/* Holds a frame until then. */
+void impair_hold(struct impair *p, const struct impair_coming *c, struct instant due,
+		 struct instant now);
+
+void impair_hold_free(struct impair *p);
+
+#endif
