@@ -17,8 +17,14 @@
 # with no failure counted is one failure more.  Output is kept in
 # $LANSPAN_TEST_OUT/NAME.log and shown only of what failed.
 #
-# Seconds that an item may take: the group's, or a line "# timeout: N" in the
-# first 20 lines of a script.
+# Of a script the first 20 lines may say
+#   # timeout: N     seconds that it may take, in place of its group's
+#   # beside: yes    it mostly waits: those run one after another beside the
+#                    rest, from the first item on that is no check
+#   # alone: yes     it is about speed: it comes when those beside are done
+#
+# An item of netns that fails is run once more, alone, when all others are done,
+# if no more than 3 do; that it needed it is told, and the first output kept.
 set -u
 
 out=${LANSPAN_TEST_OUT:-build/test}
@@ -27,11 +33,25 @@ export LANSPAN_SHARED="${LANSPAN_SHARED:-../shared}"
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_stack_use_after_return=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 export TSAN_OPTIONS="${TSAN_OPTIONS:-second_deadlock_stack=1}"
-mkdir -p "$out" || exit 1
+mkdir -p "$out" && state=$(mktemp -d "$out/state.XXXXXX") || exit 1
+started=$(date +%s)
+child=
+lane=
+: >"$state/results"
 
-passed=0
-failed=0
-skipped=0
+# Of what runs now: in the lane its own, here the lane's as well.
+stop()
+{
+	trap '' HUP INT TERM
+	for pid in $child $lane; do
+		kill "$pid" 2>/dev/null
+	done
+	# shellcheck disable=SC2086 # process ids
+	wait $child $lane 2>/dev/null
+	exit 130
+}
+trap 'rm -rf "$state"' EXIT
+trap stop HUP INT TERM
 
 # "passed failed skipped how" of a log; how is "line", "cmocka" or "none".
 count_log()
@@ -66,15 +86,20 @@ why()
 	fi
 }
 
-# run NAME COMMAND...: one item, counted.
+# run NAME COMMAND...: one item, counted.  What is started in the background
+# would else ignore SIGINT, and its own children as well.
 run()
 {
 	name=$1
 	shift
 	log=$out/$(echo "$name" | tr / -).log
 	began=$(date +%s)
-	timeout -k 10 "$((seconds * PATIENCE))" "$@" </dev/null >"$log.$$" 2>&1
+	env --default-signal=INT,QUIT timeout -k 10 "$((seconds * PATIENCE))" "$@" \
+		</dev/null >"$log.$$" 2>&1 &
+	child=$!
+	wait "$child"
 	status=$?
+	child=
 	took=$(($(date +%s) - began))
 	mv "$log.$$" "$log"
 
@@ -90,24 +115,52 @@ run()
 	elif [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
 		f=1
 	fi
-	passed=$((passed + p))
-	failed=$((failed + f))
-	skipped=$((skipped + s))
-	report
+	again=
+	if [ "$f" -gt 0 ] && may_again; then
+		again=yes p=0 f=0 s=0
+		mv "$log" "${log%.log}.first.log"
+		log=${log%.log}.first.log
+	fi
+	echo "$took $name $p $f $s" >>"$state/results"
+	said=$(report) # in one piece, for two may speak at once
+	echo "$said"
+}
+
+# may_again: the item that failed has a second try to come, and it is noted
+may_again()
+{
+	[ "$group" = netns ] && [ -z "$second" ] || return 1
+	for slot in 1 2 3; do
+		if mkdir "$state/again$slot" 2>/dev/null; then
+			echo "$item" >"$state/again$slot/item"
+			return 0
+		fi
+	done
+	return 1
 }
 
 report()
 {
-	if [ "$f" -gt 0 ]; then
-		echo "FAIL $name ($took s): $p passed here, $f failed here"
-		sed 's/^/    | /' "$log" | tail -n 60
-		why "    $name" "$status"
-		echo "    whole output: $log"
+	how="$took s${second:+, second try}"
+	if [ -n "$again" ]; then
+		echo "late $name ($how): failed, and is tried again when all others are done"
+		failure
+	elif [ "$f" -gt 0 ]; then
+		echo "FAIL $name ($how): $p passed here, $f failed here"
+		failure
 	elif [ "$s" -gt 0 ]; then
-		echo "skip $name ($took s): $s of $((p + s)): $(tail -n 1 "$log")"
+		echo "skip $name ($how): $s of $((p + s)): $(tail -n 1 "$log")"
 	else
-		echo "ok   $name ($took s): $p"
+		echo "ok   $name ($how): $p"
 	fi
+	[ -z "$second" ] || echo "    output of the first try: ${log%.log}.first.log" | tee -a "$log"
+}
+
+failure()
+{
+	sed 's/^/    | /' "$log" | tail -n 60
+	why "    $name" "$status"
+	echo "    whole output: $log"
 }
 
 run_program()
@@ -119,8 +172,16 @@ run_program()
 	esac
 }
 
+# says WORD FILE: the word's value in the first lines of a script
+says()
+{
+	sed -n "1,20s/^# $1: \\([0-9a-z]*\\)\$/\\1/p" "$2" 2>/dev/null | head -n 1
+}
+
+# run_item GROUP ITEM
 run_item()
 {
+	group=$1 item=$2
 	case $1 in
 	unit | assume) seconds=120 ;;
 	sim) seconds=600 ;;
@@ -139,7 +200,7 @@ run_item()
 		run_program "$2" "$1/$(basename "$2")"
 		;;
 	netns | tools | vm)
-		own=$(sed -n '1,20s/^# timeout: \([0-9][0-9]*\)$/\1/p' "$2" | head -n 1)
+		own=$(says timeout "$2")
 		seconds=${own:-$seconds}
 		run "$1/$(basename "$2" .sh)" "./$2"
 		;;
@@ -157,20 +218,84 @@ run_item()
 	esac
 }
 
-group=
-for word; do
-	if [ "$word" = -- ]; then
-		group=
-	elif [ -z "$group" ]; then
-		group=$word
-	else
-		run_item "$group" "$word"
-	fi
-done
+# place GROUP ITEM: where it runs, "main", "beside" or "alone"
+place()
+{
+	case $1 in
+	netns | tools)
+		if [ "$(says beside "$2")" = yes ]; then
+			echo beside
+		elif [ "$(says alone "$2")" = yes ]; then
+			echo alone
+		else
+			echo main
+		fi
+		;;
+	*) echo main ;;
+	esac
+}
 
-if [ "$skipped" -gt 0 ]; then
-	echo "$passed passed, $failed failed, $skipped skipped"
-else
-	echo "$passed passed, $failed failed"
-fi
-[ "$failed" -eq 0 ]
+# run_placed PLACE GROUP [ITEM...] [-- ...]: of the arguments, those of that place
+run_placed()
+{
+	placed=$1
+	words_group=
+	shift
+	for word; do
+		if [ "$word" = -- ]; then
+			words_group=
+		elif [ -z "$words_group" ]; then
+			words_group=$word
+		elif [ "$(place "$words_group" "$word")" = "$placed" ]; then
+			begin_lane "$@"
+			run_item "$words_group" "$word"
+		fi
+	done
+}
+
+# begin_lane ARGUMENT...: the second lane, once there is more than checks to run
+begin_lane()
+{
+	[ "$placed" = main ] && [ -z "$lane" ] && [ "$words_group" != check ] || return 0
+	(
+		child=
+		trap stop HUP INT TERM
+		trap - EXIT
+		run_placed beside "$@"
+	) &
+	lane=$!
+}
+
+run_again()
+{
+	for noted in "$state"/again*/item; do
+		[ -e "$noted" ] || break
+		run_item netns "$(cat "$noted")"
+	done
+}
+
+close()
+{
+	tries=$(find "$state" -name item | wc -l)
+	echo "$(($(date +%s) - started)) s; the longest: $(sort -rn "$state/results" |
+		awk 'NR <= 5 { printf "%s%s %d s", (NR > 1 ? ", " : ""), $2, $1 }')"
+	[ "$tries" -eq 0 ] || echo "needed a second try: $tries"
+	awk '{ p += $3; f += $4; s += $5 }
+		END {
+			printf "%d passed, %d failed", p, f
+			if (s) printf ", %d skipped", s
+			print ""
+			exit f > 0
+		}' "$state/results"
+}
+
+second=
+run_placed main "$@"
+placed=main words_group=none
+begin_lane "$@"
+wait "$lane"
+lane=
+run_placed alone "$@"
+second=yes
+run_again
+close
