@@ -8,10 +8,13 @@
  * to 6 sites live through some seconds of faults; 10 s after the last one all
  * are connected, and from then on nothing is lost.  Never is a frame delivered
  * twice, forged, altered or sent back, nor a nonce used twice.
+ *
+ * The seeds are shared by a process for each processor; with -v there is one.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -327,9 +330,81 @@ static bool run_seed(uint64_t seed, bool trace)
 	return !w->failed;
 }
 
+/* What one process runs: COUNT seeds from SEED on, each STEP after the last. */
+struct share {
+	unsigned long long seed, count, step;
+	bool trace;
+	pid_t pid;
+	int from; /* the process writes how many passed */
+};
+
+static unsigned long long run_share(const struct share *s)
+{
+	unsigned long long passed = 0;
+
+	for (unsigned long long i = 0; i < s->count; i++)
+		passed += run_seed(s->seed + i * s->step, s->trace);
+	return passed;
+}
+
+static void share_begin(struct share *s)
+{
+	unsigned long long passed;
+	int ends[2];
+
+	if (pipe(ends) || (s->pid = fork()) < 0) {
+		perror("sim");
+		exit(1);
+	}
+	if (s->pid) {
+		close(ends[1]);
+		s->from = ends[0];
+		return;
+	}
+	passed = run_share(s);
+	exit(write(ends[1], &passed, sizeof(passed)) != sizeof(passed));
+}
+
+/* How many passed: none if the process died or a sanitizer spoke. */
+static unsigned long long share_end(const struct share *s)
+{
+	unsigned long long passed = 0;
+	int status;
+
+	if (read(s->from, &passed, sizeof(passed)) != sizeof(passed))
+		passed = 0;
+	if (waitpid(s->pid, &status, 0) != s->pid || status)
+		passed = 0;
+	return passed;
+}
+
+#define PROCESSES 16
+
+static unsigned long long run_all(unsigned long long seed, unsigned long long count, bool trace)
+{
+	long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = processors < 1 ? 1 : processors > PROCESSES ? PROCESSES : (unsigned)processors;
+	unsigned long long passed = 0;
+	struct share share[PROCESSES];
+
+	if (trace || count < n)
+		n = 1;
+	for (unsigned i = 0; i < n; i++)
+		share[i] = (struct share){ .seed = seed + i,
+					   .count = (count - i + n - 1) / n,
+					   .step = n,
+					   .trace = trace };
+	for (unsigned i = 1; i < n; i++)
+		share_begin(&share[i]);
+	passed = run_share(&share[0]);
+	for (unsigned i = 1; i < n; i++)
+		passed += share_end(&share[i]);
+	return passed;
+}
+
 int main(int argc, char **argv)
 {
-	unsigned long long seed = 1, count = 1000, passed = 0;
+	unsigned long long seed = 1, count = 1000, passed;
 	const char *first = getenv("SIM_SEED");
 	bool trace = false;
 	int option;
@@ -349,8 +424,7 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (__sanitizer_set_death_callback)
 		__sanitizer_set_death_callback(last_words);
-	for (unsigned long long i = 0; i < count; i++)
-		passed += run_seed(seed + i, trace);
+	passed = run_all(seed, count, trace);
 	printf("%llu passed, %llu failed\n", passed, count - passed);
 	return passed != count;
 }
