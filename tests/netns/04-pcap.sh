@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # Every captured file goes in at a and comes out at b: byte for byte, frame for
-# frame, in order; control protocols as well, since reserved = pass.  The site is a
+# frame, each flow in its order, and what is no flow in one order; control protocols as well, since reserved = pass.  The site is a
 # hub (learning = no), or it would rightly filter: both ends of a recorded
 # conversation are on one side.
 #
@@ -19,7 +19,7 @@ two_sites
 for s in a b; do
 	conf $s bridge bridge -
 	conf $s bridge reserved pass
-	conf $s site workers 1	   # several keep the order of each flow, not of all
+	conf $s site workers 1	   # several keep the order of each flow only
 	conf $s bridge learning no # both ends of a conversation are on one side here
 done
 connect
@@ -37,8 +37,8 @@ carry() {
 	on "s$2" tcpreplay -q -p 2000 -i span0 "$1" >"$W/log/tcpreplay.log" 2>&1 || fail "tcpreplay $name"
 	wait_for 5 "" arrived "$count"
 	end "$SPAWNED"
-	frames "$1" >"$W/sent.txt"
-	frames "$W/got.pcap" >"$W/got.txt"
+	frames "$1" | by_flow >"$W/sent.txt"
+	frames "$W/got.pcap" | by_flow >"$W/got.txt"
 	cmp -s "$W/sent.txt" "$W/got.txt" || {
 		diff "$W/sent.txt" "$W/got.txt" | cut -c1-150 | head >&2
 		fail "$name, $2 to $3: $(wc -l <"$W/got.txt") of $(wc -l <"$W/sent.txt") frames came, not the same"

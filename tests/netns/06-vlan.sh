@@ -22,7 +22,7 @@ carry() {
 	on "s$1" tcpreplay -q -p 1000 -i span0 "$W/made.pcap" >"$W/log/tcpreplay.log" 2>&1 || fail "tcpreplay"
 	wait_for 5 "" arrived "$(wc -l <"$W/made.txt")"
 	end "$SPAWNED"
-	frames "$W/got.pcap" >"$W/got.txt"
+	frames "$W/got.pcap" | by_flow >"$W/got.txt"
 	cmp -s "$W/made.txt" "$W/got.txt" || {
 		diff "$W/made.txt" "$W/got.txt" | cut -c1-120 | head >&2
 		fail "$1 to $2: $(wc -l <"$W/got.txt") of $(wc -l <"$W/made.txt") frames came, not the same"
@@ -36,11 +36,11 @@ for mtu in 1500 9000; do
 	for s in a b; do
 		conf $s bridge bridge -
 		conf $s bridge mtu "$mtu"
-		conf $s site workers 1 # several keep the order of each flow, not of all
+		conf $s site workers 1 # several keep the order of each flow only
 	done
 	helper frames
 	"$HELPER" make "$mtu" >"$W/made.pcap"
-	frames "$W/made.pcap" >"$W/made.txt"
+	frames "$W/made.pcap" | by_flow >"$W/made.txt"
 	connect
 	carry a b
 	carry b a

@@ -60,6 +60,7 @@ flows() {
 	DIRECT=$SPAWNED
 	spawn hc "$W/log/relayed.log" ping -D -i 0.01 192.168.77.4
 	RELAYED=$SPAWNED
+	calm_begin ha
 	wait_for 3 "" grep -q "bytes from" "$W/log/direct.log"
 	wait_for 3 "" grep -q "bytes from" "$W/log/relayed.log"
 }
@@ -74,8 +75,9 @@ lost() {
 flows_end() {
 	end "$DIRECT" INT
 	end "$RELAYED" INT
+	calm_end
 	equal "lost of the direct ping" "$(lost "$W/log/direct.log")" 0
-	between "its longest silence, s" "$(gap "$W/log/direct.log")" 0 "0.$((2 * PATIENCE))"
+	between "its longest silence, s" "$(gap "$W/log/direct.log")" 0 "$(with_calm "0.$((2 * PATIENCE))")"
 	echo "      the relayed one's: $(gap "$W/log/relayed.log") s"
 }
 

@@ -256,6 +256,24 @@ gap() {
 			END { if (last) printf "%.2f\n", most }'
 }
 
+# calm_begin: a ping that never leaves its host, from now on; calm_end: the longest time
+# between two answers of it, in CALM, which is the machine's and not the tunnel's
+calm_begin() {
+	: >"$W/log/calm.log"
+	spawn "$1" "$W/log/calm.log" ping -D -i 0.01 127.0.0.1
+	CALM_PING=$SPAWNED
+}
+
+calm_end() {
+	end "$CALM_PING" INT
+	CALM=$(gap "$W/log/calm.log")
+}
+
+# with_calm SECONDS: and so much more as the machine took
+with_calm() {
+	awk -v s="$1" -v calm="${CALM:-0}" 'BEGIN { print s + calm }'
+}
+
 # answered_since FILE THEN: the time of ping -D's first answer after THEN
 answered_since() {
 	sed -n 's/^\[\([0-9.]*\)\] .*bytes from.*/\1/p' "$1" |
@@ -293,6 +311,25 @@ capture() {
 frames() {
 	helper frames
 	"$HELPER" list "$1"
+}
+
+# by_flow: of such lines, those of each flow of TCP or UDP together, and all others
+# together, in their order: between them none is promised, as datagrams of a flow that
+# come at once wait for each other
+by_flow() {
+	awk '
+		function at(first, n) { return substr($2, first * 2 + 1, n * 2) }
+		function flow(l3,  type) {
+			while ((type = at(l3 - 2, 2)) == "8100" || type == "88a8")
+				l3 += 4
+			if (type == "0800" && at(l3, 1) == "45" && at(l3 + 6, 2) ~ /^[04]000$/ &&
+			    at(l3 + 9, 1) ~ /^(06|11)$/)
+				return at(l3 + 9, 1) at(l3 + 12, 12)
+			if (type == "86dd" && at(l3 + 6, 1) ~ /^(06|11)$/)
+				return at(l3 + 6, 1) at(l3 + 8, 36)
+			return "-"
+		}
+		{ print flow(14), $0 }' | LC_ALL=C sort -s -k 1,1
 }
 
 # captured FILE [CONDITION]: the number of frames; the awk condition may ask for
