@@ -4,11 +4,15 @@
 # Streams and datagrams both ways, and what arrives is what was sent.
 #
 #   ha --- sa [br0: p-a, span0] === wan0, 1500 === [br0: p-b, span0] sb --- hb
+#
+#   LONG   set: each measurement takes 3 s instead of 1 s
+# alone: yes
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need iperf3 socat sha256sum
 story "iperf3 and 50 MB of random bytes, both ways"
-T=${T:-3}
+T=${T:-${LONG:+3}}
+T=${T:-1}
 
 megabits() {
 	jq -r '.end.sum_received.bits_per_second / 1e6 | floor'

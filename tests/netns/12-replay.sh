@@ -7,13 +7,15 @@
 #   ha --- sa === wan0 === sb --- hb
 #                  ^ the replaying stranger sits in the underlay
 #
-#   REPLAYS   packets in all, default 1000000
+#   REPLAYS   packets in all, default 250000; with LONG set 1000000
 #   RATE      packets a second, default 25000
 # timeout: 240
+# alone: yes
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping iperf3
-REPLAYS=${REPLAYS:-1000000}
+REPLAYS=${REPLAYS:-${LONG:+1000000}}
+REPLAYS=${REPLAYS:-250000}
 RATE=${RATE:-25000}
 story "$REPLAYS packets replayed"
 NO_IPV6=yes # hosts that say nothing unasked

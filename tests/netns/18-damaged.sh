@@ -7,11 +7,13 @@
 #   ha --- sa === wan0 === sb --- hb
 #                  ^ the stranger sits in the underlay
 #
-#   DAMAGED   packets in all, default 200000
+#   DAMAGED   packets in all, default 80000; with LONG set 200000
+# alone: yes
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping iperf3
-DAMAGED=${DAMAGED:-200000}
+DAMAGED=${DAMAGED:-${LONG:+200000}}
+DAMAGED=${DAMAGED:-80000}
 RATE=${RATE:-10000}
 story "$DAMAGED damaged packets"
 NO_IPV6=yes

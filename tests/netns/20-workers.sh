@@ -9,11 +9,12 @@
 #                   |
 #                  sc --- hc
 # timeout: 180
+# alone: yes
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping iperf3 socat sha256sum
 story "workers"
-T=${T:-2}
+T=${T:-1}
 MEGABYTES=${MEGABYTES:-10}
 
 two_sites

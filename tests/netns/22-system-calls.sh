@@ -9,6 +9,7 @@
 # A datagram is filled from the frames that wait together, and never waits for
 # more: so a full-size frame in a burst costs little more than one datagram, and one
 # that comes alone costs two.
+# alone: yes
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=lib-calls.sh

@@ -10,6 +10,7 @@
 #   sc --- cone -----------+=== wan
 #   sd --- symmetric ------+        sf: no router at all
 #   se --- inner (masq) --- masq outer
+# beside: yes
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=lib-nat.sh

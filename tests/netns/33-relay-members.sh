@@ -6,6 +6,7 @@
 #   sa === wan0 === r-hub      a is on the list of lab, b is not; c has the
 #   sb ======|                 access secret of shut, d has another
 #   sc, sd ==|
+# beside: yes
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=lib-relay.sh

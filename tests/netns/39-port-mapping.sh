@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # timeout: 300
+# beside: yes
 #
 # Two sites behind symmetric translators meet only by the relay, until the router of one
 # maps its port: by NAT-PMP, or by UPnP.  The router is a real miniupnpd.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # timeout: 300
+# beside: yes
 #
 # A relay that means ill: it has all hop keys, so that all that it changes, sends
 # elsewhere, sends again or makes up carries a valid hop tag.  No frame of that is
@@ -11,6 +12,7 @@
 #   hb --- sb ---+--- hub -+--- se --- he     have the addresses of ha and hb.  The
 #   hc --- sc ---+         victim             underlay lets no site send to another.
 #
+#   LONG   set: a victim is watched for 25 s instead of 8 s
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=lib-nat.sh
@@ -335,12 +337,16 @@ lie number "another's number is the site's own" ""
 
 # ---- victims ----
 
-# places EVIL PLACE SECONDS WHAT: lies about where sites are seen
+# places EVIL PLACE SECONDS WHAT [COMMAND...]: lies about where sites are seen, so long,
+# and until the command succeeds
 places() {
+	local began
+	began=$(now)
 	begin "$1" "$4" "$2"
 	capture victim w0 "$W/victim.pcap" -i
 	local pid=$SPAWNED
 	sleep "$3"
+	[ -z "${5:-}" ] || wait_for 40 "sites say so" "${@:5}"
 	traffic
 	equal "frames that hosts got" "$(got)" "$EACH"
 	end "$pid"
@@ -352,7 +358,7 @@ places() {
 	never
 	CAME=$(captured "$W/victim.pcap" 'at(12, 2) == "0800" && at(23, 1) == "11"')
 	CAME_BYTES=$(frames "$W/victim.pcap" | awk 'substr($2, 47, 2) == "11" { n += $1 } END { print n + 0 }')
-	echo "      the victim got $CAME packets, $CAME_BYTES bytes, in $3 s;" \
+	echo "      the victim got $CAME packets, $CAME_BYTES bytes, in $(since "$began") s;" \
 		"for $(awk '{ print $1 " datagrams, " $2 " bytes" }' <<<"${DID#*:}") that the relay sent"
 	between "bytes at the victim, no more than the relay sent" "$CAME_BYTES" 0 "${DID##* }"
 }
@@ -362,9 +368,14 @@ for place in 127.0.0.1:9 224.0.0.1:9 255.255.255.255:9 0.0.0.0:9 10.99.0.255:9; 
 done
 # Of 8 pairs two series of 7 each; and whatever the relay says, of each of 5 sites 64 to
 # one address, and one more a second.
-places place $VICTIM:9 25 "sites are seen at a victim's address"
+SECONDS_THERE=${LONG:+25}
+: "${SECONDS_THERE:=8}"
+told_place() {
+	[ "$(saw place)" = "a b c d e " ]
+}
+places place $VICTIM:9 $SECONDS_THERE "sites are seen at a victim's address"
 between "packets at the victim" "$CAME" 1 $((8 * 2 * 7))
-places restless $VICTIM:9 25 "the same, at another port each time"
-between "packets at the victim" "$CAME" 1 $((5 * (64 + 30)))
+places restless $VICTIM:9 $SECONDS_THERE "the same, at another port each time" told_place
+between "packets at the victim" "$CAME" 1 $((5 * (64 + 50)))
 equal "sites that say what they did not send" "$(saw place)" "a b c d e "
 kill -0 "$RELAY" || fail "the relay died"

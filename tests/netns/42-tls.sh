@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # timeout: 300
+# beside: yes
 #
 # Where no UDP passes, the relay is reached by TLS over TCP; UDP is taken again when it
 # works; and who ends TLS in between is found out.
@@ -21,13 +22,13 @@ relay_program
 nat_need
 
 underlay
-keys a b
+keys a b c
 relay hub
 on r-hub sh -c 'echo 443 >/proc/sys/net/ipv4/ip_unprivileged_port_start' 2>/dev/null ||
 	skip "ports below 1024 are not to be had here"
 relay_open hub
 printf 'listen_tls = 0.0.0.0, [::]\ntimeout = 10\n' >>"$W/etc/hub/hub.conf"
-for s in a b; do
+for s in a b c; do
 	nat "$(number $s)" symmetric
 	plug $s "$(number $s)"
 	host $s $s
@@ -37,6 +38,7 @@ peer b a
 conf a site keepalive 3
 conf a site workers 2 # whose runs go to the stream by the main thread
 conf b site keepalive 3
+conf c site keepalive 3
 
 conf_a() { # [KEY VALUE]...
 	conf_write a
@@ -44,12 +46,14 @@ conf_a() { # [KEY VALUE]...
 }
 
 conf_a
-conf_write b
-relay_of b hub
+for s in b c; do
+	conf_write $s
+	relay_of $s hub
+done
 
-# No UDP passes the translator of a, but a first word to the relay's TCP port.
+# No UDP passes the translator, of a if none is named.
 udp_blocked() {
-	on n1 nft -f - <<-'END' || fail "no rules in n1"
+	on "n${1:-1}" nft -f - <<-'END' || fail "no rules in n${1:-1}"
 		table inet wall {
 			chain forward {
 				type filter hook forward priority -10
@@ -60,12 +64,16 @@ udp_blocked() {
 }
 
 udp_passes() {
-	on n1 nft delete table inet wall
+	on "n${1:-1}" nft delete table inet wall
 }
 
 # by WAY: how packets of a reach the relay
 by() {
-	[ "$(show a '.relays[0] | select(.state == "registered") | .by')" = "$1" ]
+	way_of a "$1"
+}
+
+way_of() { # SITE WAY
+	[ "$(show "$1" '.relays[0] | select(.state == "registered") | .by')" = "$2" ]
 }
 
 problem() {
@@ -80,8 +88,9 @@ connections() {
 	on r-hub ss -Htn state established "( sport = :443 )" | wc -l
 }
 
-unconnected() {
-	[ "$(connections)" = 0 ]
+unconnected() { # SITE: the relay has no connection from its translator
+	[ -z "$(on r-hub ss -Htn state established "( sport = :443 )" \
+		"dst 10.99.0.$((100 + $(number "$1")))")" ]
 }
 
 step "no UDP at all"
@@ -109,11 +118,13 @@ wait_for 20 "hosts reach each other" pings ha 192.168.77.2
 between "s until traffic is back" "$(since "$began")" 0 $((5 * PATIENCE))
 
 step "UDP works again, and fails again"
+udp_blocked 3
+bridge_start c # for whom what comes after a minute is looked at in the end
 spawn ha "$W/log/ping.log" ping -D -i 0.05 192.168.77.2
 ping=$SPAWNED
 udp_passes
 wait_for 25 "by UDP" by udp
-holds 5 "and it stays" by udp
+holds 3 "and it stays" by udp
 between "longest silence, s" "$(gap "$W/log/ping.log")" 0 $((2 * PATIENCE))
 udp_blocked
 on n1 conntrack -F 2>/dev/null
@@ -121,9 +132,10 @@ wait_for 10 "by TLS" by tls
 wait_for 5 "hosts reach each other" pings ha 192.168.77.2
 end "$ping" INT
 between "longest silence, s" "$(gap "$W/log/ping.log")" 0 $((4 * PATIENCE))
-udp_passes
-wait_for 25 "by UDP" by udp
-wait_for 80 "and no connection is left after a minute" unconnected
+wait_for 25 "c is by TLS" way_of c tls
+check "its connection" eval '! unconnected c'
+udp_passes 3
+wait_for 25 "c is by UDP" way_of c udp
 bridge_stop a
 
 step "transport = udp: never by TLS"
@@ -132,9 +144,10 @@ conf_a transport udp
 capture r-hub w0 "$W/tls.pcap"
 dump=$SPAWNED
 bridge_start a
-holds 8 "not registered" eval '! by tls'
+holds 6 "not registered" eval '! by tls'
 end "$dump" INT
-equal "TCP packets to the relay" "$(captured "$W/tls.pcap" 'at(12, 2) == "0800" && at(23, 1) == "06"')" 0
+equal "TCP packets to the relay" "$(captured "$W/tls.pcap" 'at(12, 2) == "0800" &&
+	at(23, 1) == "06" && at(26, 4) == "0a630065"')" 0
 bridge_stop a
 
 step "transport = tls: never by UDP"
@@ -144,7 +157,7 @@ capture r-hub w0 "$W/udp.pcap"
 dump=$SPAWNED
 bridge_start a
 wait_for 10 "by TLS" by tls
-holds 12 "and it stays" by tls
+holds 6 "and it stays" by tls
 end "$dump" INT
 equal "UDP packets of a to the relay" "$(captured "$W/udp.pcap" 'at(12, 2) == "0800" &&
 	at(23, 1) == "11" && at(26, 4) == "0a630065" && at(36, 2) == "1e3d"')" 0
@@ -196,6 +209,11 @@ wait_for 30 "the next address is tried" by tls
 bridge_stop a
 end "$web" TERM
 conf_a
+
+step "after a minute by UDP at most"
+wait_for 80 "c has no connection" unconnected c
+check "it is still by UDP" way_of c udp
+bridge_stop c
 
 step "who only connects takes nothing away"
 bridge_start a

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # timeout: 600
+# beside: yes
 #
 # The dissector of etc/wireshark in tshark: every kind of packet is named, and with
 # the key log of a the frames that come out are those that entered the TAPs, byte for
