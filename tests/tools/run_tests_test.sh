@@ -9,7 +9,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
-export LANSPAN_TEST_OUT="$work/out" PATIENCE=1
+export LANSPAN_TEST_OUT="$work/out" PATIENCE=1 TRIES=2
 passed=0
 failed=0
 cd "$work" || exit 1
@@ -160,6 +160,7 @@ grep -q '^try 0$' out/netns-late.first.log && grep -q '^try 1$' out/netns-late.l
 	grep -q 'netns-late.first.log$' out/netns-late.log
 verdict $? 'the first output is kept, and named in the second'
 again 'none but of netns' '0 passed, 2 failed' 1 tools late -- unit ./bad
+TRIES=1 again 'none when not wanted' '0 passed, 1 failed' 1 netns late
 again 'failed twice' '0 passed, 1 failed' 1 netns bad
 [ "$(grep -c '^FAIL netns/bad' said)" -eq 1 ]
 verdict $? 'and told once as failed'
