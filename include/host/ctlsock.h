@@ -4,6 +4,8 @@
  * request a connection: one line, answered with bytes of any length, then
  * closed.  Clients are a fixed few; who sends garbage, too much, or does not
  * read is closed after a time-out, and the rest of the process does not notice.
+ * Some places are for root and the process's own user: of others, the one that
+ * waits longest makes way.
  */
 #ifndef HOST_CTLSOCK_H
 #define HOST_CTLSOCK_H
@@ -16,6 +18,8 @@
 #include "host/loop.h"
 
 #define CTLSOCK_CLIENTS 16
+#define CTLSOCK_OTHERS 12	     /* of them, of users without privilege */
+#define CTLSOCK_RATE 200	     /* clients taken between ticks; the rest waits in the queue */
 #define CTLSOCK_REQUEST 16384	     /* bytes of a request line with its newline */
 #define CTLSOCK_PATIENCE SECONDS(5) /* without progress a client is closed */
 

@@ -2,9 +2,9 @@
 /*
  * Theory of operation.  A client is first read from, until the newline; the
  * handler then makes the whole answer, and from there on the client is only
- * written to.  When all places are taken, or descriptors are short, the
- * listening socket is left alone (events = 0), so who waits in its queue costs
- * nothing; a client that goes, or the next tick, turns it on again.
+ * written to.  When all places are taken, descriptors are short, or CTLSOCK_RATE
+ * is used up, the listening socket is left alone (events = 0), so who waits in its
+ * queue costs nothing; a client that goes, or the next tick, turns it on again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,6 +45,7 @@ struct ctlsock {
 	dev_t dev; /* of the socket in the file system, to remove no other's */
 	ino_t ino;
 	struct client *asking; /* whose request the handler answers now */
+	unsigned taken; /* clients since the last tick */
 	struct client clients[CTLSOCK_CLIENTS];
 };
 
@@ -58,6 +59,11 @@ static void set_events(struct ctlsock *c, struct loop_source *source, uint32_t e
 	loop_change(c->loop, source);
 }
 
+static void listen_again(struct ctlsock *c)
+{
+	set_events(c, &c->listener, c->taken < CTLSOCK_RATE ? LOOP_READ : 0);
+}
+
 static void client_close(struct client *client)
 {
 	struct ctlsock *c = client->owner;
@@ -67,7 +73,7 @@ static void client_close(struct client *client)
 	client->source.fd = -1;
 	free(client->answer);
 	client->answer = NULL;
-	set_events(c, &c->listener, LOOP_READ);
+	listen_again(c);
 }
 
 static void client_write(struct client *client, struct instant now)
@@ -114,7 +120,7 @@ int ctlsock_take(struct ctlsock *c)
 
 	loop_remove(c->loop, &client->source);
 	client->source.fd = -1;
-	set_events(c, &c->listener, LOOP_READ);
+	listen_again(c);
 	return fd;
 }
 
@@ -185,12 +191,50 @@ static struct client *free_place(struct ctlsock *c)
 	return NULL;
 }
 
-static void client_take(struct ctlsock *c, struct client *client, int fd, struct instant now)
+static unsigned count_others(const struct ctlsock *c)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < COUNT_OF(c->clients); i++)
+		n += c->clients[i].source.fd >= 0 && !c->clients[i].privileged;
+	return n;
+}
+
+/* Of those without privilege the one that waits longest, or NULL. */
+static struct client *oldest_other(struct ctlsock *c)
+{
+	struct client *oldest = NULL;
+
+	for (size_t i = 0; i < COUNT_OF(c->clients); i++) {
+		struct client *client = &c->clients[i];
+
+		if (client->source.fd >= 0 && !client->privileged &&
+		    (!oldest || instant_before(client->since, oldest->since)))
+			oldest = client;
+	}
+	return oldest;
+}
+
+/* There is one that is free, or can be. */
+static struct client *find_place(struct ctlsock *c, bool privileged)
+{
+	struct client *client = free_place(c);
+
+	if (client && (privileged || count_others(c) < CTLSOCK_OTHERS))
+		return client;
+	client = oldest_other(c);
+	if (client)
+		client_close(client);
+	return client;
+}
+
+static void client_take(struct ctlsock *c, struct client *client, int fd, bool privileged,
+			struct instant now)
 {
 	client->source =
 		(struct loop_source){ .fd = fd, .events = LOOP_READ, .ready = client_ready };
 	client->since = now;
-	client->privileged = is_privileged(fd);
+	client->privileged = privileged;
 	client->used = 0;
 	if (loop_add(c->loop, &client->source) < 0) {
 		close(fd);
@@ -201,19 +245,22 @@ static void client_take(struct ctlsock *c, struct client *client, int fd, struct
 static void listener_ready(struct loop_source *source, uint32_t events, struct instant now)
 {
 	struct ctlsock *c = container_of(source, struct ctlsock, listener);
-	struct client *client = free_place(c);
+	bool privileged;
 	int fd;
 
 	(void)events;
-	if (!client) {
+	if (c->taken >= CTLSOCK_RATE || (!free_place(c) && !oldest_other(c))) {
 		set_events(c, source, 0);
 		return;
 	}
 	fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd >= 0)
-		client_take(c, client, fd, now);
-	else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+	if (fd >= 0) {
+		c->taken++;
+		privileged = is_privileged(fd);
+		client_take(c, find_place(c, privileged), fd, privileged, now);
+	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
 		set_events(c, source, 0);
+	}
 }
 
 void ctlsock_tick(struct ctlsock *c, struct instant now)
@@ -225,7 +272,8 @@ void ctlsock_tick(struct ctlsock *c, struct instant now)
 		    instant_between(client->since, now) >= CTLSOCK_PATIENCE)
 			client_close(client);
 	}
-	set_events(c, &c->listener, LOOP_READ);
+	c->taken = 0;
+	listen_again(c);
 }
 
 /* ---- listening --------------------------------------------------------- */

@@ -506,6 +506,97 @@ static void test_other_user_is_not_privileged(void **state)
 	assert_false(last_privileged);
 }
 
+/* Runs f as another user, with the loop at work.  False where there is none. */
+static bool as_other(void (*f)(void))
+{
+	pid_t child;
+	int status;
+
+	if (geteuid() != 0)
+		return false;
+	assert_int_equal(chmod(folder, 0755) | chmod(path, 0666), 0);
+	child = fork();
+	if (child == 0) {
+		if (setuid(65534) != 0)
+			_exit(1);
+		f();
+		_exit(0);
+	}
+	while (waitpid(child, &status, WNOHANG) == 0)
+		loop_turn(&loop, instant_add(clock_now(), MS(10)));
+	return WEXITSTATUS(status) == 0;
+}
+
+/* As many as it can have, and more; the last of them ask, and are answered. */
+static void crowd_in(void)
+{
+	int fds[3 * CTLSOCK_CLIENTS];
+	char byte;
+
+	for (size_t i = 0; i < COUNT_OF(fds); i++)
+		fds[i] = client();
+	usleep(200000);
+	for (size_t i = 0; i < COUNT_OF(fds); i++) {
+		bool kept = recv(fds[i], &byte, 1, MSG_DONTWAIT) < 0;
+
+		if (kept != (i >= COUNT_OF(fds) - CTLSOCK_OTHERS))
+			_exit(1);
+	}
+	if (send(fds[COUNT_OF(fds) - 1], "x\n", 2, 0) != 2)
+		_exit(1);
+	usleep(100000);
+	if (recv(fds[COUNT_OF(fds) - 1], &byte, 1, MSG_DONTWAIT) != 1)
+		_exit(1);
+	sleep(1);
+}
+
+static void *ask_late(void *arg)
+{
+	usleep(600000);
+	asker(arg);
+	return NULL;
+}
+
+/* Another user's crowd keeps nobody out. */
+static void test_crowd_of_others(void **state)
+{
+	struct asking a = { .request = "me" };
+	pthread_t thread;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(pthread_create(&thread, NULL, ask_late, &a), 0);
+	assert_true(as_other(crowd_in));
+	pthread_join(thread, NULL);
+	assert_int_equal(a.result, 0);
+	assert_string_equal(a.answer, "me");
+	assert_true(last_privileged);
+	free(a.answer);
+}
+
+/* So many in a second; who comes then waits for the next one. */
+static void test_rate(void **state)
+{
+	char byte;
+	int fd;
+
+	(void)state;
+	for (unsigned i = 0; i < CTLSOCK_RATE; i++) {
+		close(client());
+		turn(3);
+	}
+	fd = client();
+	say(fd, "late\n");
+	turn(5);
+	assert_int_equal(recv(fd, &byte, 1, 0), -1);
+	assert_true(turns_within(50) <= 3);
+	ctlsock_tick(ctl, loop.now);
+	turn(5);
+	assert_int_equal(recv(fd, &byte, 1, 0), 1);
+	close(fd);
+}
+
 static void test_path(void **state)
 {
 	char out[200], name[101];
@@ -559,6 +650,8 @@ int main(void)
 		WITH_SOCKET(test_taken),
 		WITH_SOCKET(test_live_stale_and_foreign),
 		WITH_SOCKET(test_other_user_is_not_privileged),
+		WITH_SOCKET(test_crowd_of_others),
+		WITH_SOCKET(test_rate),
 		cmocka_unit_test(test_path),
 	};
 
