@@ -2,9 +2,10 @@
 /*
  * Theory of operation.  A client is first read from, until the newline; the
  * handler then makes the whole answer, and from there on the client is only
- * written to.  When all places are taken, descriptors are short, or CTLSOCK_RATE
- * is used up, the listening socket is left alone (events = 0), so who waits in its
- * queue costs nothing; a client that goes, or the next tick, turns it on again.
+ * written to.  When all places are taken, descriptors are short, or the clients and
+ * the time between two ticks are used up, the listening socket is left alone
+ * (events = 0), so who waits in its queue costs nothing; a client that goes, or the
+ * next tick, turns it on again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,6 +47,7 @@ struct ctlsock {
 	ino_t ino;
 	struct client *asking; /* whose request the handler answers now */
 	unsigned taken; /* clients since the last tick */
+	int64_t spent;	/* on answers since then, microseconds */
 	struct client clients[CTLSOCK_CLIENTS];
 };
 
@@ -59,9 +61,14 @@ static void set_events(struct ctlsock *c, struct loop_source *source, uint32_t e
 	loop_change(c->loop, source);
 }
 
+static bool may_take(const struct ctlsock *c)
+{
+	return c->taken < CTLSOCK_RATE && c->spent < CTLSOCK_TIME;
+}
+
 static void listen_again(struct ctlsock *c)
 {
-	set_events(c, &c->listener, c->taken < CTLSOCK_RATE ? LOOP_READ : 0);
+	set_events(c, &c->listener, may_take(c) ? LOOP_READ : 0);
 }
 
 static void client_close(struct client *client)
@@ -93,11 +100,13 @@ static void client_write(struct client *client, struct instant now)
 
 static void client_answer(struct client *client, struct instant now)
 {
+	struct instant before = clock_now();
 	struct ctlsock *c = client->owner;
 
 	c->asking = client;
 	client->answer = c->handler(c->ctx, client->request, client->privileged, &client->len);
 	c->asking = NULL;
+	c->spent += instant_between(before, clock_now());
 	if (client->source.fd < 0) { /* taken */
 		free(client->answer);
 		client->answer = NULL;
@@ -249,7 +258,7 @@ static void listener_ready(struct loop_source *source, uint32_t events, struct i
 	int fd;
 
 	(void)events;
-	if (c->taken >= CTLSOCK_RATE || (!free_place(c) && !oldest_other(c))) {
+	if (!may_take(c) || (!free_place(c) && !oldest_other(c))) {
 		set_events(c, source, 0);
 		return;
 	}
@@ -273,6 +282,7 @@ void ctlsock_tick(struct ctlsock *c, struct instant now)
 			client_close(client);
 	}
 	c->taken = 0;
+	c->spent = 0;
 	listen_again(c);
 }
 

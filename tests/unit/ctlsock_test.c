@@ -44,6 +44,8 @@ static char *handle(void *ctx, const char *request, bool privileged, size_t *len
 	last_privileged = privileged;
 	if (strcmp(request, "take") == 0)
 		taken = ctlsock_take(ctl);
+	if (strcmp(request, "slow") == 0)
+		usleep((useconds_t)CTLSOCK_TIME + 1000);
 	if (strcmp(request, "nothing") == 0)
 		return NULL;
 	*len = strcmp(request, "big") == 0 ? BIG : strlen(request);
@@ -597,6 +599,28 @@ static void test_rate(void **state)
 	close(fd);
 }
 
+/* Answers that take long leave the rest of the second to others. */
+static void test_time(void **state)
+{
+	char byte;
+	int fd;
+
+	(void)state;
+	fd = client();
+	say(fd, "slow\n");
+	turn(4);
+	assert_int_equal(recv(fd, &byte, 1, 0), 1);
+	close(fd);
+	fd = client();
+	say(fd, "late\n");
+	turn(5);
+	assert_int_equal(recv(fd, &byte, 1, 0), -1);
+	ctlsock_tick(ctl, loop.now);
+	turn(5);
+	assert_int_equal(recv(fd, &byte, 1, 0), 1);
+	close(fd);
+}
+
 static void test_path(void **state)
 {
 	char out[200], name[101];
@@ -652,6 +676,7 @@ int main(void)
 		WITH_SOCKET(test_other_user_is_not_privileged),
 		WITH_SOCKET(test_crowd_of_others),
 		WITH_SOCKET(test_rate),
+		WITH_SOCKET(test_time),
 		cmocka_unit_test(test_path),
 	};
 
