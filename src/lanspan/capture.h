@@ -57,6 +57,21 @@ enum cli_status capture_file_close(struct capture_file *f);
 /* What stdio still holds goes nowhere: a pipe that is full would keep us for ever. */
 void capture_let_go(FILE *stream);
 
+/* --- what is asked for --- */
+
+struct capture_wanted {
+	const char *point, *name;
+	const char *direction;
+	char *expression; /* malloc'd, or NULL */
+	char *program;	  /* the same */
+	uint64_t packets; /* -c, or 0 */
+	bool segments;
+	struct capture_files files; /* path NULL: lines on standard output */
+};
+
+/* The caller frees expression and program, also when that fails, after telling why. */
+enum cli_status capture_read_arguments(const struct cli *cli, struct capture_wanted *w);
+
 /* --- a line for people --- */
 
 void capture_print(const struct captured *packet, bool ip);

@@ -75,9 +75,9 @@ completes 'site.conf' check si
 completes 'site.conf' capture lan -w si
 completes 'lan member peer port wire' capture ''
 # The options of capture stand in the completion: they are those that getopt knows.
-options=$(sed -n 's/.*getopt_long(.*"\([a-zA-Z:]*\)".*/\1/p' "$top/src/lanspan/capture.c" |
+options=$(sed -n 's/.*getopt_long(.*"\([a-zA-Z:]*\)".*/\1/p' "$top/src/lanspan/capture_arguments.c" |
 	tr -d : | sed 's/./-&\n/g')
-long=$(sed -n 's/.*{ "\([a-z-]*\)", [a-z]*_argument.*/--\1/p' "$top/src/lanspan/capture.c")
+long=$(sed -n 's/.*{ "\([a-z-]*\)", [a-z]*_argument.*/--\1/p' "$top/src/lanspan/capture_arguments.c")
 completes "$(printf '%s\n' "$options" "$long" | sort | xargs)" capture lan -
 completes 'in out' capture lan -Q ''
 
