@@ -195,8 +195,7 @@ printf '#include <openssl/ssl.h>\n' | stands src/host/tls.c
 printf '#include <intel-ipsec-mb.h>\n' | stands src/core/aead_mb.c
 printf '#include <openssl/evp.h>\nvoid aead_x(void)\n{\n\tfree(0);\n}\n' | stands src/core/aead_zz.c
 printf '#include <pcap/pcap.h>\n' | stands src/host/capture.c
-printf '#include <pcap/pcap.h>\n#include "core/vnet.h"\n' | stands src/host/nic.c
-printf '#include "core/vnet.h"\n' | stands include/host/nic.h
+printf '#include <pcap/pcap.h>\n' | stands src/host/nic.c
 printf '#include <pcap/pcap.h>\n' | stands src/lanspan/capture_file.c
 printf '#include <iniparser/iniparser.h>\n' | stands src/app/conf_zz.c
 printf '#include <libmnl/libmnl.h>\n' | stands src/host/netlink.c
