@@ -23,10 +23,15 @@ struct netlink_config {
 	char name[IFNAMSIZ];
 };
 
-/* Of that link.  -EOPNOTSUPP: it has something that cannot be
- * moved, which `what` names: a route by a nexthop object. */
+/* Of that link. */
 int netlink_config_read(struct netlink *nl, const struct netlink_link *link,
-			struct netlink_config *out, char what[NETLINK_CONFIG_TEXT]);
+			struct netlink_config *out);
+
+/* Whether the routes of that link can be moved and put back.  Else `what` names one:
+ * -EOPNOTSUPP: it goes by a nexthop object; -ENOTUNIQ: another link's is like it and stands
+ * behind it, and would stand before it. */
+int netlink_config_movable(struct netlink *nl, const struct netlink_link *link,
+			   char what[NETLINK_CONFIG_TEXT]);
 
 /* From the bytes of one that was read from that link; they are copied.  -EBADMSG when they
  * are none. */
@@ -36,7 +41,8 @@ int netlink_config_load(struct netlink_config *out, const struct netlink_link *l
 void netlink_config_free(struct netlink_config *config);
 
 /* Addresses: onto that link; what it has already is no error.  The first that fails ends
- * it, and `what` names it.  Lifetimes are as they were read, less `age` seconds. */
+ * it, and `what` names it; where IPv6 is off, the kernel's own address is none to miss.
+ * Lifetimes are as they were read, less `age` seconds. */
 int netlink_config_add_addresses(struct netlink *nl, const struct netlink_config *config,
 				 const struct netlink_link *link, unsigned age,
 				 char what[NETLINK_CONFIG_TEXT]);

@@ -30,6 +30,14 @@ struct reading {
 	bool gateways;	  /* routes with one, or those without */
 	bool interrupted; /* the dump is not of one moment */
 	int error;
+};
+
+/* Whether what was found can be moved. */
+struct judging {
+	int index;
+	struct netlink_config seen; /* routes of the link, so far */
+	bool interrupted;
+	int error;
 	char *what;
 };
 
@@ -96,26 +104,35 @@ static bool has_gateway(const struct nlmsghdr *nlh)
 	       netlink_config_attr(nlh, RTA_MULTIPATH);
 }
 
-static bool want_route(const struct nlmsghdr *nlh, struct reading *reading)
+static uint32_t table_of(const struct nlmsghdr *nlh)
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
-	uint32_t table = netlink_config_number(nlh, RTA_TABLE, rtm->rtm_table);
 
-	if ((rtm->rtm_flags & RTM_F_CLONED) || has_gateway(nlh) != reading->gateways ||
-	    (rtm->rtm_protocol == RTPROT_KERNEL &&
-	     (table == RT_TABLE_LOCAL || rtm->rtm_type == RTN_MULTICAST)))
-		return false;
-	if ((int)netlink_config_number(nlh, RTA_OIF, 0) != reading->link->index &&
-	    !hops_leave_by(nlh, reading->link->index))
-		return false;
-	if (netlink_config_attr(nlh, RTA_NH_ID)) {
-		netlink_config_text(nlh, reading->what);
-		reading->error = -EOPNOTSUPP;
-	}
-	return true;
+	return netlink_config_number(nlh, RTA_TABLE, rtm->rtm_table);
 }
 
-static bool want(const struct nlmsghdr *nlh, struct reading *reading)
+/* Not made by the kernel alone. */
+static bool is_ours(const struct nlmsghdr *nlh)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+
+	return !(rtm->rtm_flags & RTM_F_CLONED) &&
+	       (rtm->rtm_protocol != RTPROT_KERNEL ||
+		(table_of(nlh) != RT_TABLE_LOCAL && rtm->rtm_type != RTN_MULTICAST));
+}
+
+static bool leaves_by(const struct nlmsghdr *nlh, int index)
+{
+	return is_ours(nlh) &&
+	       ((int)netlink_config_number(nlh, RTA_OIF, 0) == index || hops_leave_by(nlh, index));
+}
+
+static bool want_route(const struct nlmsghdr *nlh, const struct reading *reading)
+{
+	return has_gateway(nlh) == reading->gateways && leaves_by(nlh, reading->link->index);
+}
+
+static bool want(const struct nlmsghdr *nlh, const struct reading *reading)
 {
 	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
 	const struct ndmsg *ndm = mnl_nlmsg_get_payload(nlh);
@@ -194,6 +211,102 @@ static int keep(const struct nlmsghdr *nlh, void *ctx)
 	return MNL_CB_OK;
 }
 
+static bool same_attr(const struct nlmsghdr *a, const struct nlmsghdr *b, uint16_t type)
+{
+	const struct nlattr *x = netlink_config_attr(a, type), *y = netlink_config_attr(b, type);
+
+	if (!x || !y)
+		return !x && !y;
+	return mnl_attr_get_payload_len(x) == mnl_attr_get_payload_len(y) &&
+	       memcmp(mnl_attr_get_payload(x), mnl_attr_get_payload(y),
+		      mnl_attr_get_payload_len(x)) == 0;
+}
+
+/* To the same place, by another way: the first one of them is used. */
+static bool compete(const struct nlmsghdr *a, const struct nlmsghdr *b)
+{
+	const struct rtmsg *x = mnl_nlmsg_get_payload(a), *y = mnl_nlmsg_get_payload(b);
+
+	return x->rtm_family == y->rtm_family && x->rtm_dst_len == y->rtm_dst_len &&
+	       x->rtm_src_len == y->rtm_src_len && x->rtm_tos == y->rtm_tos &&
+	       table_of(a) == table_of(b) && same_attr(a, b, RTA_DST) && same_attr(a, b, RTA_SRC) &&
+	       same_attr(a, b, RTA_PRIORITY);
+}
+
+/* Link-local networks are everywhere, and who uses them names the link. */
+static bool is_link_local(const struct nlmsghdr *nlh)
+{
+	const struct nlattr *dst = netlink_config_attr(nlh, RTA_DST);
+	const uint8_t *ip = dst ? mnl_attr_get_payload(dst) : NULL;
+
+	return ip && mnl_attr_get_payload_len(dst) == 16 && ip[0] == 0xfe && (ip[1] & 0xc0) == 0x80;
+}
+
+static void judge_rival(struct judging *judging, const struct nlmsghdr *nlh)
+{
+	const struct nlmsghdr *mine = (const struct nlmsghdr *)judging->seen.bytes;
+	int left = (int)judging->seen.len;
+
+	for (; mnl_nlmsg_ok(mine, left); mine = mnl_nlmsg_next(mine, &left)) {
+		if (!compete(mine, nlh))
+			continue;
+		netlink_config_text(nlh, judging->what);
+		judging->error = -ENOTUNIQ;
+	}
+}
+
+static int judge(const struct nlmsghdr *nlh, void *ctx)
+{
+	struct judging *judging = ctx;
+
+	if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
+		judging->interrupted = true;
+	if (nlh->nlmsg_type != RTM_NEWROUTE || judging->error ||
+	    mnl_nlmsg_get_payload_len(nlh) < sizeof(struct rtmsg) || !is_ours(nlh) ||
+	    is_link_local(nlh))
+		return MNL_CB_OK;
+	if (!leaves_by(nlh, judging->index)) {
+		judge_rival(judging, nlh);
+	} else if (netlink_config_attr(nlh, RTA_NH_ID)) {
+		netlink_config_text(nlh, judging->what);
+		judging->error = -EOPNOTSUPP;
+	} else {
+		judging->error = insert(&judging->seen, nlh, judging->seen.len);
+	}
+	return MNL_CB_OK;
+}
+
+static int judge_family(struct netlink *nl, uint8_t family, struct judging *judging)
+{
+	struct request r;
+	struct rtmsg *rtm;
+	int error;
+
+	netlink_request_start(&r, RTM_GETROUTE, NLM_F_DUMP);
+	rtm = mnl_nlmsg_put_extra_header(r.nlh, sizeof(*rtm));
+	rtm->rtm_family = family;
+	error = netlink_ask(nl, &r, judge, judging);
+	netlink_config_free(&judging->seen);
+	if (judging->error)
+		return judging->error;
+	return !error && judging->interrupted ? -EAGAIN : error;
+}
+
+int netlink_config_movable(struct netlink *nl, const struct netlink_link *link,
+			   char what[NETLINK_CONFIG_TEXT])
+{
+	int error = -EAGAIN;
+
+	for (int i = 0; i < TRIES && error == -EAGAIN; i++) {
+		struct judging judging = { .index = link->index, .what = what };
+
+		error = judge_family(nl, AF_INET, &judging);
+		if (!error)
+			error = judge_family(nl, AF_INET6, &judging);
+	}
+	return error;
+}
+
 static int dump(struct netlink *nl, uint16_t type, uint8_t family, struct reading *reading)
 {
 	struct request r;
@@ -237,14 +350,13 @@ static void name_origin(struct netlink_config *config, const struct netlink_link
 }
 
 int netlink_config_read(struct netlink *nl, const struct netlink_link *link,
-			struct netlink_config *out, char what[NETLINK_CONFIG_TEXT])
+			struct netlink_config *out)
 {
 	int error = -EAGAIN;
 
 	*out = (struct netlink_config){ 0 };
-	what[0] = '\0';
 	for (int i = 0; i < TRIES && error == -EAGAIN; i++) {
-		struct reading reading = { .link = link, .config = out, .what = what };
+		struct reading reading = { .link = link, .config = out };
 
 		netlink_config_free(out);
 		error = read_once(nl, &reading);

@@ -228,6 +228,18 @@ static void rewrite(struct request *r, const struct nlmsghdr *nlh, uint16_t type
 	}
 }
 
+/* What the kernel makes for itself where it speaks IPv6: no loss where it does not. */
+static bool is_kernels(const struct nlmsghdr *nlh)
+{
+	const struct ifaddrmsg *ifa = mnl_nlmsg_get_payload(nlh);
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+
+	if (nlh->nlmsg_type == RTM_NEWADDR)
+		return ifa->ifa_family == AF_INET6 && ifa->ifa_scope == RT_SCOPE_LINK;
+	return nlh->nlmsg_type == RTM_NEWROUTE && rtm->rtm_family == AF_INET6 &&
+	       rtm->rtm_protocol == RTPROT_KERNEL;
+}
+
 static int add(struct netlink *nl, const struct nlmsghdr *nlh, const struct netlink_config *from,
 	       const struct target *to)
 {
@@ -242,7 +254,7 @@ static int add(struct netlink *nl, const struct nlmsghdr *nlh, const struct netl
 		flags |= nlh->nlmsg_type == RTM_NEWNEIGH ? NLM_F_REPLACE : NLM_F_EXCL;
 	rewrite(&r, nlh, nlh->nlmsg_type, flags, from, to);
 	error = netlink_ask(nl, &r, NULL, NULL);
-	return error == -EEXIST ? 0 : error;
+	return error == -EEXIST || (error == -EACCES && is_kernels(nlh)) ? 0 : error;
 }
 
 static int add_all(struct netlink *nl, const struct netlink_config *config, bool addresses,

@@ -133,7 +133,7 @@ static void test_there_and_back(void **state)
 	need_netns();
 	furnish();
 	before = output(LOOK("ca"));
-	assert_int_equal(netlink_config_read(&nl, &nic, &config, what), 0);
+	assert_int_equal(netlink_config_read(&nl, &nic, &config), 0);
 	assert_int_equal(config.addresses, 7); /* one of them is link-local */
 	assert_int_equal(config.others, 3);
 
@@ -173,7 +173,7 @@ static void test_lifetimes_go_on(void **state)
 
 	(void)state;
 	need_netns();
-	assert_int_equal(netlink_config_read(&nl, &nic, &config, what), 0);
+	assert_int_equal(netlink_config_read(&nl, &nic, &config), 0);
 	move(&config, &nic, &other, 1000);
 	assert_true(says("ip addr show dev cc | grep -A1 10.9.0.5 | "
 			 "grep -o 'valid_lft [0-9]*'",
@@ -189,16 +189,64 @@ static void test_failures_are_named(void **state)
 
 	(void)state;
 	need_netns();
-	assert_int_equal(netlink_config_read(&nl, &nic, &config, what), 0);
+	assert_int_equal(netlink_config_read(&nl, &nic, &config), 0);
 	assert_int_equal(netlink_config_add_addresses(&nl, &config, &nobody, 0, what), -ENODEV);
 	assert_string_equal(what, "address 10.8.0.1/32");
 	netlink_config_free(&config);
 
 	run("ip nexthop add id 7 via 10.1.0.1 dev ca && ip route add 10.77.0.0/16 nhid 7");
-	assert_int_equal(netlink_config_read(&nl, &nic, &config, what), -EOPNOTSUPP);
+	assert_int_equal(netlink_config_movable(&nl, &nic, what), -EOPNOTSUPP);
 	assert_string_equal(what, "route 10.77.0.0/16 of table 254");
-	assert_null(config.bytes);
 	run("ip nexthop del id 7");
+	assert_int_equal(netlink_config_movable(&nl, &nic, what), 0);
+}
+
+static void test_rivals(void **state)
+{
+	(void)state;
+	need_netns();
+	run("ip route append 10.30.0.0/16 dev cc metric 3");
+	assert_int_equal(netlink_config_movable(&nl, &nic, what), 0);
+	run("ip route append 10.30.0.0/16 dev cc table 9");
+	assert_int_equal(netlink_config_movable(&nl, &nic, what), 0);
+	run("ip route append 10.30.0.0/16 dev cc");
+	assert_int_equal(netlink_config_movable(&nl, &nic, what), -ENOTUNIQ);
+	assert_string_equal(what, "route 10.30.0.0/16 of table 254");
+	assert_int_equal(netlink_config_movable(&nl, &other, what), 0); /* it is the second */
+	run("ip route del 10.30.0.0/16 dev cc metric 0");
+	run("ip -6 route append default dev cc metric 7");
+	assert_int_equal(netlink_config_movable(&nl, &nic, what), -ENOTUNIQ);
+	assert_string_equal(what, "route ::/0 of table 254");
+	run("ip -6 route del default dev cc metric 7");
+	run("ip route flush dev cc && ip route flush dev cc table 9");
+}
+
+static void test_link_without_ipv6(void **state)
+{
+	struct netlink_config config;
+	struct netlink_link from, to;
+
+	(void)state;
+	need_netns();
+	run("ip link add ce type veth peer name cf && ip link set ce up && ip link set cf up");
+	run("ip link add cg type veth peer name ch && ip link set cg up");
+	run("echo 1 >/proc/sys/net/ipv6/conf/cg/disable_ipv6");
+	run("ip addr add 10.5.0.5/24 dev ce");
+	assert_int_equal(netlink_link_get(&nl, "ce", &from), 0);
+	assert_int_equal(netlink_link_get(&nl, "cg", &to), 0);
+	settle(&from);
+	assert_int_equal(netlink_config_read(&nl, &from, &config), 0);
+	assert_int_equal(config.addresses, 2); /* one of them is link-local */
+	assert_int_equal(netlink_config_add_addresses(&nl, &config, &to, 0, what), 0);
+	assert_int_equal(netlink_config_add_routes(&nl, &config, &to, 0, what), 0);
+	assert_true(says("ip addr show dev cg", "10.5.0.5/24"));
+	netlink_config_free(&config);
+
+	run("ip addr add fd05::5/64 dev ce nodad");
+	assert_int_equal(netlink_config_read(&nl, &from, &config), 0);
+	assert_int_equal(netlink_config_add_addresses(&nl, &config, &to, 0, what), -EACCES);
+	assert_string_equal(what, "address fd05::5/64");
+	netlink_config_free(&config);
 }
 
 static void test_rubbish_is_not_loaded(void **state)
@@ -258,6 +306,8 @@ int main(void)
 		cmocka_unit_test(test_there_and_back),
 		cmocka_unit_test(test_lifetimes_go_on),
 		cmocka_unit_test(test_failures_are_named),
+		cmocka_unit_test(test_rivals),
+		cmocka_unit_test(test_link_without_ipv6),
 		cmocka_unit_test(test_rubbish_is_not_loaded),
 		cmocka_unit_test(test_plain_bridge),
 		cmocka_unit_test(test_route_link),
