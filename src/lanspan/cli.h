@@ -24,7 +24,7 @@ struct cli {
 
 struct cli_verb {
 	const char *name;
-	const char *args;
+	const char *args; /* with "--" in it: the verb reads its options itself */
 	const char *summary;
 	int min, max; /* arguments */
 	bool daemon;  /* asks a running daemon */
@@ -52,6 +52,8 @@ enum cli_status verb_reload(const struct cli *cli);
 enum cli_status verb_events(const struct cli *cli);
 enum cli_status verb_peer(const struct cli *cli); /* rekey, disconnect, connect */
 enum cli_status verb_capture(const struct cli *cli);
+enum cli_status verb_attach(const struct cli *cli);
+enum cli_status verb_detach(const struct cli *cli);
 
 /* --- the daemons --- */
 
@@ -62,6 +64,9 @@ bool instance_path(char out[INSTANCE_PATH], const char *name);
 
 /* The name of the only one that runs; what else is printed. */
 enum cli_status instance_only(char out[WIRE_NAME + 1]);
+
+/* The names of all that run, malloc'd; how many. */
+int instance_list(char (**names)[WIRE_NAME + 1]);
 
 /* Sends the request, whose reference it takes, to the instance, or to the only one
  * that runs.  The answer when it is a yes; otherwise NULL, what went wrong is

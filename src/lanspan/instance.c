@@ -126,3 +126,20 @@ enum cli_status instance_only(char out[WIRE_NAME + 1])
 	free(found);
 	return status;
 }
+
+int instance_list(char (**names)[WIRE_NAME + 1])
+{
+	struct dirent **found = NULL;
+	char folder[INSTANCE_PATH];
+	int n = -1, running = 0;
+
+	if (ctlsock_folder(folder, sizeof(folder)))
+		n = scandir(folder, &found, may_be_instance, alphasort);
+	*names = n > 0 ? calloc((size_t)n, sizeof(**names)) : NULL;
+	if (*names)
+		running = living(found, n, *names);
+	for (int i = 0; i < n; i++)
+		free(found[i]);
+	free(found);
+	return running;
+}

@@ -36,6 +36,12 @@ static const struct cli_verb verbs[] = {
 	{ "connect", "PEER", "undo disconnect, and try at once", 1, 1, true, verb_peer },
 	{ "capture", "lan|wire|peer NAME|port NAME|member NAME [OPTION ...] [FILTER ...]",
 	  "copy packets to the screen, a file or a pipe", 1, 1000, true, verb_capture },
+	{ "attach",
+	  "IFACE --bridge BRIDGE [--confirm-within SECONDS] [--force] | "
+	  "--confirm IFACE | --undo IFACE",
+	  "put a NIC into a bridge, with its addresses and routes, or take it back", 2, 6, false,
+	  verb_attach },
+	{ "detach", "IFACE", "take a NIC out of its bridge again", 1, 1, false, verb_detach },
 	{ "help", "[VERB]", "print this, or how a verb is used", 0, 1, false, verb_help },
 	{ "version", "", "print the version", 0, 0, false, verb_version },
 };
@@ -62,7 +68,7 @@ static void describe_verb(const struct cli_verb *verb)
 
 static void print_usage(FILE *f)
 {
-	char left[100];
+	char left[200];
 
 	fprintf(f, "usage: lanspan [-i NAME] VERB [ARGUMENT ...]\n\n");
 	for (size_t i = 0; i < COUNT_OF(verbs); i++) {
@@ -133,7 +139,7 @@ static enum cli_status run(struct cli *cli, const char *name)
 			describe_verb(cli->verb);
 			return CLI_DONE;
 		}
-		if (cli->argv[i][0] == '-' && !cli->verb->daemon)
+		if (cli->argv[i][0] == '-' && !cli->verb->daemon && !strstr(cli->verb->args, "--"))
 			return cli_usage(cli, "%s: no such option", cli->argv[i]);
 	}
 	if (cli->argc < cli->verb->min)

@@ -77,7 +77,7 @@ run help
 is 'help is no error' [ $status -eq 0 ]
 is 'help speaks on stdout' says out 'usage: lanspan [-i NAME] VERB'
 is 'help is silent on stderr' empty err
-for verb in keygen pubkey secret check show watch why reload rekey disconnect connect capture help version; do
+for verb in keygen pubkey secret check show watch why reload rekey disconnect connect capture attach detach help version; do
 	is "help names $verb" grep -q "^  $verb " out
 done
 cp out help.txt

@@ -69,6 +69,12 @@ completes '--json' show peers -
 completes '--json' why -
 completes '--follow --json --kind --last --peer' events -
 completes '' events --last ''
+completes '--bridge --confirm --confirm-within --force --undo' attach -
+links=$(printf '%s\n' /sys/class/net/*/ | cut -d / -f 5 | sort | xargs)
+completes "$links" attach ''
+completes "$links" detach ''
+completes "$links" attach --confirm ''
+completes '' attach eth0 --confirm-within ''
 
 touch site.conf 'other file'
 completes 'site.conf' check si

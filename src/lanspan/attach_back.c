@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+/* What is said and done from another shell, or later: --confirm, --undo, detach. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "attach.h"
+#include "host/proc.h"
+
+#define PATIENCE_MS 15000
+#define PAUSE_MS 20
+
+static enum cli_status report_state(const char *nic, int error)
+{
+	if (error == -ENOENT)
+		return cli_error(CLI_FAILED, "%s is not attached, nor is it being attached", nic);
+	if (error == -EBADMSG)
+		return cli_error(CLI_FAILED, "attach-%s.state makes no sense: another version?",
+				 nic);
+	return cli_error(CLI_FAILED, "what is known of %s cannot be read: %s", nic,
+			 strerror(-error));
+}
+
+/* Until that process has let go of the lock. */
+static bool wait_for(pid_t guardian)
+{
+	struct timespec pause = { .tv_nsec = PAUSE_MS * 1000000L };
+
+	for (int ms = 0; ms < PATIENCE_MS; ms += PAUSE_MS) {
+		if (attach_lock_holder() != guardian)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
+/* What became of it. */
+static enum cli_status report_end(const char *nic, bool wanted)
+{
+	struct attach_plan plan = { 0 };
+	int error = attach_state_load(&plan, nic);
+	bool attached = !error && plan.attached, pending = !error && !plan.attached;
+
+	attach_plan_free(&plan);
+	if (error && error != -ENOENT)
+		return report_state(nic, error);
+	if (pending)
+		return cli_error(CLI_FAILED,
+				 "not all could be taken back: lanspan attach --undo %s", nic);
+	if (attached)
+		printf("confirmed: %s stays in %s, until lanspan detach %s or a restart of the "
+		       "host\n",
+		       nic, plan.bridge, nic);
+	else
+		printf("taken back: %s is as it was\n", nic);
+	return attached == wanted ? CLI_DONE : CLI_FAILED;
+}
+
+static enum cli_status speak(const char *nic, pid_t guardian, int signal)
+{
+	if (kill(guardian, signal) < 0)
+		return cli_error(CLI_FAILED, "the guardian of %s, process %d: %s", nic,
+				 (int)guardian, strerror(errno));
+	if (!wait_for(guardian))
+		return cli_error(CLI_FAILED, "the guardian of %s, process %d, does not answer", nic,
+				 (int)guardian);
+	return report_end(nic, signal == SIGUSR1);
+}
+
+/* The process that guards it, or 0. */
+static pid_t guardian_of(const struct attach_plan *plan)
+{
+	pid_t holder = attach_lock_holder();
+
+	return holder == plan->guardian ? holder : 0;
+}
+
+enum cli_status attach_confirm(const char *nic)
+{
+	struct attach_plan plan = { 0 };
+	int error = attach_state_load(&plan, nic);
+	enum cli_status status;
+
+	if (error)
+		return report_state(nic, error);
+	if (plan.attached)
+		status = report_end(nic, true);
+	else if (!guardian_of(&plan))
+		status = cli_error(CLI_FAILED,
+				   "the guardian of %s was killed: lanspan attach --undo %s", nic,
+				   nic);
+	else
+		status = speak(nic, plan.guardian, SIGUSR1);
+	attach_plan_free(&plan);
+	return status;
+}
+
+/* ---- without a guardian ------------------------------------------------------------------ */
+
+static enum cli_status give_back(struct attach_plan *plan, bool turn)
+{
+	const char *nic = plan->nic.name;
+	unsigned others = 0;
+	struct netlink nl;
+	int error = netlink_open(&nl);
+
+	if (error)
+		return cli_error(CLI_FAILED, "rtnetlink: %s", strerror(-error));
+	if (turn)
+		error = attach_plan_turn(&nl, plan, &others);
+	if (!error)
+		error = attach_back(&nl, plan);
+	netlink_close(&nl);
+	if (error)
+		return cli_error(CLI_FAILED, "not all could be taken back: %s", plan->trouble);
+	attach_state_remove(nic);
+	if (!turn)
+		printf("taken back: %s is as it was\n", nic);
+	else
+		printf("%s is out of %s, and has its addresses and routes\n", nic, plan->bridge);
+	if (others)
+		printf("%s stays: it has %u other port%s\n", plan->bridge, others,
+		       others > 1 ? "s" : "");
+	return CLI_DONE;
+}
+
+/* Alone, and not to be interrupted: the terminal may go away meanwhile. */
+static enum cli_status give_back_alone(struct attach_plan *plan, bool turn)
+{
+	enum cli_status status;
+	int lock = attach_lock();
+
+	if (lock < 0)
+		return cli_error(CLI_FAILED, "%s",
+				 lock == -EBUSY ? "an attach is under way: it must be confirmed or "
+						  "taken back first"
+						: strerror(-lock));
+	proc_signal_fd();
+	status = give_back(plan, turn);
+	close(lock);
+	return status;
+}
+
+enum cli_status attach_undo(const char *nic)
+{
+	struct attach_plan plan = { 0 };
+	int error = attach_state_load(&plan, nic);
+	enum cli_status status;
+
+	if (error)
+		return report_state(nic, error);
+	if (plan.attached)
+		status = cli_error(CLI_FAILED, "%s was confirmed: lanspan detach %s", nic, nic);
+	else if (guardian_of(&plan))
+		status = speak(nic, plan.guardian, SIGTERM);
+	else
+		status = give_back_alone(&plan, false);
+	attach_plan_free(&plan);
+	return status;
+}
+
+enum cli_status verb_detach(const struct cli *cli)
+{
+	const char *nic = cli->argv[0];
+	struct attach_plan plan = { 0 };
+	int error = attach_state_load(&plan, nic);
+	enum cli_status status;
+
+	if (error)
+		return report_state(nic, error);
+	if (plan.attached)
+		status = give_back_alone(&plan, true);
+	else
+		status = cli_error(CLI_FAILED, "%s was never confirmed: lanspan attach --undo %s",
+				   nic, nic);
+	attach_plan_free(&plan);
+	return status;
+}
