@@ -229,7 +229,7 @@ test-programs: $(netns_programs) $(unit_tests:%=$(tested)/%) $(assume_tests:%=$(
 	$(sim_tests:%=$(tested)/%) \
 	$(fuzzers:%=$(BUILD)/asan/%)
 
-test: ## everything below that starts with test-, counted in one closing line
+test: ## everything below that starts with test-, counted in one closing line; LONG=1: stories watch for longer
 test: | deps-test
 	$(run_tests) $(check_args) 'build=$(MAKE) -k --no-print-directory test-programs' \
 		-- $(unit_args) -- $(assume_args) -- tools $(tools_tests) -- $(sim_args) -- $(fuzz_args) \
