@@ -187,7 +187,7 @@ run_item()
 	unit | assume) seconds=120 ;;
 	sim) seconds=600 ;;
 	fuzz) seconds=180 ;;
-	netns | tools) seconds=180 ;;
+	netns | tools) seconds=300 ;;
 	vm) seconds=600 ;;
 	check) seconds=900 ;;
 	man) seconds=30 ;;

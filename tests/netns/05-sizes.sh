@@ -6,7 +6,6 @@
 # middle is of 1280 and the sites are not told.
 #
 #   ha --- sa === wan === sb --- hb        sa --- wan (router, 1280 towards b) --- sb
-# timeout: 240
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping iperf3

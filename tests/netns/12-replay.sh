@@ -9,7 +9,6 @@
 #
 #   REPLAYS   packets in all, default 250000; with LONG set 1000000
 #   RATE      packets a second, default 25000
-# timeout: 240
 # alone: yes
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -6,7 +6,6 @@
 #   ha --- sa === wan0 === sb --- hb
 #
 #   SECONDS_OF_REKEY   default 60
-# timeout: 240
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need iperf3

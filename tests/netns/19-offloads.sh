@@ -9,7 +9,6 @@
 # "hosts off": e0 and its other end do not segment, merge or sum, as a card
 # without offloads.  "site off": offload = off.  "tap off": somebody switches the
 # TAP's own off while it runs.  Last, the MSS of a connection, clamped.
-# timeout: 240
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need socat sha256sum ethtool tcpdump

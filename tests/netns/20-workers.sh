@@ -8,7 +8,6 @@
 #   ha --- sa === wan0, 1500 === sb --- hb
 #                   |
 #                  sc --- hc
-# timeout: 180
 # alone: yes
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"

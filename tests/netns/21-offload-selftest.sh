@@ -7,7 +7,6 @@
 #
 #   ha [e0] --- sa [br0: p-a, span0] === wan0 === [br0: p-b, span0] sb --- hb
 # Last, site a runs where system calls refuse what the kernel had promised.
-# timeout: 120
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 need ping socat sha256sum ethtool

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# timeout: 300
+# timeout: 500
 # beside: yes
 #
 # Two sites behind symmetric translators meet only by the relay, until the router of one

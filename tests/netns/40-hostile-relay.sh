@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# timeout: 300
+# timeout: 600
 # beside: yes
 #
 # A relay that means ill: it has all hop keys, so that all that it changes, sends

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# timeout: 300
+# timeout: 600
 # beside: yes
 #
 # Where no UDP passes, the relay is reached by TLS over TCP; UDP is taken again when it

@@ -8,7 +8,6 @@
 #   ha --- sa(br0, span0) === wan0 === sb --- hb
 #                              |
 #                            r-hub, at the end
-# timeout: 180
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=lib-relay.sh

@@ -1,6 +1,5 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# timeout: 240
 #
 # What happens is told: in the log, as text or JSON; by `lanspan events`, also to one who
 # stalls; and to a hook, which may be slow, or fail, or never end.
