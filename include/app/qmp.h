@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A client of QEMU's machine protocol (QMP) at a unix socket, for one thing: the link of
+ * a netdev (set_link).  Connects, again a second after it was cut or refused, and then
+ * says the link as it is wanted.
+ */
+#ifndef APP_QMP_H
+#define APP_QMP_H
+
+#include <stdbool.h>
+
+#include "base/clock.h"
+#include "host/loop.h"
+
+#define QMP_AGAIN SECONDS(1)
+
+struct qmp;
+
+/* NULL when memory is short.  The link is taken to be up until qmp_set_link. */
+struct qmp *qmp_new(struct loop *loop, const char *path, const char *netdev, struct instant now);
+void qmp_free(struct qmp *q); /* NULL is none */
+
+/* Nothing is sent when that is what it is. */
+void qmp_set_link(struct qmp *q, bool up);
+
+void qmp_tick(struct qmp *q, struct instant now);
+struct instant qmp_due(const struct qmp *q);
+
+/* "ready", or what is amiss. */
+const char *qmp_state(const struct qmp *q);
+
+#endif

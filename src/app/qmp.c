@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Theory of operation
+ *
+ * QEMU greets, and takes commands after qmp_capabilities; each answer is a line.  The only
+ * command here is set_link, one at a time: when the answer comes and another link is
+ * wanted by then, it is sent.  What does not belong (events) is passed over.
+ *
+ * Commands are short and few: one that the socket does not take at once ends the
+ * connection, and the next one says what is wanted.
+ */
+#include "app/qmp.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/list.h"
+
+#define LINE 16384
+#define STATE 200
+
+enum stage { CLOSED, GREETING, ENTERING, IDLE, ASKED };
+
+struct qmp {
+	struct loop *loop;
+	struct loop_source source; /* fd -1 while closed */
+	struct sockaddr_un at;
+	char netdev[64];
+	enum stage stage;
+	bool wanted; /* link */
+	bool told, known; /* what it is, if it is known */
+	struct instant again;
+	char line[LINE];
+	size_t used;
+	char state[STATE];
+};
+
+static void close_socket(struct qmp *q)
+{
+	if (q->source.fd >= 0) {
+		loop_remove(q->loop, &q->source);
+		close(q->source.fd);
+	}
+	q->source.fd = -1;
+	q->stage = CLOSED;
+	q->used = 0;
+	q->known = false;
+}
+
+static void fail(struct qmp *q, struct instant now, const char *why)
+{
+	snprintf(q->state, sizeof(q->state), "%s", why);
+	close_socket(q);
+	q->again = instant_add(now, QMP_AGAIN);
+}
+
+/* Takes the command's reference. */
+static void say(struct qmp *q, json_t *command, struct instant now)
+{
+	char *text = json_dumps(command, JSON_COMPACT);
+	size_t n = text ? strlen(text) : 0;
+
+	json_decref(command);
+	if (!text || send(q->source.fd, text, n, MSG_NOSIGNAL) != (ssize_t)n ||
+	    send(q->source.fd, "\n", 1, MSG_NOSIGNAL) != 1)
+		fail(q, now, "does not take commands");
+	free(text);
+}
+
+static void say_link(struct qmp *q, struct instant now)
+{
+	if (q->stage != IDLE || (q->known && q->told == q->wanted))
+		return;
+	q->told = q->wanted;
+	q->known = true;
+	q->stage = ASKED;
+	say(q, json_pack("{s:s,s:{s:s,s:b}}", "execute", "set_link", "arguments", "name",
+			 q->netdev, "up", q->wanted), now);
+}
+
+static void take_error(struct qmp *q, const json_t *error)
+{
+	const char *text = json_string_value(json_object_get(error, "desc"));
+
+	snprintf(q->state, sizeof(q->state), "%s", text ? text : "refused");
+}
+
+static void take_answer(struct qmp *q, const json_t *message, struct instant now)
+{
+	const json_t *error = json_object_get(message, "error");
+
+	if (q->stage == GREETING && json_object_get(message, "QMP")) {
+		q->stage = ENTERING;
+		say(q, json_pack("{s:s}", "execute", "qmp_capabilities"), now);
+		return;
+	}
+	if (!error && !json_object_get(message, "return"))
+		return; /* an event */
+	if (q->stage == ENTERING || q->stage == ASKED) {
+		q->stage = IDLE;
+		snprintf(q->state, sizeof(q->state), "ready");
+		if (error)
+			take_error(q, error);
+		say_link(q, now);
+	}
+}
+
+/* Whole lines of what came. */
+static void take_lines(struct qmp *q, struct instant now)
+{
+	char *end;
+
+	while (q->stage != CLOSED && (end = memchr(q->line, '\n', q->used))) {
+		size_t n = (size_t)(end - q->line) + 1;
+		json_t *message = json_loadb(q->line, n, 0, NULL);
+
+		if (message)
+			take_answer(q, message, now);
+		json_decref(message);
+		if (q->stage == CLOSED)
+			return;
+		memmove(q->line, q->line + n, q->used - n);
+		q->used -= n;
+	}
+	if (q->used == LINE)
+		fail(q, now, "a line of an answer is too long");
+}
+
+static void ready(struct loop_source *source, uint32_t events, struct instant now)
+{
+	struct qmp *q = container_of(source, struct qmp, source);
+	ssize_t n = recv(source->fd, q->line + q->used, LINE - q->used, 0);
+
+	(void)events;
+	if (n > 0) {
+		q->used += (size_t)n;
+		take_lines(q, now);
+	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+		fail(q, now, n == 0 ? "the connection ended" : strerror(errno));
+	}
+}
+
+static void try(struct qmp *q, struct instant now)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	q->source = (struct loop_source){ .fd = fd, .events = LOOP_READ, .ready = ready };
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&q->at, sizeof(q->at)) == 0 &&
+	    loop_add(q->loop, &q->source) == 0) {
+		q->stage = GREETING;
+		q->again = INSTANT_NEVER;
+		snprintf(q->state, sizeof(q->state), "connected, no greeting yet");
+		return;
+	}
+	snprintf(q->state, sizeof(q->state), "%s: %s", q->at.sun_path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	q->source.fd = -1;
+	q->again = instant_add(now, QMP_AGAIN);
+}
+
+struct qmp *qmp_new(struct loop *loop, const char *path, const char *netdev, struct instant now)
+{
+	struct qmp *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return NULL;
+	q->loop = loop;
+	q->source.fd = -1;
+	q->at.sun_family = AF_UNIX;
+	snprintf(q->at.sun_path, sizeof(q->at.sun_path), "%s", path);
+	snprintf(q->netdev, sizeof(q->netdev), "%s", netdev);
+	q->wanted = true;
+	try(q, now);
+	return q;
+}
+
+void qmp_free(struct qmp *q)
+{
+	if (q)
+		close_socket(q);
+	free(q);
+}
+
+void qmp_set_link(struct qmp *q, bool up)
+{
+	q->wanted = up;
+	say_link(q, q->loop->now);
+}
+
+void qmp_tick(struct qmp *q, struct instant now)
+{
+	if (q->stage == CLOSED && instant_reached(now, q->again))
+		try(q, now);
+}
+
+struct instant qmp_due(const struct qmp *q)
+{
+	return q->stage == CLOSED ? q->again : INSTANT_NEVER;
+}
+
+const char *qmp_state(const struct qmp *q)
+{
+	return q->state;
+}
