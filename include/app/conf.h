@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "app/conf_port.h"
 #include "base/addr.h"
 #include "base/log.h"
 #include "core/aead.h"
@@ -69,10 +70,11 @@ struct conf {
 	char hook[CONF_PATH];	 /* hook, an absolute path; "": none */
 	char key_log[CONF_PATH]; /* "": no keys are logged */
 	/* [bridge] */
-	char tap[IFNAMSIZ];
+	char tap[IFNAMSIZ];    /* "": none, and there is a [port NAME] */
 	char bridge[IFNAMSIZ]; /* "" : the TAP joins no bridge */
 	bool create;
 	unsigned mtu;	      /* 576 .. 9000 */
+	bool wire;	      /* mode = wire */
 	bool reserved_pass;   /* reserved = pass */
 	bool learning;	      /* learning = yes */
 	bool offload;	      /* offload = auto */
@@ -82,6 +84,11 @@ struct conf {
 	unsigned ageing;      /* seconds, 10 .. 1000000, default 300 */
 	unsigned macs;	      /* addresses in the FDB, 256 .. 1048576, default 16384 */
 	unsigned mac_quota;   /* most addresses per port, default macs / 2 */
+	struct conf_vlans vlans;      /* of the TAP */
+	struct conf_impair impair[2]; /* likewise, by PORT_IN, PORT_OUT */
+	/* [port NAME] */
+	struct conf_port ports[CONF_PORTS];
+	unsigned n_ports;
 	/* [relay NAME] */
 	struct conf_peer relays[CONF_RELAYS];
 	unsigned n_relays;
@@ -115,6 +122,11 @@ bool conf_instance_valid(const char *name, size_t n);
 /* Wipes the secrets. */
 void conf_free(struct conf *conf);
 void conf_errors_free(struct conf_errors *errors);
+
+/* What is wrong with so many ports of this site and so many peers in wire mode, or NULL;
+ * text is where it may be written. */
+const char *conf_wire_fault(const struct conf *conf, unsigned locals, unsigned peers,
+			    char text[200]);
 
 /* The one error of a reload that would change this key of the file. */
 void conf_errors_fixed(struct conf_errors *errors, const char *file, const char *key);

@@ -1,15 +1,62 @@
 /* SPDX-License-Identifier: MIT */
 /* A site's file: what its keys must be to each other.  conf_read.c tells how
  * files are read. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
 #include "conf_parts.h"
 
+static unsigned count_sections(const struct conf_reading *r, unsigned kind)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < r->index.n_sections; i++)
+		n += r->index.sections[i].kind == kind;
+	return n;
+}
+
+static void check_tap(struct conf_reading *r)
+{
+	unsigned line = 0;
+
+	if (conf_read_line(r, CONF_BRIDGE, "tap") || count_sections(r, CONF_PORT))
+		return;
+	for (size_t i = 0; i < r->index.n_sections && !line; i++)
+		line = r->index.sections[i].kind == CONF_BRIDGE ? r->index.sections[i].line : 0;
+	conf_report_add(&r->report, line, "[bridge] tap: missing: must be a name for the interface, "
+			"like span0, where there is no [port NAME]");
+}
+
+const char *conf_wire_fault(const struct conf *c, unsigned locals, unsigned peers, char out[200])
+{
+	if (!c->wire)
+		return NULL;
+	snprintf(out, 200, "a wire joins exactly two ports, and here are %u of this site and %u "
+		 "peers: must be two of this site, or one and one [peer NAME]", locals, peers);
+	if (c->trust_secret)
+		return "a wire has one far end: must not come with trust = secret";
+	return locals + peers == 2 && locals ? NULL : out;
+}
+
+static void check_mode(struct conf_reading *r)
+{
+	const struct conf *c = r->root;
+	char text[200];
+	const char *fault = conf_wire_fault(c, c->n_ports + (c->tap[0] != '\0'), c->n_peers, text);
+
+	if (fault && conf_report_clean(&r->report))
+		conf_report_add(&r->report, conf_read_line(r, CONF_BRIDGE, "mode"),
+				"[bridge] mode: %s", fault);
+}
+
 static void check_bridge(struct conf_reading *r)
 {
 	struct conf *c = r->root;
+
+	check_tap(r);
+	conf_check_vlans(r, "bridge", conf_read_line(r, CONF_BRIDGE, "vlan"), &c->vlans);
 
 	if (c->create && !conf_read_line(r, CONF_BRIDGE, "bridge"))
 		conf_report_add(&r->report, conf_read_line(r, CONF_BRIDGE, "create"),
@@ -147,7 +194,10 @@ static void check_together(struct conf_reading *r)
 			check_peer(r, i, have_own);
 		if (s->kind == CONF_RELAY && !s->spare)
 			check_relay(r, i);
+		if (s->kind == CONF_PORT && !s->spare)
+			conf_check_port(r, i);
 	}
+	check_mode(r);
 }
 
 struct conf *conf_load(const char *file, struct conf_errors *errors)

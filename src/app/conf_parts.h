@@ -13,6 +13,8 @@
 
 /* --- the report: errors in any order, handed over sorted by line --- */
 
+struct conf_reading;
+
 struct conf_report {
 	const char *file;
 	struct conf_report_line {
@@ -53,6 +55,10 @@ enum conf_kind {
 	CONF_KIND_FILE,	      /* char[CONF_PATH]: a file that is to be written */
 	CONF_KIND_KEYS,	      /* struct conf_key_list: public keys are added */
 	CONF_KIND_KEYS_FILE,  /* the same, from the file that is named */
+	CONF_KIND_END,	      /* struct labend */
+	CONF_KIND_TRUNK,      /* struct conf_trunk */
+	CONF_KIND_IMPAIR,     /* struct conf_impair */
+	CONF_KIND_NETDEV,     /* char[CONF_NETDEV] */
 };
 
 struct conf_key {
@@ -70,7 +76,7 @@ struct conf_key {
 	uint64_t min, max;    /* of a number */
 	uint16_t port;	      /* of CONF_KIND_LISTEN, without one; 0: WIRE_PORT */
 	const char *unit;
-	const char *words[3];
+	const char *words[5];
 };
 
 /* A section is there once and fills the root object; a named one fills an
@@ -98,7 +104,14 @@ struct conf_grammar {
 #define CONF_UNKNOWN UINT_MAX /* no section of the grammar */
 
 /* Of a site. */
-enum conf_site_section { CONF_NETWORK, CONF_SITE, CONF_BRIDGE, CONF_RELAY, CONF_PEER };
+enum conf_site_section {
+	CONF_NETWORK,
+	CONF_SITE,
+	CONF_BRIDGE,
+	CONF_PORT,
+	CONF_RELAY,
+	CONF_PEER
+};
 extern const struct conf_grammar conf_site_grammar;
 
 unsigned conf_section_find(const struct conf_grammar *grammar, const char *name);
@@ -188,6 +201,18 @@ void conf_key_list_add(const struct conf_place *place, struct conf_key_list *lis
 void conf_key_list_add_file(const struct conf_place *place, struct conf_key_list *list,
 			    const char *text);
 void conf_key_list_free(struct conf_key_list *list);
+
+/* Values of ports. */
+void conf_value_set_end(const struct conf_place *place, struct labend *out, const char *text);
+void conf_value_set_trunk(const struct conf_place *place, struct conf_trunk *out, const char *text);
+void conf_value_set_netdev(const struct conf_place *place, char out[CONF_NETDEV], const char *text);
+void conf_value_set_impair(const struct conf_place *place, struct conf_impair *out,
+			   const char *text);
+
+/* What values of a port must be to each other. */
+void conf_check_port(struct conf_reading *r, size_t section);
+void conf_check_vlans(struct conf_reading *r, const char *title, unsigned line,
+		      const struct conf_vlans *vlans);
 
 /* iniparser's view of the values: line number to value.  The text is INI with
  * a key "kLINE" for each value; what iniparser complains about is reported. */

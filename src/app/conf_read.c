@@ -163,15 +163,19 @@ static bool has_section(const struct conf_reading *r, unsigned kind)
 	return false;
 }
 
-static void report_missing_section(struct conf_reading *r, unsigned kind)
+/* A section that is there once and is not: what must be there is missing, the rest has
+ * its defaults. */
+static void fill_missing_section(struct conf_reading *r, unsigned kind)
 {
-	const struct conf_key *key;
+	struct conf_place place = { &r->report, 0, r->grammar->sections[kind].name, NULL };
 
 	for (size_t i = 0; i < r->grammar->n_keys; i++) {
-		key = &r->grammar->keys[i];
-		if (key->section == kind && key->mandatory)
-			conf_report_add(&r->report, 0, "%s: missing: must be %s", key->title,
-					key->hint);
+		place.key = &r->grammar->keys[i];
+		if (place.key->section == kind && place.key->mandatory)
+			conf_report_add(&r->report, 0, "%s: missing: must be %s", place.key->title,
+					place.key->hint);
+		else if (place.key->section == kind && place.key->standard)
+			conf_value_set(&place, r->root, place.key->standard);
 	}
 }
 
@@ -182,7 +186,7 @@ static void fill_sections(struct conf_reading *r)
 			fill_section(r, i);
 	for (unsigned kind = 0; kind < r->grammar->n_sections; kind++)
 		if (!r->grammar->sections[kind].named && !has_section(r, kind))
-			report_missing_section(r, kind);
+			fill_missing_section(r, kind);
 }
 
 /* --- the door --- */

@@ -241,13 +241,23 @@ static void set_word(const struct conf_place *place, unsigned *out, const char *
 {
 	const char *const *words = place->key->words;
 
-	for (unsigned i = 0; i < COUNT_OF(place->key->words); i++) {
+	char list[128] = "";
+	size_t n = 0, used = 0;
+
+	while (n < COUNT_OF(place->key->words) && words[n])
+		n++;
+	for (unsigned i = 0; i < n; i++) {
 		if (strcmp(text, words[i]) == 0) {
 			*out = i + 1;
 			return;
 		}
+		used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+					 i == 0	      ? ""
+					 : i == n - 1 ? " or "
+						      : ", ",
+					 words[i]);
 	}
-	complain(place, "\"%s\": must be %s, %s or %s", text, words[0], words[1], words[2]);
+	complain(place, "\"%s\": must be %s", text, list);
 }
 
 static void set_public_key(const struct conf_place *place, uint8_t *out, const char *text)
@@ -442,5 +452,13 @@ void conf_value_set(const struct conf_place *place, void *object, const char *te
 		return conf_key_list_add(place, field, text);
 	case CONF_KIND_KEYS_FILE:
 		return conf_key_list_add_file(place, field, text);
+	case CONF_KIND_END:
+		return conf_value_set_end(place, field, text);
+	case CONF_KIND_TRUNK:
+		return conf_value_set_trunk(place, field, text);
+	case CONF_KIND_IMPAIR:
+		return conf_value_set_impair(place, field, text);
+	case CONF_KIND_NETDEV:
+		return conf_value_set_netdev(place, field, text);
 	}
 }

@@ -134,7 +134,7 @@ while IFS='|' read -r whose section key standard min max live; do
 	[ -z "$standard" ] || says "$section" "$key" 'the default' "$standard"
 	[ -z "$min" ] || says "$section" "$key" 'the range' "$min to $max"
 	reload=' May change at reload.'
-	case $whose.$section in site.peer | relay.network) reload= ;; esac
+	case $whose.$section in site.peer | site.port | relay.network) reload= ;; esac
 	if [ "$live" = live ]; then
 		says "$section" "$key" 'that it may change' "$reload"
 	else

@@ -28,7 +28,7 @@ static void test_structure(void **state)
 		{ NETWORK SITE "[bridge] tap = span0\ntap = span0\n",
 		  "6: [bridge]: \"tap = span0\" after the section: must be alone\n" },
 		{ GOOD "[moon hub]\naddress = x\n",
-		  "8: [moon hub]: unknown section: there are [network], [site], [bridge], [relay "
+		  "8: [moon hub]: unknown section: there are [network], [site], [bridge], [port NAME], [relay "
 		  "NAME] and [peer NAME]\n" },
 		{ GOOD "[relay hub]\naddress = x\n",
 		  "8: [relay hub] public_key: missing: must be the key that lanspan keygen printed "
@@ -59,7 +59,7 @@ static void test_structure(void **state)
 		{ GOOD "[peer Paris]\npublic_key = @1\n",
 		  "8: [peer Paris]: \"Paris\" is not a name: must be 1 to 63 of a-z 0-9 . _ -\n" },
 		{ GOOD "[]\nx = y\n",
-		  "8: []: unknown section: there are [network], [site], [bridge], [relay NAME] "
+		  "8: []: unknown section: there are [network], [site], [bridge], [port NAME], [relay NAME] "
 		  "and [peer NAME]\n" },
 	};
 
@@ -167,9 +167,9 @@ static void test_mandatory(void **state)
 		{ "", " [network] name: missing: must be a name, the same at every site\n"
 		      " [site] name: missing: must be a name, another at every site\n"
 		      " [site] key_file: missing: must be the file that lanspan keygen wrote\n"
-		      " [bridge] tap: missing: must be a name for the interface, like span0\n" },
+		      " [bridge] tap: missing: must be a name for the interface, like span0, where there is no [port NAME]\n" },
 		{ "[bridge]\n[site]\n[network]\n",
-		  "1: [bridge] tap: missing: must be a name for the interface, like span0\n"
+		  "1: [bridge] tap: missing: must be a name for the interface, like span0, where there is no [port NAME]\n"
 		  "2: [site] name: missing: must be a name, another at every site\n"
 		  "2: [site] key_file: missing: must be the file that lanspan keygen wrote\n"
 		  "3: [network] name: missing: must be a name, the same at every site\n" },
@@ -441,7 +441,7 @@ static void test_all_errors_in_line_order(void **state)
 		"printed at that site\n"
 		"12: [peer c] adress: unknown key: did you mean address?\n"
 		"12: [peer c] address: \"y:0\": the port must be 1 to 65535\n"
-		"13: [moon]: unknown section: there are [network], [site], [bridge], [relay NAME] "
+		"13: [moon]: unknown section: there are [network], [site], [bridge], [port NAME], [relay NAME] "
 		"and [peer NAME]\n"
 		" [network] name: missing: must be a name, the same at every site\n");
 }

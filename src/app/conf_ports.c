@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * [port NAME]: its values, what they must be to each other, and the same by
+ * command.  What comes by command is written as a section and read like one, so
+ * that there is one grammar and one set of complaints.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "app/impair_text.h"
+#include "base/bytes.h"
+#include "conf_parts.h"
+
+#define ITEMS 256 /* of a trunk; more do not fit a line */
+
+/* ---- values ------------------------------------------------------------------- */
+
+static void set_path(const struct conf_place *place, struct labend *out, const char *path)
+{
+	if (*path != '/')
+		conf_value_complain(place, "\"unix:%s\": must be an absolute path, like "
+				    "unix:/run/lab/a.sock", path);
+	else if (strlen(path) >= sizeof(out->path))
+		conf_value_complain(place, "\"%s\" is too long for a socket: at most %zu characters",
+				    path, sizeof(out->path) - 1);
+	else
+		memcpy(out->path, path, strlen(path) + 1);
+}
+
+void conf_value_set_end(const struct conf_place *place, struct labend *out, const char *text)
+{
+	struct labend end = { 0 };
+
+	if (strncmp(text, "unix:", 5) == 0)
+		set_path(place, &end, text + 5);
+	else if (!addr_parse(&end.addr, text, 0) || end.addr.port == 0)
+		conf_value_complain(place, "\"%s\" is no end of a wire: must be like "
+				    "127.0.0.1:10001, [::1]:10001 or unix:/run/lab/a.sock", text);
+	*out = end;
+}
+
+/* Digits that make a VLAN, all of text up to the end; 0 when they do not. */
+static unsigned parse_vlan(const char *text, const char *end)
+{
+	size_t n = strspn(text, "0123456789");
+	unsigned long v = n && n <= 4 ? strtoul(text, NULL, 10) : 0;
+
+	return text + n == end && v < CONF_VLANS ? (unsigned)v : 0;
+}
+
+static bool add_vlans(struct conf_trunk *trunk, const char *item)
+{
+	const char *dash = strchr(item, '-'), *end = item + strlen(item);
+	unsigned first = parse_vlan(item, dash ? dash : end);
+	unsigned last = dash ? parse_vlan(dash + 1, end) : first;
+
+	if (!first || last < first)
+		return false;
+	for (unsigned v = first; v <= last; v++)
+		trunk->bits[v / 64] |= (uint64_t)1 << v % 64;
+	return true;
+}
+
+void conf_value_set_trunk(const struct conf_place *place, struct conf_trunk *out, const char *text)
+{
+	struct conf_trunk trunk = { .some = true };
+	char *copy = strdup(text), *items[ITEMS];
+	size_t n = copy ? conf_value_split(copy, items, ITEMS) : 0;
+
+	if (!copy)
+		place->report->lost = true;
+	for (size_t i = 0; i < n && strcmp(text, "all") != 0; i++) {
+		if (i >= ITEMS || !add_vlans(&trunk, items[i]))
+			conf_value_complain(place, "\"%s\" is no VLAN: must be all, or VLANs of 1 "
+					    "to %d like 10, 20-30", i < ITEMS ? items[i] : text,
+					    CONF_VLANS - 1);
+	}
+	if (strcmp(text, "all") == 0)
+		trunk.some = false;
+	*out = trunk;
+	free(copy);
+}
+
+/* QEMU's own rule for the name of an object. */
+void conf_value_set_netdev(const struct conf_place *place, char out[CONF_NETDEV], const char *text)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+
+	if (strlen(text) >= CONF_NETDEV || strspn(text, allowed) != strlen(text))
+		conf_value_complain(place, "\"%s\" is not the id of a netdev: must be up to %d letters, digits, "
+			 "'-', '.' and '_'", text, CONF_NETDEV - 1);
+	else
+		memcpy(out, text, strlen(text) + 1);
+}
+
+void conf_value_set_impair(const struct conf_place *place, struct conf_impair *out, const char *text)
+{
+	char why[IMPAIR_TEXT_NOTE];
+
+	memset(out, 0, sizeof(*out));
+	if (strcmp(text, "none") == 0)
+		return;
+	out->on = impair_text_parse(&out->setup, text, why);
+	if (!out->on)
+		conf_value_complain(place, "%s", why);
+}
+
+/* ---- values of a port together -------------------------------------------------- */
+
+/* Which kinds a key goes with; what it must be there for. */
+#define OF(kind) (1u << (kind))
+#define ANY (~0u)
+#define DATAGRAMS (OF(CONF_PORT_QEMU) | OF(CONF_PORT_VBOX) | OF(CONF_PORT_UBRIDGE))
+#define DEVICES (OF(CONF_PORT_NIC) | OF(CONF_PORT_TAP))
+
+static const struct {
+	const char *key;
+	unsigned goes, needs;
+} uses[] = {
+	{ "transport", OF(CONF_PORT_QEMU), 0 },
+	{ "local", DATAGRAMS, OF(CONF_PORT_VBOX) | OF(CONF_PORT_UBRIDGE) },
+	{ "remote", DATAGRAMS, OF(CONF_PORT_VBOX) | OF(CONF_PORT_UBRIDGE) },
+	{ "interface", DEVICES, DEVICES },
+	{ "bridge", OF(CONF_PORT_TAP), 0 },
+	{ "create", OF(CONF_PORT_TAP), 0 },
+	{ "mtu", OF(CONF_PORT_TAP), 0 },
+	{ "offload", OF(CONF_PORT_TAP), 0 },
+	{ "qmp", OF(CONF_PORT_QEMU), 0 },
+	{ "qmp_netdev", OF(CONF_PORT_QEMU), 0 },
+};
+
+static const char *const kinds[] = { NULL, "qemu", "vbox", "ubridge", "tap", "nic" };
+
+const char *conf_port_kind_name(unsigned kind)
+{
+	return kinds[kind];
+}
+
+/* The section at hand. */
+struct check {
+	struct conf_reading *r;
+	size_t section;
+	const struct conf_port *port;
+};
+
+static unsigned line_of(const struct check *c, const char *key)
+{
+	const struct conf_entry *e = conf_read_entry(c->r, c->section, key);
+
+	return e ? e->line : 0;
+}
+
+#define COMPLAIN(c, key, ...)                                                                      \
+	complain(c, line_of(c, key) ? line_of(c, key) : c->r->index.sections[c->section].line, key, \
+		 __VA_ARGS__)
+
+static void complain(const struct check *c, unsigned line, const char *key, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+static void complain(const struct check *c, unsigned line, const char *key, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	conf_report_add(&c->r->report, line, "[port %s] %s: %s", c->port->name, key, text);
+}
+
+static void check_uses(const struct check *c)
+{
+	unsigned kind = OF(c->port->kind);
+
+	for (unsigned i = 0; i < COUNT_OF(uses); i++) {
+		bool there = line_of(c, uses[i].key);
+
+		if (there && !(uses[i].goes & kind))
+			COMPLAIN(c, uses[i].key, "does not go with kind = %s: leave it out",
+				 kinds[c->port->kind]);
+		if (!there && (uses[i].needs & kind))
+			COMPLAIN(c, uses[i].key, "missing: kind = %s needs it",
+				 kinds[c->port->kind]);
+	}
+}
+
+static bool is_path(const struct labend *end)
+{
+	return end->path[0];
+}
+
+static void check_pair(const struct check *c)
+{
+	const struct labend *local = &c->port->local, *remote = &c->port->remote;
+
+	if (is_path(local) != is_path(remote))
+		COMPLAIN(c, "remote", "one end is a path and the other is not: must be two of a kind");
+	else if (is_path(local) && strcmp(local->path, remote->path) == 0)
+		COMPLAIN(c, "remote", "the same as local: must be where the other end is");
+	else if (!is_path(local) && local->addr.family != remote->addr.family)
+		COMPLAIN(c, "remote", "IPv4 and IPv6 do not go together: must be two of a kind");
+	else if (!is_path(local) && addr_equal(&local->addr, &remote->addr))
+		COMPLAIN(c, "remote", "the same as local: must be where the other end is");
+}
+
+static void check_ends(const struct check *c)
+{
+	const struct conf_port *p = c->port;
+	bool local = line_of(c, "local"), remote = line_of(c, "remote");
+	bool both = conf_end_is_set(&p->local) && conf_end_is_set(&p->remote);
+
+	if (p->kind == CONF_PORT_QEMU && p->transport == CONF_PORT_STREAM) {
+		if (!local && !remote)
+			COMPLAIN(c, "local", "missing: a stream needs local to listen at, or remote "
+				 "to connect to");
+		else if (local && !remote && conf_end_is_set(&p->local) && !is_path(&p->local))
+			COMPLAIN(c, "remote", "missing: must be the one address that connections "
+				 "are taken from");
+	} else if (p->kind == CONF_PORT_QEMU && (!local || !remote)) {
+		COMPLAIN(c, local ? "remote" : "local", "missing: transport = dgram needs local and "
+			 "remote");
+	}
+	if (both && p->transport != CONF_PORT_STREAM)
+		check_pair(c);
+}
+
+static void check_qmp(const struct check *c)
+{
+	if (c->port->qmp.addr.family != ADDR_NONE)
+		COMPLAIN(c, "qmp", "must be a path, like unix:/run/lab/a.qmp");
+	if (!line_of(c, "qmp") != !line_of(c, "qmp_netdev"))
+		COMPLAIN(c, line_of(c, "qmp") ? "qmp_netdev" : "qmp",
+			 "missing: qmp and qmp_netdev go together");
+}
+
+static void check_twins(const struct check *c)
+{
+	const struct conf *conf = c->r->root;
+	const struct conf_port *p = c->port, *other;
+
+	for (other = conf->ports; other < p; other++) {
+		if (p->interface[0] && strcmp(p->interface, other->interface) == 0)
+			COMPLAIN(c, "interface", "\"%s\" is that of [port %s]: must be another",
+				 p->interface, other->name);
+		if (conf_end_is_set(&p->local) &&
+		    memcmp(&p->local, &other->local, sizeof(p->local)) == 0 &&
+		    (p->kind == CONF_PORT_QEMU && p->transport == CONF_PORT_STREAM) ==
+			    (other->kind == CONF_PORT_QEMU &&
+			     other->transport == CONF_PORT_STREAM))
+			COMPLAIN(c, "local", "that of [port %s]: must be another", other->name);
+	}
+	if (conf->tap[0] && strcmp(p->interface, conf->tap) == 0)
+		COMPLAIN(c, "interface", "\"%s\" is the tap of [bridge]: must be another",
+			 p->interface);
+	if (conf->tap[0] && strcmp(p->name, conf->tap) == 0)
+		COMPLAIN(c, "interface", "the port has the name of the tap of [bridge]: must have "
+			 "a name of its own");
+}
+
+void conf_check_vlans(struct conf_reading *r, const char *title, unsigned line,
+		      const struct conf_vlans *vlans)
+{
+	if (vlans->access && (vlans->native || vlans->trunk.some))
+		conf_report_add(&r->report, line, "[%s] vlan: with trunk or native: must be an "
+				"access port (vlan) or a trunk (trunk, native)", title);
+}
+
+void conf_check_port(struct conf_reading *r, size_t section)
+{
+	const struct conf_section *s = &r->index.sections[section];
+	const struct conf *conf = r->root;
+	struct check c = { r, section, &conf->ports[s->slot] };
+	char title[CONF_TITLE];
+
+	conf_check_vlans(r, conf_section_title(r->grammar, s, title), line_of(&c, "vlan"),
+			 &c.port->vlans);
+	if (!c.port->kind)
+		return;
+	check_uses(&c);
+	check_ends(&c);
+	check_qmp(&c);
+	check_twins(&c);
+	if (c.port->create && !line_of(&c, "bridge"))
+		COMPLAIN((&c), "create", "yes, but no bridge is named: must come with bridge = NAME");
+}
+
+/* ---- by command ------------------------------------------------------------------- */
+
+/* A value is a value: nothing in it begins a line, a comment or a section. */
+static bool is_plain(const char *setting)
+{
+	const char *value = strchr(setting, '=');
+
+	for (const char *s = setting; *s; s++) {
+		if ((unsigned char)*s < 0x20 || (unsigned char)*s >= 0x7f || *s == '"')
+			return false;
+	}
+	return value && value > setting && setting[0] != '[' && setting[0] != ';' &&
+	       setting[0] != '#';
+}
+
+/* "[port NAME]" and the settings, a line each. */
+static void write_section(int fd, const char *name, const char *const *settings, size_t n,
+			  struct conf_report *report)
+{
+	bool good = fd >= 0 && dprintf(fd, "[port %s]\n", name) > 0;
+
+	for (size_t i = 0; i < n && good; i++) {
+		const char *value = strchr(settings[i], '=');
+
+		if (!is_plain(settings[i])) {
+			conf_report_add(report, 0, "%s: must be KEY=VALUE", settings[i]);
+			continue;
+		}
+		good = dprintf(fd, "%.*s = \"%s\"\n", (int)(value - settings[i]), settings[i],
+			       value + 1) > 0;
+	}
+	report->lost |= !good;
+}
+
+/* The keys of [port NAME], which stand together. */
+static void port_keys(struct conf_grammar *grammar)
+{
+	while (grammar->n_keys && grammar->keys->section != CONF_PORT) {
+		grammar->keys++;
+		grammar->n_keys--;
+	}
+	while (grammar->n_keys && grammar->keys[grammar->n_keys - 1].section != CONF_PORT)
+		grammar->n_keys--;
+}
+
+static void read_section(struct conf_reading *r)
+{
+	struct conf *conf = r->root;
+
+	if (!conf_read(r))
+		return;
+	for (size_t i = 0; i < r->index.n_sections; i++) {
+		if (r->index.sections[i].kind == CONF_PORT && !r->index.sections[i].spare)
+			conf_check_port(r, i);
+	}
+	if (conf_report_clean(&r->report) && conf->n_ports != 1)
+		conf_report_add(&r->report, 0, "not a port");
+}
+
+/* Without the file's name and the line, which mean nothing to who typed a command. */
+static void strip_places(struct conf_errors *errors, const char *file)
+{
+	size_t n = strlen(file);
+
+	for (size_t i = 0; i < errors->n; i++) {
+		char *line = errors->lines[i], *text = line + n + 1;
+
+		text += strspn(text, "0123456789");
+		text += strspn(text, ": ");
+		memmove(line, text, strlen(text) + 1);
+	}
+}
+
+bool conf_port_read(struct conf_port *out, const char *name, const char *const *settings, size_t n,
+		    struct conf_errors *errors)
+{
+	struct conf_grammar grammar = conf_site_grammar;
+	struct conf *conf = calloc(2, sizeof(*conf));
+	struct conf_reading r = { .grammar = &grammar, .root = conf };
+	int fd = memfd_create("port", MFD_CLOEXEC);
+	char file[64];
+	bool good;
+
+	snprintf(file, sizeof(file), "/proc/self/fd/%d", fd);
+	r.report.file = file;
+	port_keys(&grammar);
+	write_section(fd, name, settings, n, &r.report);
+	r.scratch = conf ? conf + 1 : NULL;
+	if (!conf)
+		r.report.lost = true;
+	else if (!conf_name_valid(name))
+		conf_report_add(&r.report, 0, "\"%s\" is not a name: must be 1 to %d of a-z 0-9 . "
+				"_ -", name, WIRE_NAME);
+	else
+		read_section(&r);
+	if (fd >= 0)
+		close(fd);
+	good = conf_read_finish(&r, errors);
+	strip_places(errors, file);
+	if (good && conf)
+		*out = conf->ports[0];
+	free(conf);
+	return good;
+}
+
+/* ---- what else is asked about one ---------------------------------------------------- */
+
+bool conf_port_same_wire(const struct conf_port *a, const struct conf_port *b)
+{
+	struct conf_port x = *a;
+
+	x.vlans = b->vlans;
+	x.reserved = b->reserved;
+	memcpy(x.impair, b->impair, sizeof(x.impair));
+	return memcmp(&x, b, sizeof(x)) == 0;
+}
+
+const char *conf_end_format(const struct labend *end, char out[CONF_END_TEXT])
+{
+	if (end->path[0])
+		snprintf(out, CONF_END_TEXT, "unix:%s", end->path);
+	else
+		addr_format(&end->addr, out);
+	return out;
+}
+
+static bool has(const struct conf_trunk *trunk, unsigned vlan)
+{
+	return trunk->bits[vlan / 64] >> vlan % 64 & 1;
+}
+
+static size_t put_trunk(const struct conf_trunk *trunk, char *out, size_t room)
+{
+	size_t used = 0;
+
+	for (unsigned v = 1, last; v < CONF_VLANS && used + 16 < room; v = last + 1) {
+		for (last = v; has(trunk, v) && has(trunk, last + 1); last++)
+			;
+		if (!has(trunk, v))
+			continue;
+		used += (size_t)snprintf(out + used, room - used, used ? ", %u" : "%u", v);
+		if (last > v)
+			used += (size_t)snprintf(out + used, room - used, "-%u", last);
+	}
+	return used;
+}
+
+const char *conf_vlans_format(const struct conf_vlans *vlans, char out[CONF_VLANS_TEXT])
+{
+	size_t used = (size_t)snprintf(out, CONF_VLANS_TEXT, vlans->access ? "vlan %u" : "trunk ",
+				       vlans->access);
+
+	if (vlans->access)
+		return out;
+	if (vlans->trunk.some)
+		used += put_trunk(&vlans->trunk, out + used, CONF_VLANS_TEXT - used - 20);
+	else
+		used += (size_t)snprintf(out + used, CONF_VLANS_TEXT - used, "all");
+	if (vlans->native)
+		snprintf(out + used, CONF_VLANS_TEXT - used, ", native %u", vlans->native);
+	return out;
+}
