@@ -24,12 +24,13 @@
 enum attach_bridge { ATTACH_NO_BRIDGE, ATTACH_MISSING, ATTACH_JOINED };
 
 struct attach_setup {
-	const char *tap;
+	const char *tap;    /* "": none, only the netlink is opened */
 	const char *bridge; /* "": none */
 	bool create;
 	unsigned mtu;
 	bool offload;
 	bool netfilter_off; /* bridged frames pass by the packet filters */
+	bool silent;	 /* what the start finds amiss is the caller's to tell */
 	unsigned queues; /* wanted, at most ATTACH_QUEUES */
 	uint8_t mac[6];	 /* of a TAP that is made */
 };
@@ -41,7 +42,7 @@ struct attach {
 	struct netlink netlink;
 	char tap_name[IFNAMSIZ], bridge_name[IFNAMSIZ];
 	bool create, offload;
-	bool opening;		  /* notes are told at the end of attach_open */
+	bool silent, opening;	  /* notes are told at the end of attach_open */
 	unsigned mtu;
 	uint8_t mac[6];
 	bool up;		  /* the TAP is there and administratively up */

@@ -17,6 +17,9 @@ void node_io_stream_take(struct node *node, const struct addr *from, uint8_t *da
 			 struct instant now);
 void node_io_stream_end(struct node *node);
 
+/* Ends a turn at the site that the main thread entered to bring frames of lab ports. */
+void node_io_lab_end(struct node *node);
+
 /* Prepares the loop's source of a socket. */
 void node_io_watch_socket(struct node_socket *s);
 

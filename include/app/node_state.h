@@ -103,6 +103,10 @@ struct node {
 	struct captures captures;
 	struct loop_source monitor_source, signal_source;
 	struct node_peer peers[PEERS_MAX]; /* by peer number */
+	struct ports *ports;
+	struct instant labs_due; /* as of the last turn */
+	bool links_changed;	 /* for lab ports to look */
+	bool told_carrier;	 /* to the TAP */
 	struct uplinks *uplinks;
 	struct streams *streams;
 	unsigned stream_taken; /* datagrams by a stream since they were unpacked last */

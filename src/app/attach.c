@@ -270,6 +270,8 @@ static void tell_start(struct attach *a, int error)
 	if (error && !a->note[0])
 		note(a, "tap %s: %s", a->tap_name, strerror(-error));
 	a->opening = false;
+	if (a->silent)
+		return;
 	if (error)
 		log_error("cannot start", log_text("error", a->note));
 	else if (a->note[0])
@@ -308,6 +310,7 @@ int attach_open(struct attach *a, const struct attach_setup *setup, struct insta
 	a->queues = setup->queues;
 	memcpy(a->mac, setup->mac, sizeof(a->mac));
 	a->opening = true;
+	a->silent = setup->silent;
 	error = netlink_open(&a->netlink);
 	if (error) {
 		note(a, "rtnetlink: %s", strerror(-error));
@@ -315,6 +318,9 @@ int attach_open(struct attach *a, const struct attach_setup *setup, struct insta
 		return error;
 	}
 	set_netfilter(a, setup->netfilter_off);
+	a->retry = INSTANT_NEVER;
+	if (!a->tap_name[0])
+		return 0;
 	error = attach_all(a, now);
 	if (error == -ENODEV && a->tap.fd >= 0)
 		error = 0;

@@ -8,6 +8,7 @@
 #include "app/node_captures.h"
 #include "app/node_peers.h"
 #include "app/node_portmap.h"
+#include "app/ports.h"
 #include "app/report.h"
 #include "app/why.h"
 #include "base/bytes.h"
@@ -121,6 +122,8 @@ char *control_answer(void *ctx, const char *request, bool privileged, size_t *le
 						    { "rekey", true, run_rekey },
 						    { "disconnect", true, run_disconnect },
 						    { "connect", true, run_connect },
+						    { "port", true, ports_request },
+						    { "impair", true, ports_request_impair },
 						    { "capture", true, node_captures_request } };
 
 	return answer_request(verbs, COUNT_OF(verbs), ctx, request, privileged, len);

@@ -16,6 +16,7 @@
 #include "app/node_peers.h"
 #include "app/node_portmap.h"
 #include "app/node_watch.h"
+#include "app/ports.h"
 #include "app/streams.h"
 #include "app/uplink.h"
 #include "app/worker.h"
@@ -130,6 +131,7 @@ static bool start_site(struct node *node)
 				    .mac_quota = conf->mac_quota,
 				    .ageing = SECONDS(conf->ageing),
 				    .hub = !conf->learning,
+				    .wire = conf->wire,
 				    .mss_clamp = (uint16_t)conf->mss_clamp,
 				    .broadcast = (enum flood_mode)(conf->broadcast - 1),
 				    .key_watch = node->key_log.fd < 0 ? NULL
@@ -153,6 +155,28 @@ static bool start_site(struct node *node)
 	return ok;
 }
 
+static void tap_carrier(void *ctx, bool on)
+{
+	(void)on;
+	ports_carrier(ctx);
+}
+
+/* The first port, so its number is 0. */
+static bool start_tap(struct node *node)
+{
+	const struct conf *conf = node->conf;
+
+	if (!port_init(&node->port, conf->tap, node_io_tap_write, node))
+		return false;
+	node->port.carrier = tap_carrier;
+	node->told_carrier = true;
+	if (site_add_port(&node->site, &node->port) < 0)
+		return false;
+	node_io_watch_tap(node);
+	site_port_link(&node->site, 0, node->attach.up, node->loop.now);
+	return ports_apply(node, &node->port, &conf->vlans, conf->impair, conf->reserved_pass);
+}
+
 static bool start_attachment(struct node *node)
 {
 	const struct conf *conf = node->conf;
@@ -169,15 +193,30 @@ static bool start_attachment(struct node *node)
 	memcpy(setup.mac + 1, node->site.self.id, 5);
 	if (attach_open(&node->attach, &setup, node->loop.now))
 		return false;
-	if (!port_init(&node->port, conf->tap, node_io_tap_write, node) ||
-	    site_add_port(&node->site, &node->port) < 0) {
+	if (conf->tap[0] && !start_tap(node)) {
 		log_error("out of memory");
 		return false;
 	}
-	node->port.reserved_pass = conf->reserved_pass;
-	node_io_watch_tap(node);
 	node_io_watch_monitor(node);
 	return true;
+}
+
+static bool start_ports(struct node *node)
+{
+	const struct conf *conf = node->conf;
+	char note[PORTS_NOTE];
+
+	node->ports = ports_new(node);
+	if (!node->ports)
+		log_error("out of memory");
+	for (unsigned i = 0; node->ports && i < conf->n_ports; i++) {
+		if (ports_add(node->ports, &conf->ports[i], false, note) == 0)
+			continue;
+		log_error("cannot start", log_text("port", conf->ports[i].name),
+			  log_text("error", note), log_text("file", conf->file));
+		return false;
+	}
+	return node->ports;
 }
 
 /* Requests look at all, and may change all. */
@@ -326,7 +365,8 @@ static void tell_start(const struct node *node)
 	bytes_to_hex(hex, node->site.self.id, IDENTITY_ID);
 	event_tell(EVENT_STARTED, log_text("site", conf->site), log_text("site_id", hex),
 		   log_text("network", conf->network), log_number("peers", conf->n_peers),
-		   log_number("relays", conf->n_relays), log_text("tap", conf->tap),
+		   log_number("relays", conf->n_relays), log_text("tap", conf->tap[0] ? conf->tap : NULL),
+		   log_number("ports", conf->n_ports),
 		   log_number("workers", node->n_workers));
 }
 
@@ -342,7 +382,7 @@ struct node *node_start(struct conf *conf, ctlsock_handler control)
 	node->attach.tap.fd = node->signal_source.fd = node->loop.epoll_fd = -1;
 	node->key_log.fd = -1;
 	if (!start_loop(node) || !start_workers(node) || !start_sockets(node) ||
-	    !start_key_log(node) || !start_site(node) || !start_attachment(node) || !start_control(node, control) ||
+	    !start_key_log(node) || !start_site(node) || !start_attachment(node) || !start_ports(node) || !start_control(node, control) ||
 	    !start_peers(node))
 		goto fail;
 	tell_start(node);
@@ -366,8 +406,17 @@ static void every_second(struct node *node, struct instant now)
 	node_watch_second(node, now);
 	key_log_remind(&node->key_log, now);
 	peers_look(&node->site.peers, now);
-	if (instant_reached(now, node->attach.retry))
+	if (node->conf->tap[0] && instant_reached(now, node->attach.retry))
 		node_io_mend(node, now);
+	ports_look(node->ports, now);
+	worker_resume(node);
+}
+
+static void look_at_links(struct node *node)
+{
+	node->links_changed = false;
+	worker_pause(node);
+	ports_look(node->ports, node->loop.now);
 	worker_resume(node);
 }
 
@@ -379,6 +428,9 @@ static void tick(struct node *node)
 	site_tick(&node->site, now);
 	site_close(&node->site);
 	worker_leave(w);
+	if (node->links_changed)
+		look_at_links(node);
+	node->labs_due = ports_turn(node->ports, node->loop.now);
 	if (instant_reached(node->loop.now, node->next_second))
 		every_second(node, node->loop.now);
 }
@@ -422,7 +474,8 @@ void node_stop(struct node *node)
 		ctlsock_close(node->ctlsock);
 	captures_free(&node->captures);
 	event_stop();
-	if (node->attach.tap_name[0] && node->attach.netlink.request)
+	ports_free(node->ports);
+	if (node->attach.netlink.request)
 		attach_close(&node->attach);
 	port_free(&node->port);
 	site_free(&node->site);

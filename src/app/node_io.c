@@ -118,6 +118,12 @@ void node_io_stream_end(struct node *node)
 		node_io_leave_several(w);
 }
 
+void node_io_lab_end(struct node *node)
+{
+	if (node->n_workers > 1)
+		node_io_leave_several(&node->workers[0]);
+}
+
 void node_io_watch_socket(struct node_socket *s)
 {
 	s->source =
@@ -193,9 +199,21 @@ void node_io_watch_tap(struct node *node)
 	const struct tap *tap = &node->attach.tap;
 
 	node->port.up = tap->fd >= 0;
+	if (tap->fd >= 0 && !node->told_carrier)
+		tap_set_carrier(tap, false);
 	node->port.can = tap->offloads & ~(node->attach.offloads.refused | node->port.lost);
 	for (unsigned i = 0; i < node->n_workers; i++)
 		watch_queue(&node->workers[i]);
+}
+
+static void tell_link(struct node *node, struct instant now)
+{
+	if (node->conf->tap[0])
+		site_port_link(&node->site, 0, node->attach.up, now);
+	if (node->n_workers <= 1)
+		return;
+	worker_enter(&node->workers[0], now);
+	node_io_leave_several(&node->workers[0]);
 }
 
 void node_io_mend(struct node *node, struct instant now)
@@ -211,6 +229,7 @@ void node_io_mend(struct node *node, struct instant now)
 	if (node->attach.tap.ifindex != before)
 		node->port.lost = 0; /* another device, another chance */
 	node_io_watch_tap(node);
+	tell_link(node, now);
 	worker_resume(node);
 }
 
@@ -219,7 +238,10 @@ static void monitor_ready(struct loop_source *source, uint32_t events, struct in
 	struct node *node = container_of(source, struct node, monitor_source);
 
 	(void)events;
-	if (netlink_monitor_drain(&node->attach.netlink))
+	if (!netlink_monitor_drain(&node->attach.netlink))
+		return;
+	node->links_changed = true;
+	if (node->conf->tap[0])
 		node_io_mend(node, now);
 }
 

@@ -7,6 +7,7 @@
 
 #include "app/event.h"
 #include "app/node_hooks.h"
+#include "app/ports.h"
 #include "app/uplink.h"
 #include "base/bytes.h"
 #include "base/log.h"
@@ -201,7 +202,6 @@ static void apply_rest(struct node *node, const struct conf *conf)
 	struct peers *peers = &node->site.peers;
 
 	log_set_level(conf->log);
-	node->port.reserved_pass = conf->reserved_pass;
 	node->site.switching.hub = !conf->learning;
 	node->site.mss_clamp = (uint16_t)conf->mss_clamp;
 	peers_set_broadcast(peers, (enum flood_mode)(conf->broadcast - 1), node->loop.now);
@@ -246,6 +246,8 @@ static int reload(struct node *node, struct conf_errors *why)
 	node_hooks_apply(node, conf);
 	apply_peers(node, conf);
 	node_relays_apply(node, conf);
+	ports_apply(node, &node->port, &conf->vlans, conf->impair, conf->reserved_pass);
+	ports_reload(node->ports, conf);
 	conf_free(node->conf);
 	node->conf = conf;
 	event_tell(EVENT_RELOADED, log_number("peers", conf->n_peers),

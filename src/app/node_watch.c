@@ -12,7 +12,10 @@ void node_watch_second(struct node *node, struct instant now)
 	uint64_t all[DROP_COUNT] = { 0 };
 
 	add(all, &node->site.peers.drops);
-	add(all, &node->port.drops);
+	for (unsigned i = 0; i < node->site.n_port; i++) {
+		if (node->site.port[i])
+			add(all, &node->site.port[i]->drops);
+	}
 	for (unsigned i = 0; i < PEERS_MAX; i++) {
 		if (node->site.peers.peer[i])
 			add(all, &node->site.peers.peer[i]->drops);

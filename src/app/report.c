@@ -67,7 +67,7 @@ static void put_switching(json_t *site, const struct node *node)
 	put(site, "mss_clamp", mss > SITE_MSS_PATH ? json_integer(mss)
 						   : json_string(mss == SITE_MSS_PATH ? "yes" : "no"));
 	put(site, "learning", json_boolean(!node->site.switching.hub));
-	put_text(site, "reserved", node->port.reserved_pass ? "pass" : "drop");
+	put_text(site, "reserved", node->conf->reserved_pass ? "pass" : "drop");
 	put(site, "netfilter", json_boolean(brnf_is_on()));
 }
 
@@ -85,7 +85,8 @@ static json_t *site_object(struct node *node)
 	put_text(site, "version", LANSPAN_VERSION);
 	put_count(site, "pid", (uint64_t)getpid());
 	put(site, "uptime_s", age(node->started, node->loop.now));
-	put_text(site, "tap", conf->tap);
+	put_text(site, "tap", conf->tap[0] ? conf->tap : NULL);
+	put_text(site, "mode", conf->wire ? "wire" : "switch");
 	put_text(site, "bridge", conf->bridge[0] ? conf->bridge : NULL);
 	put_count(site, "mtu", conf->mtu);
 	put_count(site, "workers", node->n_workers);
@@ -186,39 +187,6 @@ static json_t *peers_array(struct node *node)
 	return array;
 }
 
-static json_t *offloads_array(uint32_t in_use)
-{
-	json_t *array = json_array();
-
-	for (unsigned i = 0; i < OFFLOADS_NAMES; i++) {
-		if (in_use & 1u << i)
-			json_array_append_new(array, json_string(offloads_name(i)));
-	}
-	return array;
-}
-
-static json_t *port_traffic_object(const struct port_traffic *t, uint64_t calls)
-{
-	json_t *object = json_object();
-
-	put_count(object, "bytes", t->bytes);
-	put_count(object, "frames", t->frames);
-	put_count(object, "calls", calls);
-	return object;
-}
-
-/* Why an offload is not in the list, or NULL when all are. */
-static const char *offload_note(const struct attach *a)
-{
-	if (!a->offload)
-		return "offload = off";
-	if (a->offloads.note[0])
-		return a->offloads.note;
-	if (a->tap.fd >= 0 && !(a->tap.offloads & VNET_CAN_USO))
-		return "no USO: needs Linux 6.2";
-	return NULL;
-}
-
 /* What moving frames costs: calls made, also those in vain. */
 struct calls {
 	uint64_t turns, tap_reads, tap_writes, receives, sends;
@@ -256,37 +224,6 @@ static struct calls all_calls(const struct node *node)
 	return all;
 }
 
-const char *report_port_state(const struct node *node)
-{
-	return node->attach.tap.fd < 0 ? "absent" : node->attach.up ? "up" : "down";
-}
-
-static json_t *ports_array(struct node *node)
-{
-	static const char *const bridge_states[] = { [ATTACH_NO_BRIDGE] = "none",
-						     [ATTACH_MISSING] = "missing",
-						     [ATTACH_JOINED] = "joined" };
-	const struct attach *a = &node->attach;
-	json_t *array = json_array(), *object = json_object();
-	struct calls calls = all_calls(node);
-
-	put_text(object, "name", node->port.name);
-	put_text(object, "kind", "tap");
-	put_text(object, "state", report_port_state(node));
-	put_text(object, "bridge", a->bridge_name[0] ? a->bridge_name : NULL);
-	put_text(object, "bridge_state", bridge_states[a->bridge]);
-	put_text(object, "note", a->note[0] ? a->note : NULL);
-	put_count(object, "mtu", a->mtu);
-	put(object, "offloads", offloads_array(node->port.can & ~a->offloads.off));
-	put_text(object, "offload_note", offload_note(a));
-	put(object, "rx", port_traffic_object(&node->port.rx, calls.tap_reads));
-	put(object, "tx", port_traffic_object(&node->port.tx, calls.tap_writes));
-	put_count(object, "cut", node->port.cut);
-	put(object, "drops", report_drops_object(&node->port.drops));
-	json_array_append_new(array, object);
-	return array;
-}
-
 static json_t *workers_array(struct node *node)
 {
 	json_t *array = json_array();
@@ -313,7 +250,7 @@ static const struct {
 	const char *name;
 	json_t *(*make)(struct node *node);
 } parts[] = { { "peers", peers_array },
-	      { "ports", ports_array },
+	      { "ports", report_ports },
 	      { "macs", report_macs },
 	      { "workers", workers_array },
 	      { "captures", captures_array },

@@ -30,8 +30,20 @@ const struct udp *report_socket_of(const struct node *node, const struct peer *p
 const char *report_peer_state(const struct peer *peer);
 const char *report_peer_state_text(const struct node_peer *np, const struct peer *peer);
 
-/* Of the TAP: "up", "down", "absent". */
-const char *report_port_state(const struct node *node);
+json_t *report_ports(struct node *node);
+
+/* Of a local port: "up", "down", "absent"; what is amiss, or NULL. */
+const char *report_port_state(const struct node *node, unsigned number);
+const char *report_port_note(const struct node *node, unsigned number);
+
+/* What every local port has: link, VLANs, impairments, drops. */
+void report_put_port(json_t *object, const struct port *port, const struct conf_vlans *vlans);
+
+/* What every TAP has: bridge, MTU, offloads. */
+void report_put_attach(json_t *object, const struct attach *a, const struct port *port);
+
+/* "bytes", "frames" and system calls. */
+json_t *report_port_traffic(const struct port_traffic *t, uint64_t calls);
 
 /* The name of a port or peer, by its number in the switch. */
 const char *report_port_name(const struct node *node, uint16_t port);

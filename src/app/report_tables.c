@@ -7,7 +7,7 @@ const char *report_port_name(const struct node *node, uint16_t port)
 	const struct peer *peer;
 
 	if (!switch_is_peer(port))
-		return node->site.port[port]->name;
+		return node->site.port[port] ? node->site.port[port]->name : "?";
 	peer = node->site.peers.peer[port - SWITCH_PEER];
 	return peer ? peer->name : "?";
 }
@@ -93,7 +93,11 @@ json_t *report_drops(struct node *node)
 	json_t *array = json_array();
 
 	append_drops(array, "site", NULL, &peers->drops, now);
-	append_drops(array, "port", node->port.name, &node->port.drops, now);
+	for (unsigned i = 0; i < node->site.n_port; i++) {
+		if (node->site.port[i])
+			append_drops(array, "port", node->site.port[i]->name,
+				     &node->site.port[i]->drops, now);
+	}
 	for (unsigned i = 0; i < peers->top; i++) {
 		if (peers->peer[i])
 			append_drops(array, "peer", peers->peer[i]->name, &peers->peer[i]->drops,

@@ -179,13 +179,15 @@ static void put_peer(json_t *object, const struct node *node, const struct peer 
 	put_drops(object, &peer->drops, node->loop.now);
 }
 
-static void put_port(json_t *object, const struct node *node, const struct port *port)
+static void put_port(json_t *object, const struct node *node, unsigned number)
 {
+	const struct port *port = node->site.port[number];
+
 	answer_text(object, "port", port->name);
 	answer_text(object, "kind", "local");
 	answer_text(object, "fate", port->up ? "forwarded" : "dropped");
-	answer_text(object, "state", report_port_state(node));
-	answer_text(object, "state_text", node->attach.note[0] ? node->attach.note : NULL);
+	answer_text(object, "state", report_port_state(node, number));
+	answer_text(object, "state_text", report_port_note(node, number));
 	answer_text(object, "path", NULL);
 	answer_text(object, "relay", NULL);
 	answer_text(object, "endpoint", NULL);
@@ -198,7 +200,7 @@ static void put_place(json_t *object, const struct node *node, uint16_t port)
 	if (switch_is_peer(port))
 		put_peer(object, node, node->site.peers.peer[port - SWITCH_PEER]);
 	else
-		put_port(object, node, node->site.port[port]);
+		put_port(object, node, port);
 }
 
 static json_t *entry_object(const struct node *node, const struct fdb_entry *e)
@@ -293,11 +295,12 @@ static json_t *flood_object(const struct node *node)
 		if (node->site.port[i])
 			json_array_append_new(ports, json_pack("{s:s,s:s}", "port",
 							       node->site.port[i]->name, "state",
-							       report_port_state(node)));
+							       report_port_state(node, i)));
 	}
 	answer_put(object, "ports", ports);
 	put_flood_peers(object, node);
-	put_drops(object, &node->site.port[0]->drops, node->loop.now);
+	if (node->site.port[0])
+		put_drops(object, &node->site.port[0]->drops, node->loop.now);
 	return object;
 }
 

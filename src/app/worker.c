@@ -101,6 +101,7 @@ struct instant worker_due(struct node *node)
 
 	worker_enter(&node->workers[0], node->loop.now);
 	due = instant_min(site_due(&node->site), node->next_second);
+	due = instant_min(due, node->labs_due);
 	node->awake_at = due;
 	worker_leave(&node->workers[0]);
 	return due;
@@ -301,6 +302,7 @@ int worker_init(struct node *node, unsigned n)
 	node->n_workers = n;
 	node->at_site = &node->workers[0];
 	node->wake_source.fd = node->stop_fd = -1;
+	node->labs_due = INSTANT_NEVER;
 	for (unsigned i = 0; i < n; i++) {
 		struct worker *w = &node->workers[i];
 

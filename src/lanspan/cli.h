@@ -51,6 +51,8 @@ enum cli_status verb_watch(const struct cli *cli);
 enum cli_status verb_reload(const struct cli *cli);
 enum cli_status verb_events(const struct cli *cli);
 enum cli_status verb_peer(const struct cli *cli); /* rekey, disconnect, connect */
+enum cli_status verb_port(const struct cli *cli);
+enum cli_status verb_impair(const struct cli *cli);
 enum cli_status verb_capture(const struct cli *cli);
 enum cli_status verb_attach(const struct cli *cli);
 enum cli_status verb_detach(const struct cli *cli);

@@ -95,9 +95,37 @@ void show_peers(const json_t *answer)
 	print_states(json_object_get(answer, "peers"));
 }
 
+/* Where its wire leads: the far end, the interface, or the bridge. */
+static char *wire_text(const json_t *row)
+{
+	static const char *const members[] = { "remote", "local", "interface", "bridge" };
+
+	for (size_t i = 0; i + 1 < COUNT_OF(members); i++) {
+		if (json_is_string(json_object_get(row, members[i])))
+			return text_member(row, members[i]);
+	}
+	return text_member(row, members[COUNT_OF(members) - 1]);
+}
+
+/* "in: delay 80ms; out: cut" */
+static char *impair_text(const json_t *row)
+{
+	char *in = text_member(json_object_get(row, "impair_in"), "line");
+	char *out = text_member(json_object_get(row, "impair_out"), "line"), *text = NULL;
+	bool has_in = strcmp(in, "-") != 0, has_out = strcmp(out, "-") != 0;
+
+	if (asprintf(&text, "%s%s%s%s%s", has_in ? "in: " : "", has_in || !has_out ? in : "",
+		     has_in && has_out ? "; " : "", has_out ? "out: " : "", has_out ? out : "") < 0)
+		log_die(CLI_FAILED, "memory is short");
+	free(in);
+	free(out);
+	return text;
+}
+
 void show_ports(const json_t *answer)
 {
-	struct table *t = table_new("PORT|KIND|STATE|BRIDGE|JOINED|>MTU|OFFLOADS|>RX|>TX|DROPS");
+	struct table *t = table_new("PORT|KIND|STATE|WIRE|JOINED|>MTU|VLANS|BAD LINE|OFFLOADS|>RX|"
+				    ">TX|>STRANGERS|DROPS");
 	json_t *row;
 	size_t i;
 
@@ -106,14 +134,18 @@ void show_ports(const json_t *answer)
 		add(t, row, "name");
 		add(t, row, "kind");
 		add_state(t, row, "state");
-		add(t, row, "bridge");
+		table_add(t, TEXT_PLAIN, wire_text(row));
 		add_state(t, row, "bridge_state");
 		add(t, row, "mtu");
+		add(t, row, "vlans");
+		table_add(t, TEXT_PLAIN, impair_text(row));
 		table_add(t, TEXT_PLAIN, show_list(json_object_get(row, "offloads"), " "));
 		add_transfer(t, row);
+		add(t, row, "strangers");
 		table_add(t, TEXT_PLAIN, show_counts(json_object_get(row, "drops")));
 	}
 	table_finish(t, "no ports");
+	print_notes(json_object_get(answer, "ports"), "name", "note");
 	print_notes(json_object_get(answer, "ports"), "name", "offload_note");
 }
 

@@ -133,6 +133,13 @@ wait_for 5 "a stranger's datagram is among the drops" kind_dropped
 # ---- what the manual says --------------------------------------------------------
 
 step "lanspan(8) and the answers have the same members"
+ip -n sa link add nic0 type veth peer name nic1
+ip -n sa link set nic0 up
+check "a lab port of datagrams" lanspan a port add dgram kind=qemu local=127.0.0.1:10001 \
+	remote=127.0.0.1:10002 'impair_in=delay 1ms'
+check "one of a stream" lanspan a port add stream kind=qemu transport=stream \
+	remote=127.0.0.1:10003
+check "one of a NIC" lanspan a port add nic kind=nic interface=nic0
 # printed: of a show's answer in JSON: a line for each member: part and name
 printed() {
 	jq -r 'to_entries[] | .key as $part | .value | [paths] | .[] | map(strings) |

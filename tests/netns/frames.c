@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Captures of frames that no host here can send by itself, and captures as
- * text, for comparing.  For the stories 04-pcap.sh, 06-vlan.sh, 22-system-calls.sh.
+ * text, for comparing.  For the stories 04-pcap.sh, 06-vlan.sh, 22-system-calls.sh,
+ * 64-wire.sh, 65-unprivileged.sh.
  *
  *   frames make MTU >FILE   tagged, twice and thrice tagged, priority tagged frames,
  *                           EtherTypes of many kinds, of every length that matters
  *   frames full N >FILE     N frames of 1514 bytes to one station, of no protocol that
  *                           could be merged
+ *   frames reserved >FILE   one to each reserved address, as LACP, LLDP, pause, EAPOL, PTP
+ *                           and others are, and the largest that a wire takes
  *   frames list FILE        one line a frame: its length, its bytes in hex
  *
  * Built to build/netns/frames by make; a story builds its own where that is missing.
@@ -114,6 +117,37 @@ static void full(unsigned n)
 		put_frame(&taggings[0], 0x88b5, 1500, i * 3 + 1);
 }
 
+static void put_reserved(uint8_t last, uint16_t type, size_t len)
+{
+	static uint8_t frame[FRAME_MAX] = { 0x01, 0x80, 0xc2, 0, 0, 0, 0x02, 0, 0, 0, 0x0a, 1 };
+	size_t i;
+
+	frame[5] = last;
+	frame[12] = (uint8_t)(type >> 8);
+	frame[13] = (uint8_t)type;
+	for (i = 14; i < len; i++)
+		frame[i] = (uint8_t)(last + i);
+	put32(1700000000);
+	put32(0);
+	put32((uint32_t)len);
+	put32((uint32_t)len);
+	fwrite(frame, 1, len, stdout);
+}
+
+static void reserved(void)
+{
+	/* spanning tree, pause, slow protocols, EAPOL, PTP, LLDP, MVRP */
+	static const uint16_t of[16] = { 0x0026, 0x8808, 0x8809, 0x888e, 0, 0,	   0, 0,
+					 0,	 0,	 0,	 0,	 0, 0x88f5, 0x88cc, 0x88f7 };
+	uint8_t i;
+
+	put_head();
+	for (i = 0; i < 16; i++) {
+		put_reserved(i, of[i] ? of[i] : 0x88b5, 60);
+		put_reserved(i, of[i] ? of[i] : 0x88b5, 9014);
+	}
+}
+
 static void list(const char *name)
 {
 	static uint8_t frame[FRAME_MAX];
@@ -141,9 +175,11 @@ int main(int argc, char **argv)
 		make(strtoul(argv[2], NULL, 10));
 	else if (argc == 3 && !strcmp(argv[1], "full"))
 		full((unsigned)strtoul(argv[2], NULL, 10));
+	else if (argc == 2 && !strcmp(argv[1], "reserved"))
+		reserved();
 	else if (argc == 3 && !strcmp(argv[1], "list"))
 		list(argv[2]);
 	else
-		errx(2, "usage: frames make MTU | frames full N | frames list FILE");
+		errx(2, "usage: frames make MTU | frames full N | frames reserved | frames list FILE");
 	return ferror(stdout) ? 1 : 0;
 }

@@ -11,6 +11,7 @@
 declare -A PID=()      # of the bridge process of a site
 declare -A CONF=()     # "site|section|key" -> value
 declare -A PEER=()     # "site|peer" -> address, or "-" for none
+declare -A PORT=()     # "site|port" -> lines of its section, see lib-lab.sh
 declare -A KEY=()      # public key of a site
 
 # number SITE: 1 to 26
@@ -128,6 +129,9 @@ conf_write() {
 		conf_section "$1" network
 		conf_section "$1" site
 		conf_section "$1" bridge
+		for k in "${!PORT[@]}"; do
+			[ "${k%|*}" = "$1" ] && printf '[port %s]\n%s\n\n' "${k#*|}" "${PORT[$k]}"
+		done
 		for k in "${!PEER[@]}"; do
 			[ "${k%|*}" = "$1" ] || continue
 			echo "[peer ${k#*|}]"

@@ -77,7 +77,7 @@ run help
 is 'help is no error' [ $status -eq 0 ]
 is 'help speaks on stdout' says out 'usage: lanspan [-i NAME] VERB'
 is 'help is silent on stderr' empty err
-for verb in keygen pubkey secret check show watch why reload rekey disconnect connect capture attach detach help version; do
+for verb in keygen pubkey secret check show watch why reload rekey disconnect connect capture port impair attach detach help version; do
 	is "help names $verb" grep -q "^  $verb " out
 done
 cp out help.txt
@@ -181,7 +181,7 @@ sed 's/^tap.*/mtu = 99/; s/^name = berlin/name = paris/' berlin.conf >bad.conf
 run check bad.conf
 is 'check of a bad file: status' [ $status -eq 2 ]
 is 'check of a bad file: every error' same err \
-	'bad.conf:7: [bridge] tap: missing: must be a name for the interface, like span0
+	'bad.conf:7: [bridge] tap: missing: must be a name for the interface, like span0, where there is no [port NAME]
 bad.conf:8: [bridge] mtu: 99 is out of range: must be 576 to 9000 bytes
 bad.conf:9: [peer paris]: this site'\''s own name: must be another site'\''s'
 is 'check of a bad file: no summary' empty out
@@ -324,6 +324,40 @@ b'
 is 'an argument cannot forge a request' same requests '{"verb":"rekey","peer":"a\"}\nb"}'
 run -i berlin rekey "$(printf 'a\377')"
 is 'an argument that is not text' [ $status -eq 2 ]
+
+# asks REQUEST ARGUMENT...: what the verb makes of its arguments
+asks()
+{
+	local request=$1
+	shift
+	: >requests
+	run -i berlin "$@"
+	is "$*: status" [ $status -eq 0 ]
+	is "$*: request" same requests "$request"
+}
+asks '{"verb":"port","action":"add","name":"r1","settings":["kind=qemu","local=unix:/a"]}' \
+	port add r1 kind=qemu local=unix:/a
+asks '{"verb":"port","action":"del","name":"r1","settings":[]}' port del r1
+asks '{"verb":"show","what":"ports"}' port list
+asks '{"verb":"impair","port":"r1","way":"both","line":"delay 80ms loss 1%"}' \
+	impair r1 both delay 80ms loss 1%
+for words in 'port' 'port dance' 'port add' 'port add r1' 'port del' 'port del a b' \
+	'port list x' 'impair' 'impair r1 in'; do
+	: >requests
+	# shellcheck disable=SC2086
+	run -i berlin $words
+	is "$words: is not enough" [ $status -eq 2 ]
+	is "$words: nobody is asked" empty requests
+done
+echo '{"ok":true,"ports":[{"name":"r1","impair_in":{"line":"loss 1%","passed":9,"lost":1},
+"impair_out":null}]}' >answer
+run -i berlin impair r1
+is 'impair PORT' same out 'in: loss 1%
+  passed 9, lost 1, duplicated 0, corrupted 0, reordered 0, overflowed 0, held_frames 0
+out: none'
+run -i berlin impair r2
+is 'impair of no port' [ $status -eq 2 ]
+is 'impair of no port: message' same err 'lanspan: impair r2: there is no port of that name'
 
 echo '{"ok":false,"status":1,"error":"no peer \"rome\"\u001b[31m"}' >answer
 run -i berlin rekey rome
@@ -476,8 +510,9 @@ paris                    up          203.0.113.7:7741  direct  0.46 ms  0.2 %  0
 a-site-with-a-long-name  connecting  -                 -             -      -        -     -          -      -      0 B     0 B
 a-site-with-a-long-name: connecting'
 table ports \
-'PORT   KIND  STATE  BRIDGE  JOINED   MTU  OFFLOADS        RX       TX  DROPS
-span0  tap   up     br0     joined  1500  csum tso4  1.0 MiB  2.0 KiB  1 runt
+'PORT   KIND  STATE  WIRE  JOINED   MTU  VLANS  BAD LINE  OFFLOADS        RX       TX  STRANGERS  DROPS
+span0  tap   up     br0   joined  1500  -      -         csum tso4  1.0 MiB  2.0 KiB          -  1 runt
+span0: bridge port has no GRO
 span0: uso: not in this kernel'
 table macs \
 'ADDRESS            VLAN  PORT                            AGE  LEARNED  MOVES  HELD    RX       TX

@@ -117,6 +117,16 @@ completes 'paris prague' -i berlin rekey p
 completes '' -i oslo rekey p
 completes 'paris prague rome' capture peer ''
 completes 'span0' capture port ''
+completes 'span0' port del ''
+completes 'add del list' port ''
+completes 'local=' port add x kind=qemu lo
+completes '--json' port list ''
+keys=$(sed -n 's/.*KEY("port", "\([a-z_]*\)").*/\1=/p' "$top/src/app/conf_keys.c" | sort | xargs)
+completes "$keys" port add x ''
+completes 'span0' impair s
+completes 'corrupt cut' impair span0 in c
+completes 'both burst' impair span0 b
+completes '' impair span0 in delay ''
 completes 'hub paris prague rome' events --peer ''
 completes 'peer-up started' events --kind ''
 start hub/hub answer

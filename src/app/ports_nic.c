@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* Lab ports of NICs that are there. */
+#include <errno.h>
+#include <string.h>
+
+#include "app/answer.h"
+#include "base/bytes.h"
+#include "base/list.h"
+#include "core/giant.h"
+#include "ports_parts.h"
+
+#define FRAMES 64 /* of a reading */
+
+_Static_assert(SITE_HEADROOM <= NIC_HEADROOM, "a frame's headers go before it");
+
+struct reading {
+	struct lab *lab;
+	struct instant now;
+};
+
+static void take(void *ctx, uint8_t *frame, size_t len)
+{
+	struct reading *r = ctx;
+	struct vnet vnet;
+
+	if (giant_facts(frame, len, r->lab->nic.mtu, &vnet))
+		ports_frame(r->lab, frame, len, &vnet, r->now);
+	else
+		port_drop(&r->lab->port, DROP_OFFLOAD);
+}
+
+/* A NIC that is set down keeps its descriptor; one that went is opened anew when
+ * there is one of that name. */
+static void gone(struct lab *lab, struct instant now)
+{
+	ports_note(lab, "%s: the interface is gone, waiting for it", lab->conf.interface);
+	lab->wire->close(lab);
+	lab->open = lab->port.up = false;
+	lab->again = instant_add(now, PORTS_AGAIN);
+}
+
+static void ready(struct loop_source *source, uint32_t events, struct instant now)
+{
+	struct reading r = { container_of(source, struct lab, source), now };
+	int n = FRAMES;
+
+	(void)events;
+	r.now = ports_begin(r.lab, now);
+	for (unsigned i = 0; i < PORTS_READS && n == FRAMES; i++) {
+		n = nic_read(&r.lab->nic, FRAMES, SITE_HEADROOM, take, &r);
+		r.lab->reads++;
+	}
+	ports_end(r.lab);
+	if (n == -ENODEV)
+		gone(r.lab, now);
+}
+
+static int open_nic(struct lab *lab, struct instant now)
+{
+	char error_text[NIC_ERROR];
+	int error = nic_open(&lab->nic, lab->conf.interface, error_text);
+
+	(void)now;
+	if (error) {
+		ports_note(lab, "%s", error_text);
+		return error;
+	}
+	lab->source = (struct loop_source){ .fd = lab->nic.fd, .events = LOOP_READ,
+					    .ready = ready };
+	error = loop_add(&lab->ports->node->loop, &lab->source);
+	if (error)
+		nic_close(&lab->nic);
+	ports_note(lab, "%s", error ? strerror(-error) : "");
+	lab->running = !error && nic_running(&lab->nic);
+	return error;
+}
+
+static void close_nic(struct lab *lab)
+{
+	loop_remove(&lab->ports->node->loop, &lab->source);
+	nic_close(&lab->nic);
+}
+
+static int write_nic(struct lab *lab, const struct vnet *vnet, struct iovec *iov, size_t n)
+{
+	(void)vnet;
+	lab->writes++;
+	return nic_write(&lab->nic, iov + 1, n - 1);
+}
+
+static bool nic_link(struct lab *lab)
+{
+	return lab->running;
+}
+
+static void look_nic(struct lab *lab, struct instant now)
+{
+	(void)now;
+	lab->running = nic_running(&lab->nic);
+}
+
+static void report_nic(struct lab *lab, json_t *object)
+{
+	answer_count(object, "kernel_dropped", lab->open ? nic_counts(&lab->nic) : 0);
+}
+
+const struct wire ports_wire_nic = { .open = open_nic,
+				     .close = close_nic,
+				     .write = write_nic,
+				     .look = look_nic,
+				     .link = nic_link,
+				     .report = report_nic };
