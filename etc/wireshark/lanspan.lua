@@ -40,6 +40,7 @@ local SEGMENT_META, HEADERS_MAX, CUT_MIN, FRAME_MIN, FRAME_MAX = 18, 224, 64, 14
 
 local CONTROLS = {
 	[1] = "PING", [2] = "PONG", [3] = "PROBE", [4] = "PROBED", [5] = "CLOSE",
+	[6] = "CARRIER", [7] = "CARRIED",
 	[16] = "NOTICE", [17] = "MEMBERS_ASK", [18] = "MEMBERS",
 	[32] = "CANDIDATES", [33] = "CHALLENGE", [34] = "CHALLENGED",
 	[35] = "FLOOD_KEY", [36] = "FLOOD_ACK", [37] = "FLOOD_ASK",

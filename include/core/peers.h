@@ -48,6 +48,8 @@ struct peers_events {
 	void (*event)(void *ctx, struct peer *peer, enum peer_event event);
 	/* MTU of the interface that leads there, 0 when not known. */
 	unsigned (*route_mtu)(void *ctx, const struct addr *to);
+	/* A CARRIER or CARRIED; false when it makes no sense. */
+	bool (*carrier)(void *ctx, struct peer *peer, uint8_t type, const uint8_t *body, size_t len);
 	void *ctx;
 };
 

@@ -21,6 +21,7 @@
 
 #include "base/addr.h"
 #include "base/clock.h"
+#include "core/carrier.h"
 #include "core/identity.h"
 #include "core/merge.h"
 #include "core/outbox.h"
@@ -86,6 +87,8 @@ struct site {
 	uint8_t *arrived; /* SITE_HEADROOM, SUPERFRAME_MAX: a frame that a line held, in one piece */
 	uint8_t *piece;	  /* WIRE_FRAME_MAX: of a super-frame, for a line */
 	bool wire;
+	struct carrier carrier;	       /* of a wire to a peer */
+	const struct peer *carrier_of; /* that peer, or NULL */
 	struct site_events events;
 	struct site_watch watch;
 	uint16_t mss_clamp;

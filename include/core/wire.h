@@ -88,7 +88,10 @@ enum wire_control {
 	WIRE_PROBE = 3,	 /* id u32 | size u16: the datagram is padded to that IP size */
 	WIRE_PROBED = 4, /* the PROBE's body, sent back */
 	WIRE_CLOSE = 5,	 /* the sender ends this session */
+	WIRE_CARRIER = 6, /* state u8 (1: a carrier, 0: none) | sequence u32: of the wire's end there */
+	WIRE_CARRIED = 7, /* the CARRIER's body, sent back */
 };
+#define WIRE_CARRIER_LEN 5
 
 /* Frames. */
 #define WIRE_FRAME_MIN 14

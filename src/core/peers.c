@@ -104,6 +104,8 @@ static bool owner_control(void *ctx, struct peer *peer, uint8_t type, const uint
 
 	if (peer->link)
 		return peers_link_control(p, peer, type, body, len, p->now);
+	if (type == WIRE_CARRIER || type == WIRE_CARRIED)
+		return p->events.carrier(p->events.ctx, peer, type, body, len);
 	if (type >= WIRE_FLOOD_KEY && type <= WIRE_FLOOD_ASK)
 		return peers_flood_control(p, peer, type, body, len, p->now);
 	return peers_path_control(p, peer, type, body, len, p->now);

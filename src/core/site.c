@@ -28,6 +28,7 @@ static void peer_happened(void *ctx, struct peer *peer, enum peer_event event)
 
 	if (event == PEER_DOWN)
 		fdb_flush_port(&site->switching.fdb, (uint16_t)(SWITCH_PEER + peer->number));
+	site_wire_event(site, peer, event);
 	site->events.event(site->events.ctx, peer, event);
 }
 
@@ -48,7 +49,8 @@ static void run_sent(void *ctx, const struct run *run)
 bool site_init(struct site *site, const struct site_setup *setup, const struct site_events *events,
 	       struct instant now)
 {
-	struct peers_events wants = { peer_frame, peer_happened, route_mtu, site };
+	struct peers_events wants = { peer_frame, peer_happened, route_mtu, site_wire_control,
+				      site };
 	uint64_t seed;
 
 	memset(site, 0, sizeof(*site));
@@ -56,6 +58,7 @@ bool site_init(struct site *site, const struct site_setup *setup, const struct s
 	site->now = now;
 	site->age_at = instant_add(now, AGE_EVERY);
 	site->wire = setup->wire;
+	carrier_init(&site->carrier);
 	site->switching.hub = setup->hub;
 	site->mss_clamp = setup->mss_clamp;
 	rand_fill(&setup->rand, &seed, sizeof(seed));
@@ -412,6 +415,7 @@ void site_tick(struct site *site, struct instant now)
 {
 	set_time(site, now);
 	site_ports_tick(site, now);
+	site_wire_tick(site, now);
 	peers_tick(&site->peers, now);
 	if (instant_reached(now, site->age_at)) {
 		fdb_age(&site->switching.fdb, now);
@@ -423,13 +427,14 @@ struct instant site_due(const struct site *site)
 {
 	struct instant due = instant_min(peers_due(&site->peers), site->age_at);
 
-	return instant_min(due, site_ports_due(site));
+	return instant_min(due, instant_min(site_ports_due(site), site_wire_due(site)));
 }
 
 void site_remove_peer(struct site *site, struct peer *peer, struct instant now)
 {
 	fdb_flush_port(&site->switching.fdb, (uint16_t)(SWITCH_PEER + peer->number));
 	peers_remove(&site->peers, peer, now);
+	site_wire_follow(site);
 }
 
 void site_goodbye(struct site *site, struct instant now)

@@ -36,5 +36,13 @@ void site_wire_from_peer(struct site *site, struct peer *peer, struct frame *fra
 
 /* Something changed at an end: what the other sees follows. */
 void site_wire_follow(struct site *site);
+void site_wire_event(struct site *site, const struct peer *peer, enum peer_event event);
+
+/* A CARRIER or CARRIED, in any mode; false when it makes no sense. */
+bool site_wire_control(void *ctx, struct peer *peer, uint8_t type, const uint8_t *body,
+		       size_t len);
+
+void site_wire_tick(struct site *site, struct instant now);
+struct instant site_wire_due(const struct site *site);
 
 #endif

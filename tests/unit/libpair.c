@@ -95,6 +95,7 @@ static void start(struct pair_site *s, const struct pair_setup *setup)
 		.network = setup->network ? setup->network : "pair",
 		.name = "a site",
 		.mtu = 1500,
+		.wire = setup->wire,
 		.key_watch = setup->key_watch,
 		.keepalive = setup->keepalive ? setup->keepalive : SECONDS(25),
 		.macs = 256,

@@ -66,6 +66,7 @@ struct pair_setup {
 	uint8_t psk;
 	bool no_address;   /* does not know where the others are */
 	bool stranger;	   /* the others do not know it */
+	bool wire;
 	int64_t keepalive; /* 25 s */
 	const struct key_watch *key_watch;
 };
