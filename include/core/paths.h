@@ -55,6 +55,9 @@ void path_try(struct path *path, uint64_t nonce, struct instant now);
  * now.  A series that is over without an answer ends as PATH_FAILED. */
 struct path *paths_due_now(struct paths *p, struct instant now);
 
+/* No CHALLENGE is due before that. */
+void paths_wait(struct paths *p, struct instant until);
+
 /* The place that this nonce was sent to, now good; NULL when the answer comes from
  * elsewhere, or is not awaited. */
 struct path *paths_answered(struct paths *p, const struct addr *addr, uint8_t socket,

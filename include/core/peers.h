@@ -26,6 +26,7 @@
 #include "core/outbox.h"
 #include "core/pace.h"
 #include "core/peer.h"
+#include "core/thrift.h"
 
 #define PEERS_MAX 512	     /* sites and relays */
 #define PEERS_SITES (PEERS_MAX - LINKS_MAX)
@@ -39,6 +40,15 @@
 #define PEERS_FORGED 100     /* RESPONSEs tried for one call */
 #define PEERS_PLACE_RATE 1   /* CHALLENGEs a second to one address that never answered ... */
 #define PEERS_PLACE_BURST 64 /* ... and at once, of all peers that are said to be there */
+#define PEERS_CROWD 32	     /* peers: with more, those without frames cost less and take longer */
+#define PEERS_SPARE MS(100)  /* of quiet time for each peer, if that is above the keepalive ... */
+#define PEERS_QUIET SECONDS(25) /* ... but no more than this: a NAT forgets after 30 s */
+#define PEERS_ASK MS(200)	/* so often one of a crowd is asked, beyond those who answer ... */
+#define PEERS_PINGS 64		/* ... and so many PINGs may have no answer ... */
+#define PEERS_CHALLENGES 32	/* ... and CHALLENGEs */
+#define PEERS_RESCUE MS(250)	/* so often one in trouble is rescued ... */
+#define PEERS_RESCUES 96	/* ... and so many at once, with frames ... */
+#define PEERS_RESCUES_IDLE 32	/* ... and without */
 #define PEERS_SOCKETS 8
 #define PEERS_TOO_BIG 90   /* run->error of EMSGSIZE, the same number on every Linux */
 
@@ -92,6 +102,10 @@ struct peers {
 	unsigned n_sockets;
 	uint8_t tunnel_ports[65536 / 8]; /* UDP ports that peers are at: a first look for loops */
 	struct instant due;
+	struct instant look[PEERS_MAX]; /* when each site is looked at by the next tick */
+	struct thrift rescues;		/* of peers in trouble */
+	struct thrift pings;		/* where no frames pass, of many peers */
+	struct thrift challenges;	/* the same */
 	struct instant now;    /* of the batch or tick being handled */
 	unsigned n_opened;
 	struct peers_opened opened[PEERS_OPENED];
@@ -181,6 +195,9 @@ void peers_seal(struct peers *p);
 
 /* Seals open datagrams and sends all. */
 void peers_close(struct peers *p);
+
+/* Frames went to the peer, whose timers may be due earlier now. */
+void peers_note_frames(struct peers *p, struct peer *peer);
 
 /* Timers, when peers_due is reached. */
 void peers_tick(struct peers *p, struct instant now);

@@ -8,6 +8,7 @@
  * time (TIMERS_QUIET while frames pass, the configured keepalive otherwise) a
  * PING goes out, again after each time-out; two that stay unanswered begin a
  * handshake beside the old session; after TIMERS_DEAD the session is given up.
+ * One of many peers without frames is asked later, and with more patience.
  * Rekey by the initiator after WIRE_REKEY_AFTER, by the responder
  * TIMERS_RESPONDER later, should the initiator have failed to.
  * Without a session: a handshake at once, then after 0.5 s, then every second;
@@ -27,6 +28,9 @@
 #define TIMERS_ACTIVE SECONDS(30)   /* frames passed within: traffic is on */
 #define TIMERS_DEAD SECONDS(10)	    /* of no answer since the first PING: the end */
 #define TIMERS_RESPONDER SECONDS(30)
+#define TIMERS_PATIENT SECONDS(1)   /* for a PONG, of many peers; then twice as long, ... */
+#define TIMERS_ENOUGH 4		    /* ... and so many PINGs before one is given up */
+#define TIMERS_HOLD MS(250)	    /* all that are put off meet at multiples of that */
 #define TIMERS_MEASURE SECONDS(5)   /* a PING as often while frames pass, for the RTT */
 
 enum timers_action {
@@ -37,6 +41,9 @@ enum timers_action {
 
 struct timers {
 	int64_t keepalive; /* microseconds */
+	bool many;	   /* of many peers: what follows counts while no frames pass */
+	int64_t spare;	   /* so much longer than the keepalive it may be quiet */
+	bool hold;	   /* no PING now, but some time later */
 	bool session;
 	bool ask;		 /* the session is new: a PING goes out at once */
 	struct instant heard;	 /* last authentic packet */

@@ -115,6 +115,12 @@ void paths_forget(struct paths *p, const struct addr *addr)
 	}
 }
 
+void paths_wait(struct paths *p, struct instant until)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		p->path[i].next = instant_before(p->path[i].next, until) ? until : p->path[i].next;
+}
+
 struct instant paths_due(const struct paths *p)
 {
 	struct instant due = INSTANT_NEVER;

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "core/handshake.h"
 
 #define STREAM_MTU 1500 /* what sites that are reached by UDP can do at least */
 
@@ -78,14 +77,14 @@ static void owner_closed(void *ctx, struct peer *peer)
 		return;
 	}
 	peer_session_end(peer, PEER_END_CLOSED, SECONDS(1), p->now);
-	p->due = instant_min(p->due, peer_due(peer));
+	peers_note_due(p, peer);
 }
 
 static void owner_moved(void *ctx, struct peer *peer)
 {
 	struct peers *p = ctx;
 
-	peers_mark_ports(p);
+	peers_mark_port(p, &peer->endpoint.addr);
 	if (!peer->link)
 		return;
 	for (unsigned i = 0; i < p->top; i++) {
@@ -149,6 +148,8 @@ bool peers_init(struct peers *p, struct identity *self, struct outbox *outbox,
 	limit_init(p->limit, PEERS_RATE, PEERS_BURST, seed);
 	limit_init(p->places, PEERS_PLACE_RATE, PEERS_PLACE_BURST, seed);
 	pace_init(&p->pace);
+	p->rescues = thrift_make(PEERS_RESCUE);
+	p->pings = p->challenges = thrift_make(PEERS_ASK);
 	flood_hold_init(&p->hold);
 	if (!flood_init(&p->flood, self->cipher, self->network, self->id, outbox))
 		return false;
@@ -188,7 +189,7 @@ struct peer *peers_add(struct peers *p, const char *name, const uint8_t public_k
 	p->peer[number] = peer;
 	p->n_peer++;
 	p->top = MAX(p->top, number + 1);
-	p->due = now;
+	peers_note_due(p, peer);
 	for (unsigned i = 0; i < LINKS_MAX; i++) { /* it may be listed already */
 		if (p->link[i])
 			link_begin(p->link[i], now);
@@ -254,7 +255,7 @@ void peers_set_addresses(struct peers *p, struct peer *peer, const struct addr *
 void peers_rekey(struct peers *p, struct peer *peer, struct instant now)
 {
 	timers_greet_now(&peer->timers, now);
-	p->due = now;
+	peers_note_due(p, peer);
 }
 
 void peers_disconnect(struct peers *p, struct peer *peer, struct instant now)
@@ -289,172 +290,6 @@ void peers_close(struct peers *p)
 {
 	peers_seal(p);
 	outbox_flush(p->outbox);
-}
-
-/* Where to call next: the place it was last at, then the configured ones. */
-static bool choose_candidate(struct peer *peer)
-{
-	unsigned known = peer->endpoint.addr.family != ADDR_NONE;
-	unsigned all = known + peer->n_candidates, pick;
-
-	if (all == 0)
-		return false;
-	pick = peer->next_candidate++ % all;
-	peer->called = pick < known ? peer->endpoint : peer->candidates[pick - known];
-	return true;
-}
-
-/* Relays where the peer is listed and that can be used now, each in turn. */
-static bool choose_relay(const struct peers *p, const struct peer *peer, struct addr *out)
-{
-	if (peer->link)
-		return peers_stream_call(peer, out);
-	for (unsigned i = 0; i < LINKS_MAX; i++) {
-		unsigned at = (peer->timers.attempts + i) % LINKS_MAX;
-
-		if (!peer->member[at] || !peer_has_session(p->link[at]->peer))
-			continue;
-		*out = link_addr(p->link[at], peer->member[at]);
-		return true;
-	}
-	return false;
-}
-
-/* The same call goes to a place where the peer may be, and through a relay: the answer
- * that comes first counts. */
-static void make_call(struct peers *p, struct peer *peer, struct instant now)
-{
-	uint8_t packet[HANDSHAKE_CALL_MAX];
-	struct addr relay = { .family = ADDR_NONE };
-	bool relayed = choose_relay(p, peer, &relay), direct;
-	uint32_t random;
-	size_t len;
-
-	direct = !peer->disconnected && choose_candidate(peer);
-	if (peer->disconnected || (!direct && !relayed)) {
-		timers_greet_never(&peer->timers);
-		return;
-	}
-	if (direct && peer->timers.attempts == 0 && peer->endpoint.addr.family != ADDR_NONE) {
-		peer->called = peer->endpoint;
-		peer->next_candidate = 1;
-	}
-	len = handshake_initiate(peer->self, peer, now, packet);
-	if (len && direct)
-		peers_send_packet(p, &peer->called.addr, peer->called.socket, RUN_NOBODY, packet,
-				  len);
-	if (len && relayed && !(direct && addr_equal(&peer->called.addr, &relay)))
-		peers_send_packet(p, &relay, 0, RUN_NOBODY, packet, len);
-	rand_fill(&p->self->rand, &random, sizeof(random));
-	timers_greeted(&peer->timers, random, now);
-}
-
-/* Calls to sites wait for their turn. */
-static void call(struct peers *p, struct peer *peer, struct instant now)
-{
-	if (peer->link) {
-		make_call(p, peer, now);
-		return;
-	}
-	if (pace_take(&p->pace, peer->number, peer_is_listed(peer), now)) {
-		make_call(p, peer, now);
-		if (peer->calling)
-			timers_stretch(&peer->timers, p->pace.stretch, now);
-		return;
-	}
-	timers_greet_later(&peer->timers, peer->number, now);
-}
-
-static void ask_members(struct link *link, struct instant now)
-{
-	uint8_t body[WIRE_MEMBERS_ASK_LEN];
-
-	if (!peer_has_session(link->peer) || !link_asks(link, now))
-		return;
-	be32_put(body, link->revision);
-	be32_put(body + 4, link->base);
-	peer_send_control(link->peer, WIRE_MEMBERS_ASK, body, sizeof(body));
-}
-
-static void tick_peer(struct peers *p, struct peer *peer, struct instant now)
-{
-	unsigned action;
-
-	if (keys_expire(&peer->keys, now))
-		peer_session_end(peer, PEER_END_SILENT, 0, now);
-	if (peer_has_session(peer) && !peer->calling &&
-	    peer->keys.current->counter >= WIRE_REKEY_PACKETS)
-		timers_greet_now(&peer->timers, now);
-	action = timers_tick(&peer->timers, peer->rtt, now);
-	if (action & TIMERS_GIVE_UP)
-		peer_session_end(peer, PEER_END_SILENT, 0, now);
-	if (action & TIMERS_PING) {
-		if (peer->timers.unanswered > 1)
-			peers_path_rescue(p, peer, now);
-		peer_send_ping(peer, now);
-		pmtu_hint(&peer->pmtu, now); /* an idle path may shrink as well */
-	}
-	if (action & TIMERS_HANDSHAKE)
-		call(p, peer, now);
-	peer_probe(peer, now);
-	if (peer->link) {
-		ask_members(peer->link, now);
-		peers_stream_tick(p, peer, now);
-	} else {
-		peers_path_tick(p, peer, now);
-	}
-	/* A call makes a new time: ask again. */
-	peer->timers.due = instant_min(peer->timers.due, peer->timers.greet);
-}
-
-static struct instant due_of(const struct peer *peer)
-{
-	if (!peer->link)
-		return instant_min(peer_due(peer), peers_path_due(peer));
-	if (!peer_has_session(peer))
-		return peer_due(peer);
-	return instant_min(peer_due(peer), instant_min(peer->link->ask, peers_stream_due(peer)));
-}
-
-void peers_note_due(struct peers *p, const struct peer *peer)
-{
-	p->due = instant_min(p->due, due_of(peer));
-}
-
-/* Sites, and then relays. */
-static unsigned first(const struct peers *p)
-{
-	return p->top ? 0 : PEERS_SITES;
-}
-
-static unsigned after(const struct peers *p, unsigned i)
-{
-	return i + 1 == p->top ? PEERS_SITES : i + 1;
-}
-
-void peers_tick(struct peers *p, struct instant now)
-{
-	p->now = now;
-	if (!instant_reached(now, p->due))
-		return;
-	p->due = INSTANT_NEVER;
-	for (unsigned i = first(p); i < PEERS_MAX; i = after(p, i)) {
-		struct peer *peer = p->peer[i];
-
-		if (!peer)
-			continue;
-		peer->now = now;
-		if (instant_reached(now, due_of(peer)))
-			tick_peer(p, peer, now);
-		peers_note_due(p, peer);
-	}
-	peers_flood_tick(p, now);
-	peers_close(p);
-}
-
-struct instant peers_due(const struct peers *p)
-{
-	return p->due;
 }
 
 /* Sites first: the way to some goes through relays. */
@@ -492,6 +327,6 @@ void peers_sent(struct peers *p, const struct run *run)
 	peer_drop(peer, run->error == PEERS_TOO_BIG ? DROP_TOO_BIG : DROP_SEND);
 	if (run->error == PEERS_TOO_BIG) {
 		peer->path_shrunk = true;
-		p->due = p->now;
+		peers_note_due(p, peer);
 	}
 }

@@ -131,6 +131,7 @@ void peers_take_response(struct peers *p, const struct peers_from *from, const u
 	struct peer *peer;
 	struct keypair *kp = peers_find_index(p, be32_get(packet + 8), &peer);
 	enum drop reason;
+	bool anew;
 
 	if (cookie_guard_check(&p->guard, packet, WIRE_RESPONSE_LEN, &from->addr, now) ==
 	    COOKIE_BAD_MAC1) {
@@ -158,8 +159,9 @@ void peers_take_response(struct peers *p, const struct peers_from *from, const u
 	}
 	if (!peer_is_at(peer, from))
 		peers_move(p, peer, &from->addr, from->socket, now);
+	anew = peer->up;
 	peer_session_begin(peer, true, now);
-	peers_path_begin(p, peer, now);
+	peers_path_begin(p, peer, anew, now);
 	peers_note_due(p, peer);
 }
 

@@ -211,7 +211,7 @@ struct link *peers_add_link(struct peers *p, const char *name, const uint8_t pub
 	link->peer->link = link;
 	p->link[i] = link;
 	p->peer[PEERS_SITES + i] = link->peer;
-	p->due = now;
+	peers_note_due(p, link->peer);
 	return link;
 }
 
@@ -236,6 +236,7 @@ void peers_remove_link(struct peers *p, struct link *link, struct instant now)
 			pack_through(&behind->pack, NULL, 0);
 			behind->endpoint.addr = (struct addr){ .family = ADDR_NONE };
 			peer_session_end(behind, PEER_END_RELAY, SECONDS(1), now);
+			peers_note_due(p, behind);
 		}
 	}
 	peers_flood_unlink(p, link);

@@ -87,6 +87,8 @@ static bool current_stands(const struct peer *peer, const struct keypair *next, 
 static void confirm(struct peers *p, struct peer *peer, struct keypair *kp,
 		    const struct peers_from *from, struct instant now)
 {
+	bool anew = peer->up;
+
 	if (current_stands(peer, kp, now)) {
 		keys_demote(kp, now);
 		return;
@@ -97,7 +99,7 @@ static void confirm(struct peers *p, struct peer *peer, struct keypair *kp,
 	if (!peer_is_at(peer, from))
 		peers_move(p, peer, &from->addr, from->socket, now);
 	peer_session_begin(peer, false, now);
-	peers_path_begin(p, peer, now);
+	peers_path_begin(p, peer, anew, now);
 	peers_note_due(p, peer);
 }
 
@@ -163,6 +165,7 @@ static void take_data(struct peers *p, const struct peers_from *from, uint8_t *d
 				now);
 		return;
 	}
+	thrift_return(&p->pings, peer->timers.unanswered);
 	timers_heard(&peer->timers, now);
 	note_place(p, peer, kp, from, counter, now);
 	peers_note_opened(p,

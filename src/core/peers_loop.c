@@ -5,7 +5,7 @@
 #include "base/bytes.h"
 #include "peers_parts.h"
 
-static void mark(struct peers *p, const struct addr *addr)
+void peers_mark_port(struct peers *p, const struct addr *addr)
 {
 	if (addr->family == ADDR_IPV4 || addr->family == ADDR_IPV6)
 		p->tunnel_ports[addr->port / 8] |= (uint8_t)(1u << addr->port % 8);
@@ -19,9 +19,9 @@ void peers_mark_ports(struct peers *p)
 
 		if (!peer)
 			continue;
-		mark(p, &peer->endpoint.addr);
+		peers_mark_port(p, &peer->endpoint.addr);
 		for (unsigned k = 0; k < peer->paths.n; k++)
-			mark(p, &peer->paths.path[k].addr);
+			peers_mark_port(p, &peer->paths.path[k].addr);
 	}
 }
 

@@ -122,12 +122,37 @@ static unsigned own_places(const struct peers *p, struct addr out[OFFERS])
 	return n;
 }
 
+/* With many peers, of whom most are not sent to, less often. */
+static int64_t offer_later(const struct peers *p, const struct peer *peer, struct instant now)
+{
+	if (!peer_is_idle(peer, now))
+		return OFFER_LATER;
+	return OFFER_LATER * MAX(p->n_peer / PEERS_CROWD, 1);
+}
+
+static unsigned offers_soon(const struct peers *p, const struct peer *peer, struct instant now)
+{
+	if (!peers_are_many(p) || !peer_is_idle(peer, now))
+		return OFFER_SOON;
+	return peer_is_relayed(&peer->endpoint.addr) ? 2 : 1;
+}
+
+void peers_offer_for_frames(struct peers *p, struct peer *peer)
+{
+	struct instant latest = instant_add(p->now, OFFER_LATER);
+
+	if (!peer_is_relayed(&peer->endpoint.addr) || !instant_before(latest, peer->offer))
+		return;
+	peer->offer = latest;
+	peers_note_due(p, peer);
+}
+
 void peers_offer(struct peers *p, struct peer *peer, struct instant now)
 {
 	uint8_t body[1 + OFFERS * PLACE_MAX];
 	struct wr w = wr_make(body, sizeof(body));
 	struct addr places[OFFERS];
-	unsigned n = own_places(p, places);
+	unsigned n = own_places(p, places), soon = offers_soon(p, peer, now);
 
 	wr_u8(&w, (uint8_t)n);
 	for (unsigned i = 0; i < n; i++)
@@ -135,8 +160,11 @@ void peers_offer(struct peers *p, struct peer *peer, struct instant now)
 	peer_send_control(peer, WIRE_CANDIDATES, body, w.used);
 	peer->offered = now;
 	peer->offers++;
-	peer->offer = instant_add(now, peer->offers < OFFER_SOON ? OFFER_AGAIN : OFFER_LATER);
-	if (!peer_is_relayed(&peer->endpoint.addr) && peer->offers >= OFFER_SOON)
+	if (peer->offers < soon)
+		peer->offer = instant_add(now, OFFER_AGAIN);
+	else if (peer_is_relayed(&peer->endpoint.addr))
+		peer->offer = instant_add(now, offer_later(p, peer, now));
+	else
 		peer->offer = INSTANT_NEVER;
 	if (peer_is_relayed(&peer->endpoint.addr))
 		peers_name_configured(p, peer, now);
@@ -162,10 +190,11 @@ bool peers_path_control(struct peers *p, struct peer *peer, uint8_t type, const 
 	for (unsigned i = 0; i < count; i++) {
 		if (!get_place(&r, &addr))
 			return false;
-		if (is_plausible(&addr))
-			name_and_try(p, peer, &addr, PATH_TOLD, now);
+		if (!is_plausible(&addr))
+			continue;
+		name_and_try(p, peer, &addr, PATH_TOLD, now);
+		peers_mark_port(p, &addr);
 	}
-	peers_mark_ports(p);
 	if (instant_between(peer->offered, now) >= OFFER_AGAIN) /* both try at the same time */
 		peer->offer = instant_min(peer->offer, now);
 	peers_note_due(p, peer);

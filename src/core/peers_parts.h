@@ -40,8 +40,9 @@ struct keypair *peers_find_index(struct peers *p, uint32_t index, struct peer **
 void peers_send_packet(struct peers *p, const struct addr *to, uint8_t socket, uint32_t owner,
 		       const uint8_t *packet, size_t len);
 
-/* Notes the ports where peers may be, for peers_is_tunnel. */
+/* Notes the ports where peers may be, for peers_is_tunnel: all anew, or one more. */
 void peers_mark_ports(struct peers *p);
+void peers_mark_port(struct peers *p, const struct addr *addr);
 
 /* One packet, from a socket or out of a HOP. */
 void peers_take(struct peers *p, const struct peers_from *from, uint8_t *data, size_t len,
@@ -115,6 +116,18 @@ static inline bool peer_is_listed(const struct peer *peer)
 	return false;
 }
 
+/* There are so many peers that those without frames must cost less. */
+static inline bool peers_are_many(const struct peers *p)
+{
+	return p->n_peer > PEERS_CROWD;
+}
+
+/* No frame passed for some time. */
+static inline bool peer_is_idle(const struct peer *peer, struct instant now)
+{
+	return !peer->timers.frames.us || instant_between(peer->timers.frames, now) > TIMERS_ACTIVE;
+}
+
 /* A place as CANDIDATES and CHALLENGED have it. */
 void peers_put_place(struct wr *w, const struct addr *addr);
 
@@ -124,13 +137,16 @@ void peers_offer(struct peers *p, struct peer *peer, struct instant now);
 /* The same soon: at once, but not within OFFER_AGAIN of the last time. */
 void peers_offer_soon(struct peers *p, struct peer *peer, struct instant now);
 
+/* Frames go to a peer: if it is behind a relay it is told within the usual time. */
+void peers_offer_for_frames(struct peers *p, struct peer *peer);
+
 /* Begins CHALLENGEs to one place, to those that are configured, and to those at relays. */
 void peers_try(struct peers *p, struct path *path, struct instant now);
 void peers_name_configured(struct peers *p, struct peer *peer, struct instant now);
 void peers_name_relays(struct peers *p, struct peer *peer, struct instant now);
 
-/* A session began with the peer. */
-void peers_path_begin(struct peers *p, struct peer *peer, struct instant now);
+/* A session began with the peer; anew: it had one already. */
+void peers_path_begin(struct peers *p, struct peer *peer, bool anew, struct instant now);
 
 /* The way to the peer was gone after a keepalive's time without traffic. */
 void peers_path_forgotten(struct peers *p, struct peer *peer);

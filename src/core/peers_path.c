@@ -30,6 +30,8 @@
 #define KEEPALIVE_LEAST SECONDS(1)
 #define LISTED_WAIT SECONDS(1)
 #define LISTED_EACH MS(20) /* and more for each peer that it may have to call */
+#define TROUBLED 8	   /* one in so many in trouble is a coincidence no more */
+#define ASK_LATER MS(250)
 #define FRESH SECONDS(2) /* a path that was heard within is alive */
 
 void peers_move(struct peers *p, struct peer *peer, const struct addr *addr, uint8_t socket,
@@ -48,6 +50,8 @@ void peers_move(struct peers *p, struct peer *peer, const struct addr *addr, uin
 	}
 	if (peer_is_relayed(addr))
 		peer->offer = instant_min(peer->offer, now);
+	else if (was && peers_are_many(p))
+		peer->offer = INSTANT_NEVER; /* what they are for is reached */
 	peers_note_due(p, peer);
 }
 
@@ -103,6 +107,7 @@ static void take_answer(struct peers *p, struct peer *peer, const struct peers_f
 
 	if (!path)
 		return;
+	thrift_return(&p->challenges, path->tries);
 	if (peer_is_at(peer, from)) {
 		peer->doubt = (struct instant){ 0 };
 		peer->endpoint_heard = now;
@@ -138,7 +143,7 @@ void peers_take_path(struct peers *p, struct peer *peer, const struct peers_from
 			path = paths_name(&peer->paths, &from->addr, from->socket, PATH_SEEN, now);
 			if (path && path->state != PATH_GOOD)
 				peers_try(p, path, now);
-			peers_mark_ports(p);
+			peers_mark_port(p, &from->addr);
 		}
 		send_path(p, peer, &from->addr, from->socket, WIRE_CHALLENGED, answer, w.used);
 		break;
@@ -214,7 +219,13 @@ static void call_members(struct peers *p, const struct link *link, struct instan
 	}
 }
 
-void peers_path_begin(struct peers *p, struct peer *peer, struct instant now)
+/* Keys are renewed each two minutes: a chance to find that a NAT is patient again. */
+static void relax(const struct peers *p, struct peer *peer)
+{
+	peer->timers.keepalive = MIN(2 * peer->timers.keepalive, p->keepalive);
+}
+
+void peers_path_begin(struct peers *p, struct peer *peer, bool anew, struct instant now)
 {
 	if (peer->link) {
 		peers_stream_begin(peer, now);
@@ -224,6 +235,10 @@ void peers_path_begin(struct peers *p, struct peer *peer, struct instant now)
 	}
 	if (!peer_is_listed(peer) && !peer_is_relayed(&peer->endpoint.addr))
 		return;
+	if (anew && peers_are_many(p))
+		relax(p, peer);
+	if (anew && peers_are_many(p) && !peer_is_relayed(&peer->endpoint.addr))
+		return; /* all was told, and a peer that began anew tells and is answered */
 	peer->offers = 0;
 	peer->offer = now;
 	peers_note_due(p, peer);
@@ -245,15 +260,29 @@ void peers_path_forgotten(struct peers *p, struct peer *peer)
 	}
 }
 
+/* Most are in trouble: it is the site itself that cannot keep up, or its own way out. */
+static bool is_own_trouble(const struct peers *p)
+{
+	unsigned n = 0;
+
+	if (!peers_are_many(p))
+		return false;
+	for (unsigned i = 0; i < p->top; i++)
+		n += p->peer[i] && in_trouble(p->peer[i]);
+	return n > p->n_peer / TROUBLED;
+}
+
 void peers_path_rescue(struct peers *p, struct peer *peer, struct instant now)
 {
 	bool idle = instant_between(peer->timers.frames, now) > FRESH;
+	unsigned most = idle ? PEERS_RESCUES_IDLE : PEERS_RESCUES;
 
 	if (peer->link)
 		peers_stream_rescue(p, peer, now);
-	if (peer->link || !peer_is_listed(peer))
+	if (peer->link || !peer_is_listed(peer) || !thrift_spend(&p->rescues, most, now))
 		return;
-	if (idle && peer->timers.unanswered == 2 && !peer_is_relayed(&peer->endpoint.addr))
+	if (idle && peer->timers.unanswered == 2 && !peer_is_relayed(&peer->endpoint.addr) &&
+	    !is_own_trouble(p))
 		peers_path_forgotten(p, peer);
 	for (unsigned i = 0; i < peer->paths.n; i++) {
 		struct path *path = &peer->paths.path[i];
@@ -265,6 +294,7 @@ void peers_path_rescue(struct peers *p, struct peer *peer, struct instant now)
 	peers_name_relays(p, peer, now);
 	peer->offers = 0;
 	peer->offer = instant_min(peer->offer, instant_add(now, OFFER_LEAST));
+	peers_note_due(p, peer);
 }
 
 void peers_path_listed(struct peers *p, struct peer *peer, const struct link *link, uint32_t number,
@@ -323,6 +353,19 @@ static bool may_challenge(struct peers *p, struct peer *peer, const struct path 
 	return false;
 }
 
+/* Of many peers without frames only so many places at once: the others wait. */
+static bool may_ask(struct peers *p, struct peer *peer, struct instant now)
+{
+	struct instant later = { (now.us / ASK_LATER + 1) * ASK_LATER };
+
+	if (!peers_are_many(p) || !peer_is_idle(peer, now) ||
+	    !instant_reached(now, paths_due(&peer->paths)) ||
+	    thrift_spend(&p->challenges, PEERS_CHALLENGES, now))
+		return true;
+	paths_wait(&peer->paths, later);
+	return false;
+}
+
 void peers_path_tick(struct peers *p, struct peer *peer, struct instant now)
 {
 	struct path *path;
@@ -337,7 +380,7 @@ void peers_path_tick(struct peers *p, struct peer *peer, struct instant now)
 		else
 			peer->offer = INSTANT_NEVER;
 	}
-	while ((path = paths_due_now(&peer->paths, now))) {
+	while (may_ask(p, peer, now) && (path = paths_due_now(&peer->paths, now))) {
 		uint8_t nonce[NONCE];
 
 		if (!may_challenge(p, peer, path, now))

@@ -214,7 +214,7 @@ void site_to_peer(struct site *site, struct peer *peer, const struct site_outgoi
 	peer->tx.frames++;
 	peer->tx.bytes += o->len;
 	timers_frames(&peer->timers, site->now);
-	site->peers.due = instant_min(site->peers.due, peer_due(peer));
+	peers_note_frames(&site->peers, peer);
 }
 
 void site_to_local(struct site *site, unsigned port, const struct site_outgoing *o)

@@ -23,13 +23,23 @@ static bool active(const struct timers *t, struct instant now)
 	return t->frames.us && instant_between(t->frames, now) < TIMERS_ACTIVE;
 }
 
+/* One of many that nothing is said to. */
+static bool resting(const struct timers *t, struct instant now)
+{
+	return t->many && !active(t, now);
+}
+
 static int64_t quiet(const struct timers *t, struct instant now)
 {
+	if (resting(t, now))
+		return t->keepalive + t->spare;
 	return active(t, now) ? MIN(TIMERS_QUIET, t->keepalive) : t->keepalive;
 }
 
-static int64_t ping_timeout(int64_t rtt)
+static int64_t ping_timeout(const struct timers *t, int64_t rtt, struct instant now)
 {
+	if (resting(t, now))
+		return TIMERS_PATIENT * MAX(t->unanswered, 1);
 	return MIN(MAX(2 * rtt + MS(100), MS(250)), MS(1000));
 }
 
@@ -126,13 +136,20 @@ void timers_greet_never(struct timers *t)
 	t->greet = INSTANT_NEVER;
 }
 
+static bool is_dead(const struct timers *t, struct instant now)
+{
+	if (!t->unanswered || (resting(t, now) && t->unanswered < TIMERS_ENOUGH))
+		return false;
+	return instant_between(t->asked, now) >= TIMERS_DEAD;
+}
+
 /* Signs of life: what to do, and when to look again into *due. */
 static unsigned tick_session(struct timers *t, int64_t rtt, struct instant now, struct instant *due)
 {
-	int64_t wait = t->unanswered ? ping_timeout(rtt) : 0;
+	int64_t wait = t->unanswered ? ping_timeout(t, rtt, now) : 0;
 	struct instant ping_at = instant_add(t->heard, quiet(t, now));
 
-	if (t->unanswered && instant_between(t->asked, now) >= TIMERS_DEAD)
+	if (is_dead(t, now))
 		return TIMERS_GIVE_UP;
 	if (active(t, now))
 		ping_at = instant_min(ping_at, instant_add(t->pinged, TIMERS_MEASURE));
@@ -142,13 +159,17 @@ static unsigned tick_session(struct timers *t, int64_t rtt, struct instant now, 
 		*due = ping_at;
 		return 0;
 	}
+	if (t->hold && resting(t, now)) {
+		*due = (struct instant){ (now.us / TIMERS_HOLD + 1) * TIMERS_HOLD };
+		return 0;
+	}
 	if (t->unanswered >= 2 && t->attempts == 0)
 		t->greet = instant_min(t->greet, now);
 	t->ask = false;
 	if (t->unanswered++ == 0)
 		t->asked = now;
 	t->pinged = now;
-	*due = instant_add(now, ping_timeout(rtt));
+	*due = instant_add(now, ping_timeout(t, rtt, now));
 	return TIMERS_PING;
 }
 

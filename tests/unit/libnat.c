@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -11,8 +12,13 @@
 
 #define PORT 7741
 
-static const char *const names[NAT_SITES] = { "zero", "one",   "two",	"three", "four", "five",
-					      "six",  "seven", "eight", "nine",	 "ten" };
+static const char *name_of(unsigned number)
+{
+	static char name[16];
+
+	snprintf(name, sizeof(name), "site-%u", number);
+	return name;
+}
 
 static struct addr public_addr(unsigned last)
 {
@@ -254,7 +260,7 @@ static void site_start(struct nat_site *s, unsigned number)
 		.n_sockets = 1,
 	};
 	const struct site_events events = { take_runs, note_event, route_mtu, &s->host };
-	setup.name = names[number];
+	setup.name = name_of(number);
 	setup.rand = rand_source_seeded(&s->rand, 500 + number);
 	memset(setup.private_key, (int)(0x51 + number), KEX_KEY);
 	assert_true(site_init(&s->site, &setup, &events, s->host.world->now));
@@ -266,7 +272,7 @@ static void site_start(struct nat_site *s, unsigned number)
 static void introduce(struct nat_world *w, unsigned a, unsigned b)
 {
 	w->s[a].peer[b] =
-		peers_add(&w->s[a].site.peers, names[b], w->s[b].site.self.public_key, w->now);
+		peers_add(&w->s[a].site.peers, name_of(b), w->s[b].site.self.public_key, w->now);
 	assert_non_null(w->s[a].peer[b]);
 }
 
@@ -278,7 +284,9 @@ unsigned nat_site_add(struct nat_world *w, int behind)
 	uint8_t key[KEX_KEY];
 
 	assert_true(number < NAT_SITES);
-	s->host = (struct nat_host){ .world = w, .behind = behind, .mtu = 1500 };
+	s->host = (struct nat_host){
+		.world = w, .behind = behind, .mtu = 1500, .is_site = true, .number = number
+	};
 	s->host.addr = public_addr(10 + number);
 	if (behind >= 0)
 		s->host.addr =
@@ -391,18 +399,41 @@ static void arrive(struct nat_world *w, struct nat_packet *p)
 	}
 }
 
+static bool has_turn(const struct nat_world *w, unsigned site)
+{
+	return !w->turn || (unsigned)(w->now.us / MS(1) + site) % w->turn == 0;
+}
+
+/* The packet stays, or is lost: the site has no time for it now. */
+static bool must_wait(struct nat_world *w, struct nat_host *at)
+{
+	if (!at->is_site)
+		return false;
+	if (has_turn(w, at->number) && (!w->handles || at->taken < w->handles)) {
+		at->taken++;
+		return false;
+	}
+	at->waiting++;
+	return true;
+}
+
 static void deliver(struct nat_world *w)
 {
 	size_t n = w->n_wire, kept = 0;
 
+	for (unsigned i = 0; i < w->n_sites; i++)
+		w->s[i].host.taken = w->s[i].host.waiting = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct nat_packet p = w->wire[i];
 
-		if (!instant_reached(w->now, p.when)) {
+		if (!instant_reached(w->now, p.when) ||
+		    (must_wait(w, p.at) && p.at->waiting <= NAT_QUEUE)) {
 			w->wire[kept++] = p;
 			continue;
 		}
-		if (!p.at->dead)
+		if (p.at->waiting > NAT_QUEUE)
+			w->lost++;
+		else if (!p.at->dead)
 			arrive(w, &p);
 		free(p.data);
 	}
@@ -417,6 +448,8 @@ void nat_run(struct nat_world *w, int64_t us)
 	for (; instant_before(w->now, end); w->now = instant_add(w->now, MS(1))) {
 		deliver(w);
 		for (unsigned i = 0; i < w->n_sites; i++) {
+			if (!has_turn(w, i))
+				continue;
 			site_tick(&w->s[i].site, w->now);
 			site_close(&w->s[i].site);
 		}

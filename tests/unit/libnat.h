@@ -14,11 +14,12 @@
 #include "core/relay.h"
 #include "core/site.h"
 
-#define NAT_SITES 11
+#define NAT_SITES 40
 #define NAT_RELAYS 2
 #define NAT_BOXES 4
 #define NAT_MAPPINGS 64
-#define NAT_WIRE 8192
+#define NAT_WIRE 32768
+#define NAT_QUEUE 150	/* packets that wait for a site that is slow; more are lost */
 #define NAT_DELAY MS(5) /* one way */
 #define NAT_FRAMES 16384
 
@@ -50,6 +51,9 @@ struct nat_host {
 	struct addr addr;
 	int behind; /* NAT, -1: none */
 	bool dead;  /* nothing leaves, nothing arrives */
+	bool is_site;
+	unsigned number;
+	unsigned taken, waiting; /* packets in this turn: handled, and not */
 	unsigned mtu;
 };
 
@@ -90,6 +94,8 @@ struct nat_world {
 	int64_t timeout; /* of mappings */
 	struct nat_packet wire[NAT_WIRE];
 	size_t n_wire;
+	unsigned turn;	  /* each site runs only once in so many ms; 0: always ... */
+	unsigned handles; /* ... and handles so many packets then; 0: all */
 	unsigned lost; /* packets that nobody got */
 	/* False for a packet that is lost. */
 	bool (*filter)(struct nat_world *w, const struct nat_packet *packet);

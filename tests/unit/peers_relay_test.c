@@ -209,6 +209,8 @@ static void test_relay_behind_itself(void **state)
 
 /* ---- reflection ---- */
 
+#define CROWD 11
+
 static unsigned at_victim, sent;
 
 /* The last site is the victim. */
@@ -224,11 +226,11 @@ static struct nat_world *crowd(void)
 {
 	struct nat_world *w = nat_new(1);
 
-	for (unsigned i = 0; i < NAT_SITES; i++)
+	for (unsigned i = 0; i < CROWD; i++)
 		nat_site_add(w, -1);
-	w->s[NAT_SITES - 1].host.dead = true;
+	w->s[CROWD - 1].host.dead = true;
 	w->filter = count;
-	for (unsigned i = 1; i < NAT_SITES - 1; i++)
+	for (unsigned i = 1; i < CROWD - 1; i++)
 		assert_true(nat_until(w, 0, i, true, SECONDS(5)));
 	nat_run(w, SECONDS(5));
 	at_victim = 0;
@@ -242,12 +244,12 @@ static void test_one_victim(void **state)
 	uint64_t held = 0;
 
 	(void)state;
-	for (unsigned i = 1; i < NAT_SITES - 1; i++)
-		peers_set_local(&w->s[i].site.peers, &w->s[NAT_SITES - 1].host.addr, 1, w->now);
+	for (unsigned i = 1; i < CROWD - 1; i++)
+		peers_set_local(&w->s[i].site.peers, &w->s[CROWD - 1].host.addr, 1, w->now);
 	nat_run(w, SECONDS(60));
 	/* Each of the ten sites on its own. */
 	assert_in_range(at_victim, 100, 10 * (PEERS_PLACE_BURST + 60 * PEERS_PLACE_RATE + 1));
-	for (unsigned i = 1; i < NAT_SITES - 1; i++)
+	for (unsigned i = 1; i < CROWD - 1; i++)
 		held += w->s[0].peer[i]->drops.count[DROP_PLACE];
 	assert_true(held > 50);
 	nat_free(w);
@@ -270,7 +272,7 @@ static void test_restless_notice(void **state)
 	be32_put(body, p->link[0]->head);
 	be32_put(body + 4, p->link[0]->own);
 	body[10] = ADDR_IPV4;
-	memcpy(body + 11, w->s[NAT_SITES - 1].host.addr.ip, 4);
+	memcpy(body + 11, w->s[CROWD - 1].host.addr.ip, 4);
 	for (unsigned i = 0; i < 2000; i++) {
 		be16_put(body + 8, (uint16_t)(1024 + i));
 		assert_true(peers_link_control(p, p->link[0]->peer, WIRE_NOTICE, body, sizeof(body),

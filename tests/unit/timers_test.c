@@ -252,6 +252,58 @@ static void test_first_frame_after_silence(void **state)
 	assert_int_equal(w.give_ups, 0);
 }
 
+/* Of many peers, no frames: longer quiet, PINGs with more and more patience, and the end
+ * not before some had no answer. */
+static void test_one_of_many(void **state)
+{
+	struct timers t = with_session(true);
+	struct wants w;
+
+	(void)state;
+	t.many = true;
+	t.spare = SECONDS(10);
+	w = live(&t, 0, SECONDS(35) - 1);
+	assert_int_equal(w.pings, 0);
+	w = live(&t, SECONDS(35), SECONDS(35) + SECONDS(6));
+	assert_int_equal(w.pings, 4);
+	assert_int_equal(w.last_ping, SECONDS(35) + SECONDS(6));
+	assert_int_equal(w.give_ups, 0);
+	w = live(&t, SECONDS(42), SECONDS(60));
+	assert_int_equal(w.give_ups, 1);
+	assert_int_equal(w.gave_up, SECONDS(45));
+}
+
+/* While frames pass it is a peer like any other. */
+static void test_many_with_frames(void **state)
+{
+	struct timers t = with_session(true);
+	struct wants w;
+
+	(void)state;
+	t.many = t.hold = true;
+	t.spare = SECONDS(10);
+	timers_frames(&t, zero);
+	w = live(&t, 0, SECONDS(3));
+	assert_true(w.pings >= 3);
+}
+
+/* PINGs that are put off are not counted, and leave together. */
+static void test_put_off(void **state)
+{
+	struct timers t = with_session(true);
+	struct wants w;
+
+	(void)state;
+	t.many = t.hold = true;
+	w = live(&t, 0, KEEPALIVE + SECONDS(20));
+	assert_int_equal(w.pings + w.give_ups + w.handshakes, 0);
+	assert_int_equal(t.due.us % TIMERS_HOLD, 0);
+	t.hold = false;
+	w = live(&t, KEEPALIVE + SECONDS(20), KEEPALIVE + SECONDS(20) + TIMERS_HOLD);
+	assert_int_equal(w.pings, 1);
+	assert_int_equal(t.unanswered, 1);
+}
+
 static void test_rekey(void **state)
 {
 	(void)state;
@@ -299,6 +351,9 @@ int main(void)
 		cmocka_unit_test(test_silence_while_frames_pass),
 		cmocka_unit_test(test_a_word_settles_all),
 		cmocka_unit_test(test_first_frame_after_silence),
+		cmocka_unit_test(test_one_of_many),
+		cmocka_unit_test(test_many_with_frames),
+		cmocka_unit_test(test_put_off),
 		cmocka_unit_test(test_rekey),
 		cmocka_unit_test(test_a_cookie_hurries_once),
 	};
