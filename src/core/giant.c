@@ -51,8 +51,7 @@ static void find_partial(uint8_t *frame, size_t end, const struct superframe_lay
 	uint8_t *check = frame + l->l4 + (l->proto == PROTO_TCP ? TCP_CHECK : UDP_CHECK);
 	uint16_t was = be16_get(check);
 
-	if (l->proto != PROTO_TCP &&
-	    (was == 0 || be16_get(frame + l->l4 + UDP_LENGTH) != end - l->l4))
+	if (l->proto != PROTO_TCP && be16_get(frame + l->l4 + UDP_LENGTH) != end - l->l4)
 		return;
 	superframe_sum_partial(frame, end, l, vnet);
 	if (same_sum(was, be16_get(check)) && !superframe_sum_good(frame, end, l))

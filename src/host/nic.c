@@ -8,8 +8,8 @@
  * The ring of libpcap is without offload facts, and PACKET_VNET_HDR can not be had once there
  * is one.
  *
- * What this host sends is kept out by the kernel (PACKET_IGNORE_OUTGOING), and by libpcap
- * where that is too old for it.
+ * What this host sends is kept out of the ring by the kernel (PACKET_IGNORE_OUTGOING), and left
+ * out by libpcap where that is too old for it.
  */
 #include "host/nic.h"
 

@@ -139,6 +139,7 @@ static void test_giants_that_can_not_be_cut(void **state)
 	(void)state;
 	must_be_refused(&(struct frame_spec){ .udp = true, .payload = 3000 }, MTU);
 	must_be_refused(&(struct frame_spec){ .udp = true, .v6 = true, .payload = 3000 }, MTU);
+	must_be_refused(&tcp, 39);
 	must_be_refused(&tcp, 40); /* no room for a byte behind headers */
 	must_be_refused(&tcp, 41); /* too many segments */
 
@@ -232,6 +233,7 @@ static void test_left_alone(void **state)
 	must_be_plain(&made);
 	frame_make(&made, &(struct frame_spec){ .payload = 100 });
 	be16_put(made.bytes + made.l3 + 2, 1000);
+	be16_put(made.bytes + check_at(&made, false), frame_pseudo_sum(&made, 980));
 	must_be_plain(&made);
 
 	/* Fragments, ARP, and less than an Ethernet header. */
