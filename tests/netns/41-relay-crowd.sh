@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # timeout: 1800
+# alone: yes
 #
 # One network of many sites, each a process of its own: all come up, and each has all
 # others as peers; broadcast reaches each other site once; hosts reach each other; a site

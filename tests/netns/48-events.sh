@@ -148,7 +148,7 @@ lanspan a events --follow --json --last 0 >"$W/follow" 2>"$W/follow.err" &
 follower=$!
 : >"$W/stalled"
 mkfifo "$W/fifo"
-sh -c "sleep 1000" <"$W/fifo" &
+sh -c "exec sleep 1000" <"$W/fifo" &
 never=$!
 exec 9>"$W/fifo" # held open: it stalls, and does not end
 lanspan a events --follow --json --last 0 >&9 2>/dev/null &
