@@ -51,8 +51,8 @@ step "UDP at 20 Mb/s, $T s each"
 for size in 64 1000 1400 1472; do
 	rate=20M
 	[ "$size" = 64 ] && rate=2M
-	lost=$(iperf hb ha 5205 -u -b "$rate" -l "$size" -t "$T" | jq -r .end.sum.lost_percent)
+	lost=$(iperf hb ha 5205 -u -w 1M -b "$rate" -l "$size" -t "$T" | jq -r .end.sum.lost_percent)
 	between "a to b, $size bytes, lost %" "$lost" 0 1
-	lost=$(iperf hb ha 5206 -u -b "$rate" -l "$size" -t "$T" -R | jq -r .end.sum.lost_percent)
+	lost=$(iperf hb ha 5206 -u -w 1M -b "$rate" -l "$size" -t "$T" -R | jq -r .end.sum.lost_percent)
 	between "b to a, $size bytes, lost %" "$lost" 0 1
 done
