@@ -279,7 +279,8 @@ void peers_path_rescue(struct peers *p, struct peer *peer, struct instant now)
 
 	if (peer->link)
 		peers_stream_rescue(p, peer, now);
-	if (peer->link || !peer_is_listed(peer) || !thrift_spend(&p->rescues, most, now))
+	if (peer->link || !peer_is_listed(peer) ||
+	    (peers_are_many(p) && !thrift_spend(&p->rescues, most, now)))
 		return;
 	if (idle && peer->timers.unanswered == 2 && !peer_is_relayed(&peer->endpoint.addr) &&
 	    !is_own_trouble(p))
