@@ -211,7 +211,7 @@ static enum cli_status attach(struct attach_plan *plan, const struct attach_wish
 	if (error)
 		return cli_error(CLI_FAILED, "cannot begin: %s", strerror(-error));
 	talk.signals = proc_signal_fd();
-	talk.ask = isatty(STDIN_FILENO);
+	talk.ask = isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
 	follow(&talk);
 	close(talk.fd);
 	if (talk.status == CLI_FAILED && left_pending(plan->nic.name)) {

@@ -45,6 +45,8 @@ ip -n wan link set to-o master wan0 up
 ip -n ho addr add 192.168.77.50/24 dev e0
 ip -n ho link set e0 up
 
+# As wide as its cable, less a little.
+ip -n sa link set w0 mtu 1480
 a() {
 	ip -n sa "$@" || fail "ip $*"
 }
@@ -64,8 +66,9 @@ furnish() {
 	a rule add iif w0 to 10.21.0.0/16 table 4000 priority 501
 }
 furnish
-# Its addresses are checked for duplicates, as everywhere else.
-on sa sh -c 'echo 1 >/proc/sys/net/ipv6/conf/w0/accept_dad'
+# Its addresses are checked for duplicates, as everywhere else, and for 5 seconds.
+on sa sh -c 'cd /proc/sys/net/ipv6/conf/w0 && echo 1 >accept_dad && echo 5 >dad_transmits'
+on sa sh -c 'echo 2 >/proc/sys/net/ipv4/conf/w0/rp_filter'
 
 # looks LINK: addresses and routes there, in an order of their own, and rules
 looks() {
@@ -146,6 +149,7 @@ logged_in() {
 step "nobody confirms"
 began=$(now)
 begin w0 --bridge br0 --confirm-within 2
+between "seconds until it was moved" "$(since "$began")" 0 2.5
 equal "mode of the state file" "$(stat -c %a "$W/run/attach-w0.state")" 600
 equal "addresses and routes, on br0" "$(looks br0 | sed 's/w0/br0/')" "$before" >/dev/null
 echo "  ok  addresses and routes are on br0"
@@ -157,12 +161,16 @@ link() {
 }
 equal "bridge of w0" "$(link w0 .master)" br0
 equal "MAC address of br0" "$(link br0 .address)" "$(link w0 .address)"
+equal "MTU of br0" "$(link br0 .mtu)" "$(link w0 .mtu)"
+equal "a setting of w0's, on br0" "$(on sa cat /proc/sys/net/ipv4/conf/br0/rp_filter)" 2
+equal "a setting that was changed for the time" \
+	"$(on sa cat /proc/sys/net/ipv6/conf/br0/accept_dad)" 1
 equal "spanning tree, forward delay" \
 	"$(link br0 '"\(.linkinfo.info_data | .stp_state, .forward_delay)"' | xargs)" "0 0"
 logged_in "moved"
 refused "under way" attach w0 --bridge br1
 ended 1 "taken back"
-between "seconds until it was taken back" "$(since "$began")" 2 6
+between "seconds until it was taken back" "$(since "$began")" 2 4.5
 as_before "time-out"
 equal "br0 is gone" "$(ip -n sa link show br0 2>/dev/null | wc -l)" 0
 logged_in "time-out"
@@ -259,16 +267,22 @@ equal "br0 is gone" "$(ip -n sa link show br0 2>/dev/null | wc -l)" 0
 
 step "into a bridge that was there"
 bridge_add sa br7
+ip -n sa link set br7 address "$(link w0 .address)" # so it has w0's link-local address, too
 ip -n sa addr add 10.77.0.1/24 dev br7
+mine=$(own_of_br7)
 begin w0 --bridge br7 --confirm-within 20
 check "attach --confirm" lanspan_a attach --confirm w0
 ended 0 "confirmed"
 logged_in "in br7"
 check "detach" lanspan_a detach w0
 as_before "detach from br7"
-equal "br7's own address" \
-	"$(ip -n sa -j addr show dev br7 | jq -r '.[0].addr_info[] | select(.family == "inet").local')" \
-	10.77.0.1
+equal "br7's own addresses" "$(own_of_br7)" "$mine"
+ip -n sa link set br7 down
+begin w0 --bridge br7 --confirm-within 20
+check "br7 was brought up" test "$(link br7 '.flags | index("UP") != null')" = true
+check "attach --undo" lanspan_a attach --undo w0
+check "br7 is down again" test "$(link br7 '.flags | index("UP") != null')" = false
+as_before "a bridge that was down"
 ip -n sa link del br7
 
 step "what is refused"
@@ -373,3 +387,10 @@ check "br0 stays, for the TAP" grep -q "br0 stays: it has 1 other port" "$W/said
 bridge_stop a b
 ip -n sa link del br0
 as_before "detach beside the TAP"
+
+step "a NIC that was down"
+ip -n sa link set w0 down
+begin w0 --bridge br0 --confirm-within 20
+check "it was brought up" test "$(link w0 '.flags | index("UP") != null')" = true
+check "attach --undo" lanspan_a attach --undo w0
+check "it is down again" test "$(link w0 '.flags | index("UP") != null')" = false
