@@ -203,6 +203,10 @@ equal "exit status of yes" $? 0
 logged_in "yes"
 equal "addresses and routes, on br0" "$(looks br0 | sed 's/w0/br0/')" "$before" >/dev/null
 check "it stays" grep -q "confirmed: w0 stays in br0" "$W/log/prompt.log"
+ip -n sa link add small mtu 1300 type veth peer name small1
+ip -n sa link set small master br0
+equal "MTU of br0 beside a smaller port" "$(link br0 .mtu)" 1480
+ip -n sa link del small
 refused "attached to br0 already: lanspan detach" attach w0 --bridge br0
 refused "was confirmed: lanspan detach" attach --undo w0
 check "detach" lanspan_a detach w0
@@ -250,7 +254,7 @@ bridge_add sa br7
 ip -n sa addr add 10.77.0.1/24 dev br7
 quiet sa br7
 own_of_br7() {
-	ip -n sa -j addr show dev br7 | jq -c '.[0].addr_info'
+	ip -n sa -j addr show dev br7 | jq -c '.[0].addr_info | map(select(.scope != "link")) | sort'
 }
 mine=$(own_of_br7)
 refused "address fd99.*cannot be put on br7" attach w0 --bridge br7
@@ -267,8 +271,8 @@ equal "br0 is gone" "$(ip -n sa link show br0 2>/dev/null | wc -l)" 0
 
 step "into a bridge that was there"
 bridge_add sa br7
-ip -n sa link set br7 address "$(link w0 .address)" # so it has w0's link-local address, too
 ip -n sa addr add 10.77.0.1/24 dev br7
+ip -n sa addr add 10.99.0.1/24 brd + dev br7 noprefixroute # w0 has it, too
 mine=$(own_of_br7)
 begin w0 --bridge br7 --confirm-within 20
 check "attach --confirm" lanspan_a attach --confirm w0
