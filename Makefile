@@ -267,13 +267,16 @@ guest_modules = virtio_pci virtio_net virtio-rng e1000 8021q bonding bridge
 $(vm)/guest.gz: vm/guest-init vm/image.sh $(vm)/linux/release
 	@echo "VM $@"
 	@vm/image.sh $(vm)/linux $< $@ $(guest_modules)
+$(vm)/guest.iso: vm/iso.sh $(vm)/guest.gz
+	@echo "VM $@"
+	@vm/iso.sh $(vm)/linux $(vm)/guest.gz $@
 netns_modules = virtio_pci virtio-rng 9pnet_virtio 9p overlay
 $(vm)/netns.gz: vm/netns-init vm/image.sh $(vm)/linux/release
 	@echo "VM $@"
 	@vm/image.sh $(vm)/linux $< $@ $(netns_modules)
 
-vm-images: ## kernel and initramfs of guests, into build/vm
-vm-images: $(vm)/guest.gz $(vm)/netns.gz
+vm-images: ## kernel, initramfs and CD of guests, into build/vm
+vm-images: $(vm)/guest.gz $(vm)/guest.iso $(vm)/netns.gz
 vm-test: ## guests in QEMU, emulated: labs over a relay, and namespaces under Debian's kernel
 vm-test: $(netns_programs) vm-images
 	+@$(test_env) LANSPAN_VM='$(abspath $(vm))' STORIES='$(STORIES)' tools/run-tests.sh vm $(vm_tests)

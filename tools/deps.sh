@@ -19,7 +19,7 @@ test="$run perl libcmocka-dev mandoc ethtool tcpdump tcpreplay socat jq
 	dnsmasq-base udhcpc openssl strace util-linux
 	nftables conntrack tmux tshark wireshark-common lua-luaossl miniupnpd-nftables"
 fuzz="clang"
-vm="qemu-system-x86 busybox-static cpio kmod socat"
+vm="qemu-system-x86 busybox-static cpio kmod socat isolinux syslinux-common xorriso vpcs"
 lint="clang clang-tidy cppcheck shellcheck mandoc libcmocka-dev"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
