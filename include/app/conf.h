@@ -25,6 +25,8 @@
 #define CONF_ADDRESSES 4 /* of one peer */
 #define CONF_HOST 256
 #define CONF_PATH 4096
+#define CONF_TEXT 512
+#define CONF_NAMES 8
 
 #define CONF_TLS_PORT 443
 

@@ -2,7 +2,7 @@
 /*
  * What the readers of configurations share: the report of errors, grammars with
  * tables of keys, the index of lines and the values.  For src/app/conf*.c,
- * relay_conf*.c and their tests.
+ * relay_conf*.c, lab_conf.c and their tests.
  */
 #ifndef APP_CONF_PARTS_H
 #define APP_CONF_PARTS_H
@@ -59,6 +59,9 @@ enum conf_kind {
 	CONF_KIND_TRUNK,      /* struct conf_trunk */
 	CONF_KIND_IMPAIR,     /* struct conf_impair */
 	CONF_KIND_NETDEV,     /* char[CONF_NETDEV] */
+	CONF_KIND_TEXT,	      /* char[CONF_TEXT]: any that prints */
+	CONF_KIND_NAMES,      /* char[CONF_NAMES][WIRE_NAME + 1], and their count */
+	CONF_KIND_INPUT,      /* char[CONF_PATH]: a file that is to be read; made absolute */
 };
 
 struct conf_key {
@@ -194,6 +197,12 @@ size_t conf_value_split(char *s, char **items, size_t room);
  * $CREDENTIALS_DIRECTORY, a relative path beside the configuration file.  False
  * when it is too long. */
 bool conf_value_path(const char *file, const char *text, char out[CONF_PATH]);
+
+/* Values of labs. */
+void conf_value_set_input(const struct conf_place *place, char out[CONF_PATH], const char *text);
+void conf_value_set_text(const struct conf_place *place, char out[CONF_TEXT], const char *text);
+void conf_value_set_names(const struct conf_place *place, char (*list)[WIRE_NAME + 1],
+			  unsigned *count, const char *text);
 
 /* Adds the public keys in a value, or in the file that it names. */
 void conf_key_list_add(const struct conf_place *place, struct conf_key_list *list,

@@ -460,5 +460,11 @@ void conf_value_set(const struct conf_place *place, void *object, const char *te
 		return conf_value_set_impair(place, field, text);
 	case CONF_KIND_NETDEV:
 		return conf_value_set_netdev(place, field, text);
+	case CONF_KIND_TEXT:
+		return conf_value_set_text(place, field, text);
+	case CONF_KIND_NAMES:
+		return conf_value_set_names(place, field, count, text);
+	case CONF_KIND_INPUT:
+		return conf_value_set_input(place, field, text);
 	}
 }
