@@ -56,6 +56,7 @@ enum cli_status verb_impair(const struct cli *cli);
 enum cli_status verb_capture(const struct cli *cli);
 enum cli_status verb_attach(const struct cli *cli);
 enum cli_status verb_detach(const struct cli *cli);
+enum cli_status verb_lab(const struct cli *cli);
 
 /* --- the daemons --- */
 

@@ -46,6 +46,8 @@ static const struct cli_verb verbs[] = {
 	  "put a NIC into a bridge, with its addresses and routes, or take it back", 2, 6, false,
 	  verb_attach },
 	{ "detach", "IFACE", "take a NIC out of its bridge again", 1, 1, false, verb_detach },
+	{ "lab", "up FILE [--dry-run]|down [FILE]|show [FILE]",
+	  "start guests of QEMU and plug them in, or take them away", 1, 3, true, verb_lab },
 	{ "help", "[VERB]", "print this, or how a verb is used", 0, 1, false, verb_help },
 	{ "version", "", "print the version", 0, 0, false, verb_version },
 };

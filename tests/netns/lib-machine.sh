@@ -3,17 +3,17 @@
 #
 # Guests on the stage: machines of QEMU, emulated in software, with Debian's own kernel and
 # vm/guest-init, as "make vm-images" made them.  A story that has one sources this after
-# lib.sh, and calls guest_files before its first step.
+# lib.sh, and calls machine_files before its first step.
 #
 # A guest is spoken to by its serial console, a unix socket; what it says is kept in
 # log/NAME.console.
 #
 #   LANSPAN_VM  folder of linux/ and guest.gz, default vm in the folder of programs
 
-GUEST_MEMORY=192
+MACHINE_MEMORY=192
 
-# guest_files: the story is skipped when there is nothing to boot
-guest_files() {
+# machine_files: the story is skipped when there is nothing to boot
+machine_files() {
 	local folder=${HELPERS%/netns}
 	need qemu-system-x86_64 socat
 	for VM in "${LANSPAN_VM:-$folder/vm}" "$folder/../vm"; do
@@ -22,52 +22,52 @@ guest_files() {
 	skip "no guests in $folder/vm: make vm-images"
 }
 
-# guest_run NAMESPACE NAME OPTION...: boots it there, its cards are QEMU's options; without
+# machine_run NAMESPACE NAME OPTION...: boots it there, its cards are QEMU's options; without
 # waiting
-guest_run() {
+machine_run() {
 	local ns=$1 name=$2 socket=$W/run/$2.console
 	shift 2
-	spawn "$ns" "$W/log/$name.qemu" qemu-system-x86_64 -M pc -accel tcg -m "$GUEST_MEMORY" \
+	spawn "$ns" "$W/log/$name.qemu" qemu-system-x86_64 -M pc -accel tcg -m "$MACHINE_MEMORY" \
 		-nodefaults -no-user-config -display none -no-reboot -device virtio-rng-pci \
 		-chardev "socket,id=console,path=$socket,server=on,wait=off,logfile=$W/log/$name.console" \
 		-serial chardev:console -kernel "$VM/linux/vmlinuz" -initrd "$VM/guest.gz" \
 		-append "console=ttyS0 quiet panic=-1 guest=$name" "$@"
-	guest_console "$name" "$socket"
+	machine_console "$name" "$socket"
 }
 
-# guest_console NAME SOCKET: opens the console; what is written to run/NAME.in goes there
-guest_console() {
+# machine_console NAME SOCKET: opens the console; what is written to run/NAME.in goes there
+machine_console() {
 	wait_for 20 "" test -S "$2" || fail "guest $1: $(cat "$W/log/$1.qemu")"
 	[ -p "$W/run/$1.in" ] || mkfifo "$W/run/$1.in"
 	setpriv --pdeathsig KILL socat "OPEN:$W/run/$1.in,rdwr!!OPEN:/dev/null" "UNIX-CONNECT:$2" &
 	CHILDREN+=("$!")
 }
 
-# guest_booted NAME
-guest_booted() {
+# machine_booted NAME
+machine_booted() {
 	wait_for 60 "guest $1 is up" grep -q "guest $1 is up" "$W/log/$1.console"
 }
 
-# guest_tell NAME COMMAND: one line for its shell; the word that its answer ends with is in TOLD
-guest_tell() {
+# machine_tell NAME COMMAND: one line for its shell; the word that its answer ends with is in TOLD
+machine_tell() {
 	TOLD=t$RANDOM$RANDOM$RANDOM
 	printf 'echo "[%s"; (%s); echo "%s]$?"\n' "$TOLD" "${2//$'\n'/ }" "$TOLD" >"$W/run/$1.in"
 }
 
-# guest_status NAME WORD: of the command with that word; fails when it has not ended
-guest_status() {
+# machine_status NAME WORD: of the command with that word; fails when it has not ended
+machine_status() {
 	sed -n "s/.*$2\]\([0-9][0-9]*\).*/\1/p" "$W/log/$1.console" | grep .
 }
 
-# guest NAME COMMAND: runs it there, prints what it says, its status is the command's
-guest() {
+# machine NAME COMMAND: runs it there, prints what it says, its status is the command's
+machine() {
 	local word
-	guest_tell "$@"
+	machine_tell "$@"
 	word=$TOLD
-	wait_for "${GUEST_WAIT:-60}" "" guest_status "$1" "$word" || {
+	wait_for "${MACHINE_WAIT:-60}" "" machine_status "$1" "$word" || {
 		echo "guest $1 does not answer: $2" >&2
 		return 1
 	}
 	sed -n "/\[$word/,/$word\]/{s/.*\[$word//;s/$word\].*//;/./p}" "$W/log/$1.console"
-	return "$(guest_status "$1" "$word")"
+	return "$(machine_status "$1" "$word")"
 }

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: MIT */
+/* Guests of a lab: machines of QEMU. */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "lab.h"
+
+#define QEMU "qemu-system-x86_64"
+#define PATIENCE 50 /* tenths of a second between SIGTERM and SIGKILL */
+
+/* --- commands --- */
+
+static void add(struct lab_command *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct lab_command *c, const char *fmt, ...)
+{
+	char **grown = reallocarray(c->argv, c->n + 2, sizeof(*grown));
+	va_list ap;
+
+	if (!grown)
+		log_die(CLI_FAILED, "memory is short");
+	c->argv = grown;
+	va_start(ap, fmt);
+	if (vasprintf(&c->argv[c->n], fmt, ap) < 0)
+		log_die(CLI_FAILED, "memory is short");
+	va_end(ap);
+	c->argv[++c->n] = NULL;
+}
+
+void lab_command_free(struct lab_command *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		free(c->argv[i]);
+	free(c->argv);
+	c->argv = NULL;
+	c->n = 0;
+}
+
+static void print_word(const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_./:,=@+-";
+
+	if (*word && strspn(word, plain) == strlen(word)) {
+		fputs(word, stdout);
+		return;
+	}
+	putchar('\'');
+	for (; *word; word++) {
+		if (*word == '\'')
+			fputs("'\\''", stdout);
+		else
+			putchar(*word);
+	}
+	putchar('\'');
+}
+
+void lab_command_print(const struct lab_command *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		if (i > 0)
+			putchar(' ');
+		print_word(c->argv[i]);
+	}
+	putchar('\n');
+}
+
+/* --- the machine --- */
+
+/* A path as QEMU's options have it: a comma ends a value, two are one. */
+static const char *escaped(char out[CONF_PATH * 2], const char *path)
+{
+	char *p = out;
+
+	for (; *path; path++) {
+		if (*path == ',')
+			*p++ = ',';
+		*p++ = *path;
+	}
+	*p = '\0';
+	return out;
+}
+
+static void add_boot(struct lab_command *c, const struct lab_guest *guest)
+{
+	const struct lab_machine *m = &guest->machine;
+	char path[CONF_PATH * 2];
+
+	if (m->kernel[0]) {
+		add(c, "-kernel");
+		add(c, "%s", m->kernel);
+		add(c, "-append");
+		add(c, "console=ttyS0 quiet panic=-1 guest=%s%s%s", guest->name,
+		    m->append[0] ? " " : "", m->append);
+	}
+	if (m->initrd[0]) {
+		add(c, "-initrd");
+		add(c, "%s", m->initrd);
+	}
+	if (m->disk[0]) {
+		add(c, "-drive");
+		add(c, "file=%s,if=virtio,snapshot=%s", escaped(path, m->disk),
+		    m->snapshot ? "on" : "off");
+	}
+}
+
+/* Of QEMU's own prefix; the same each time on this machine, another on others. */
+static void mac_of(char out[18], const struct lab *lab, const char *guest, unsigned nic)
+{
+	char text[512] = "";
+	uint64_t hash;
+
+	gethostname(text, 64);
+	snprintf(text + strlen(text), 400, "/%s/%s/%u", lab->name, guest, nic);
+	hash = hash_bytes(text, strlen(text), 0);
+	snprintf(out, 18, "52:54:00:%02x:%02x:%02x", (unsigned)(hash & 255),
+		 (unsigned)(hash >> 8 & 255), (unsigned)(hash >> 16 & 255));
+}
+
+static void add_card(struct lab_command *c, const struct lab *lab, const struct lab_guest *guest,
+		     unsigned nic)
+{
+	static const char *const models[] = {
+		[LAB_VIRTIO] = "virtio-net-pci", [LAB_E1000] = "e1000", [LAB_RTL8139] = "rtl8139"
+	};
+	char vm[CONF_PATH * 2], span[CONF_PATH * 2], path[INSTANCE_PATH], mac[18];
+
+	lab_socket_path(path, lab, guest->name, nic, "vm");
+	escaped(vm, path);
+	lab_socket_path(path, lab, guest->name, nic, "span");
+	escaped(span, path);
+	mac_of(mac, lab, guest->name, nic);
+	add(c, "-netdev");
+	add(c, "dgram,id=n%u,local.type=unix,local.path=%s,remote.type=unix,remote.path=%s", nic,
+	    vm, span);
+	add(c, "-device");
+	add(c, "%s,netdev=n%u,mac=%s", models[guest->machine.card], nic, mac);
+}
+
+static const char *accelerator(const struct lab_machine *m)
+{
+	bool kvm = m->accel == LAB_KVM ||
+		   (m->accel == LAB_ACCEL_AUTO && access("/dev/kvm", R_OK | W_OK) == 0);
+
+	return kvm ? "kvm" : "tcg";
+}
+
+static void add_console(struct lab_command *c, const char *folder, const char *guest)
+{
+	add(c, "-chardev");
+	add(c, "socket,id=console,path=%s/%s.console,server=on,wait=off,logfile=%s/%s.log", folder,
+	    guest, folder, guest);
+	add(c, "-serial");
+	add(c, "chardev:console");
+	add(c, "-qmp");
+	add(c, "unix:%s/%s.qmp,server=on,wait=off", folder, guest);
+	add(c, "-daemonize");
+	add(c, "-pidfile");
+}
+
+void lab_machine_command(struct lab_command *c, const struct lab *lab,
+			 const struct lab_guest *guest)
+{
+	char folder[CONF_PATH * 2];
+
+	memset(c, 0, sizeof(*c));
+	add(c, QEMU);
+	add(c, "-name");
+	add(c, "%s.%s", lab->name, guest->name);
+	add(c, "-M");
+	add(c, "pc,accel=%s", accelerator(&guest->machine));
+	add(c, "-smp");
+	add(c, "%u", guest->machine.cpus);
+	add(c, "-m");
+	add(c, "%u", guest->machine.memory);
+	add(c, "-nodefaults");
+	add(c, "-no-user-config");
+	add(c, "-display");
+	add(c, "none");
+	add(c, "-device");
+	add(c, "virtio-rng-pci");
+	add_boot(c, guest);
+	add_console(c, escaped(folder, lab->folder), guest->name);
+	add(c, "%s/%s.pid", lab->folder, guest->name);
+	for (unsigned i = 0; i < guest->n_networks; i++)
+		add_card(c, lab, guest, i);
+}
+
+/* QEMU itself says what is wrong; it goes on in the background when nothing is. */
+static enum cli_status run(const struct lab_command *c, const char *guest)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		execvp(c->argv[0], c->argv);
+		cli_error(CLI_FAILED, "%s: %s%s", c->argv[0], strerror(errno),
+			  errno == ENOENT ? ": install qemu-system-x86" : "");
+		_exit(127);
+	}
+	if (child < 0)
+		return cli_error(CLI_FAILED, "cannot start a process: %s", strerror(errno));
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return cli_error(CLI_FAILED, "cannot wait: %s", strerror(errno));
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return CLI_DONE;
+	return cli_error(CLI_FAILED, "guest %s does not start", guest);
+}
+
+static pid_t read_pid(const struct lab *lab, const char *guest)
+{
+	char path[INSTANCE_PATH + 80];
+	long pid = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s.pid", lab->folder, guest);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%ld", &pid) != 1)
+		pid = 0;
+	fclose(f);
+	return (pid_t)pid;
+}
+
+enum cli_status lab_machine_start(struct lab *lab, const struct lab_guest *guest)
+{
+	struct lab_command command;
+	enum cli_status status;
+	pid_t pid;
+
+	lab_machine_command(&command, lab, guest);
+	status = run(&command, guest->name);
+	lab_command_free(&command);
+	if (status != CLI_DONE)
+		return status;
+	pid = read_pid(lab, guest->name);
+	if (!pid)
+		return cli_error(CLI_FAILED, "guest %s: QEMU does not say its process id",
+				 guest->name);
+	lab_note_guest(lab, guest->name, pid);
+	return lab_save(lab);
+}
+
+void lab_machine_end(const struct lab *lab, const char *guest)
+{
+	static const struct timespec tenth = { .tv_nsec = 100000000 };
+	pid_t pid = lab_guest_pid(lab, guest);
+
+	if (!pid)
+		return;
+	kill(pid, SIGTERM);
+	for (int i = 0; i < PATIENCE; i++) {
+		if (!lab_guest_pid(lab, guest))
+			return;
+		nanosleep(&tenth, NULL);
+	}
+	kill(pid, SIGKILL);
+	for (int i = 0; i < PATIENCE && lab_guest_pid(lab, guest); i++)
+		nanosleep(&tenth, NULL);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* The cards of a lab's guests, as ports of the bridge processes of this machine. */
+#include <string.h>
+
+#include "lab.h"
+
+void lab_socket_path(char out[INSTANCE_PATH], const struct lab *lab, const char *guest,
+		     unsigned nic, const char *side)
+{
+	snprintf(out, INSTANCE_PATH, "%s/%.*s.%u.%s", lab->folder, WIRE_NAME, guest, nic, side);
+}
+
+static void port_name(char out[WIRE_NAME + 1], const char *guest, unsigned nic)
+{
+	snprintf(out, WIRE_NAME + 1, "%.*s.%u", LAB_NAME, guest, nic % LAB_NICS);
+}
+
+json_t *lab_port_settings(const struct lab *lab, const struct lab_guest *guest, unsigned nic,
+			  const struct lab_network *network)
+{
+	char span[INSTANCE_PATH], vm[INSTANCE_PATH];
+	json_t *settings;
+
+	lab_socket_path(span, lab, guest->name, nic, "span");
+	lab_socket_path(vm, lab, guest->name, nic, "vm");
+	settings = json_pack("[s,o,o]", "kind=qemu", json_sprintf("local=unix:%s", span),
+			     json_sprintf("remote=unix:%s", vm));
+	for (unsigned i = 0; i < LAB_SETTINGS; i++)
+		if (network->settings[i][0])
+			json_array_append_new(settings, json_sprintf("%s=%s", lab_setting_names[i],
+								     network->settings[i]));
+	return settings;
+}
+
+/* The bridge process that a network is of: its own, or -i's, or the only one. */
+static enum cli_status instance_of(const struct cli *cli, const struct lab_network *network,
+				   char out[WIRE_NAME + 1])
+{
+	const char *named = network->instance[0] ? network->instance : cli->instance;
+
+	if (!named)
+		return instance_only(out);
+	snprintf(out, WIRE_NAME + 1, "%s", named);
+	return CLI_DONE;
+}
+
+/* Whether an answer to "show ports" has it. */
+static bool has_port(const json_t *answer, const char *name)
+{
+	const json_t *port;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "ports"), i, port)
+	{
+		const char *text = json_string_value(json_object_get(port, "name"));
+
+		if (text && strcmp(text, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static json_t *ask_ports(const struct cli *at, enum cli_status *status)
+{
+	return daemon_ask(at, json_pack("{ssss}", "verb", "show", "what", "ports"), status);
+}
+
+static enum cli_status add_port(const struct cli *at, struct lab *lab, const char *name,
+				json_t *settings)
+{
+	enum cli_status status;
+	json_t *ports = ask_ports(at, &status), *answer;
+
+	if (!ports || has_port(ports, name)) {
+		json_decref(ports);
+		json_decref(settings);
+		if (ports && !json_object_get(json_object_get(lab->state, "ports"), name))
+			return cli_error(CLI_FAILED, "%s has a port %s already", at->instance,
+					 name);
+		return status;
+	}
+	json_decref(ports);
+	lab_note_port(lab, name, at->instance);
+	status = lab_save(lab);
+	if (status != CLI_DONE) {
+		json_decref(settings);
+		return status;
+	}
+	answer = daemon_ask(at,
+			    json_pack("{ssssssso}", "verb", "port", "action", "add", "name", name,
+				      "settings", settings),
+			    &status);
+	json_decref(answer);
+	return status;
+}
+
+static enum cli_status add_guest(const struct cli *cli, struct lab *lab,
+				 const struct lab_conf *conf, const struct lab_guest *guest)
+{
+	char instance[WIRE_NAME + 1], name[WIRE_NAME + 1];
+	const struct lab_network *network;
+	struct cli at = *cli;
+	enum cli_status status = CLI_DONE;
+
+	at.instance = instance;
+	for (unsigned i = 0; i < guest->n_networks && status == CLI_DONE; i++) {
+		network = lab_conf_network(conf, guest->networks[i]);
+		port_name(name, guest->name, i);
+		status = instance_of(cli, network, instance);
+		if (status == CLI_DONE)
+			status =
+				add_port(&at, lab, name, lab_port_settings(lab, guest, i, network));
+	}
+	return status;
+}
+
+enum cli_status lab_ports_add(const struct cli *cli, struct lab *lab, const struct lab_conf *conf)
+{
+	enum cli_status status = CLI_DONE;
+
+	for (unsigned i = 0; i < conf->n_guests && status == CLI_DONE; i++)
+		status = add_guest(cli, lab, conf, &conf->guests[i]);
+	return status;
+}
+
+/* A bridge process that has gone took its ports with it. */
+void lab_ports_remove(const struct cli *cli, const struct lab *lab)
+{
+	enum cli_status status;
+	struct cli at = *cli;
+	json_t *ports, *instance;
+	const char *name;
+
+	json_object_foreach(json_object_get(lab->state, "ports"), name, instance)
+	{
+		at.instance = json_string_value(instance);
+		if (!at.instance || !daemon_answers(&at))
+			continue;
+		ports = ask_ports(&at, &status);
+		if (has_port(ports, name))
+			json_decref(daemon_ask(&at,
+					       json_pack("{ssssss}", "verb", "port", "action",
+							 "del", "name", name),
+					       &status));
+		json_decref(ports);
+	}
+}
+
+static void print_port(const struct cli *cli, const struct lab_network *network, const char *name,
+		       const json_t *settings)
+{
+	const char *instance = network->instance[0] ? network->instance : cli->instance;
+	const char *words[20] = { "lanspan" };
+	size_t n = 1, i;
+	const json_t *setting;
+
+	if (instance) {
+		words[n++] = "-i";
+		words[n++] = instance;
+	}
+	words[n++] = "port";
+	words[n++] = "add";
+	words[n++] = name;
+	json_array_foreach((json_t *)settings, i, setting) words[n++] = json_string_value(setting);
+	lab_command_print(&(struct lab_command){ (char **)words, n });
+}
+
+void lab_ports_print(const struct cli *cli, const struct lab *lab, const struct lab_conf *conf)
+{
+	const struct lab_network *network;
+	const struct lab_guest *guest;
+	char name[WIRE_NAME + 1];
+	json_t *settings;
+
+	for (unsigned i = 0; i < conf->n_guests; i++) {
+		guest = &conf->guests[i];
+		for (unsigned k = 0; k < guest->n_networks; k++) {
+			network = lab_conf_network(conf, guest->networks[k]);
+			settings = lab_port_settings(lab, guest, k, network);
+			port_name(name, guest->name, k);
+			print_port(cli, network, name, settings);
+			json_decref(settings);
+		}
+	}
+}
