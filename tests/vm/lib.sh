@@ -13,7 +13,7 @@ machine_server() {
 
 # machine_lease NAME
 machine_lease() {
-	check "guest $1 gets a lease" guest "$1" \
+	check "guest $1 gets a lease" machine "$1" \
 		"udhcpc -i eth0 -n -q -t 20 -T 1 -s /etc/udhcpc >/run/udhcpc 2>&1"
 	LEASE=$(machine "$1" "grep ^lease /run/udhcpc")
 	echo "  ok  $LEASE"
