@@ -71,3 +71,18 @@ machine() {
 	sed -n "/\[$word/,/$word\]/{s/.*\[$word//;s/$word\].*//;/./p}" "$W/log/$1.console"
 	return "$(machine_status "$1" "$word")"
 }
+
+# lab SITE WORD...: lanspan lab, at the site's bridge process; what it leaves behind in the
+# site's namespace ends with the story
+lab() {
+	local s=$1
+	shift
+	on "s$s" "$BIN/lanspan" -i "$s" lab "$@"
+}
+
+# lab_machine LAB NAME: the guest that lanspan lab started can be spoken to
+lab_machine() {
+	ln -sf "$W/run/labs/$1/$2.log" "$W/log/$2.console"
+	machine_console "$2" "$W/run/labs/$1/$2.console"
+	machine_booted "$2"
+}
