@@ -11,6 +11,7 @@
 #   LANSPAN_VM  folder of linux/ and guest.gz, default vm in the folder of programs
 
 MACHINE_MEMORY=192
+AS=() # what commands of a page run by
 
 # machine_files: the story is skipped when there is nothing to boot
 machine_files() {
@@ -23,15 +24,17 @@ machine_files() {
 }
 
 # machine_run NAMESPACE NAME OPTION...: boots it there, its cards are QEMU's options; without
-# waiting
+# waiting.  MACHINE_BOOT set: options of what it boots instead, then it calls itself guest
 machine_run() {
 	local ns=$1 name=$2 socket=$W/run/$2.console
+	local boot=(-kernel "$VM/linux/vmlinuz" -initrd "$VM/guest.gz" -append
+		"console=ttyS0 quiet panic=-1 guest=$name")
 	shift 2
+	[ -z "${MACHINE_BOOT[*]:-}" ] || boot=("${MACHINE_BOOT[@]}")
 	spawn "$ns" "$W/log/$name.qemu" qemu-system-x86_64 -M pc -accel tcg -m "$MACHINE_MEMORY" \
 		-nodefaults -no-user-config -display none -no-reboot -device virtio-rng-pci \
 		-chardev "socket,id=console,path=$socket,server=on,wait=off,logfile=$W/log/$name.console" \
-		-serial chardev:console -kernel "$VM/linux/vmlinuz" -initrd "$VM/guest.gz" \
-		-append "console=ttyS0 quiet panic=-1 guest=$name" "$@"
+		-serial chardev:console "${boot[@]}" "$@"
 	machine_console "$name" "$socket"
 }
 
@@ -45,7 +48,7 @@ machine_console() {
 
 # machine_booted NAME
 machine_booted() {
-	wait_for 60 "guest $1 is up" grep -q "guest $1 is up" "$W/log/$1.console"
+	wait_for 60 "guest $1 is up" grep -q "guest .* is up" "$W/log/$1.console"
 }
 
 # machine_tell NAME COMMAND: one line for its shell; the word that its answer ends with is in TOLD
@@ -82,7 +85,55 @@ lab() {
 
 # lab_machine LAB NAME: the guest that lanspan lab started can be spoken to
 lab_machine() {
-	ln -sf "$W/run/labs/$1/$2.log" "$W/log/$2.console"
-	machine_console "$2" "$W/run/labs/$1/$2.console"
-	machine_booted "$2"
+	house_machine . "$@"
+}
+
+# page BLOCK: what stands after that mark in lanspan-lab(7)
+page() {
+	sed -n "/^\.\\\\\" @ $1\$/,/^\.Ed/{/^\./d;s/\\\\e/\\\\/g;p}" "$TOP/man/lanspan-lab.7" | grep '' ||
+		fail "lanspan-lab(7) has no block $1"
+}
+
+# page_machine NAME BLOCK: a guest does what stands there, line by line
+page_machine() {
+	local line
+	while read -r line <&3; do
+		check "$1: $line" machine "$1" "$line" >"$W/said"
+		tail -n 1 "$W/said"
+	done 3< <(page "$2")
+}
+
+# page_run NAMESPACE BLOCK [SED-EXPRESSION]: the shell does what stands there, in the folder
+# PLACE with its control sockets, by the command in AS, with this build's programs; when it starts
+# a bridge process, it goes on when that answers
+page_run() {
+	local ready='until lanspan show >/dev/null 2>&1; do sleep 0.1; done'
+	page "$2" | sed "/^lanspan-bridge .*&\$/a $ready
+		${3:-}" >"$W/commands"
+	sed "/^until/d; s/^/  $ /" "$W/commands"
+	(cd "$PLACE" && on "$1" "${AS[@]}" env LANSPAN_RUNDIR="$PLACE/run" PATH="$BIN:$PATH" \
+		bash -e "$W/commands") >>"$W/log/commands.log" 2>&1 </dev/null ||
+		fail "$(tail -n 5 "$W/log/commands.log")"
+}
+
+# house NAME: a place with the image of guests, of who runs AS
+house() {
+	mkdir -p "$W/$1/run"
+	ln -s "$VM/linux/vmlinuz" "$VM/guest.gz" "$W/$1/"
+	PLACE=$W/$1
+}
+
+# house_ask NAME WORD...: lanspan there
+house_ask() {
+	local place=$W/$1
+	shift
+	LANSPAN_RUNDIR=$place/run "$BIN/lanspan" "$@"
+}
+
+# house_machine NAME LAB GUEST: it can be spoken to
+house_machine() {
+	local files=$W/$1/run/labs/$2/$3
+	ln -sf "$files.log" "$W/log/$3.console"
+	machine_console "$3" "$files.console"
+	machine_booted "$3"
 }

@@ -104,6 +104,11 @@ for verb in $verbs; do
 	knows lanspan.8 "the verb $verb" "^\.It Cm $verb( |\$)"
 done
 
+for key in $(grep -ohE '(KEY\("[a-z]+", "[a-z_]+"|SETTING\("[a-z_]+")' src/app/lab_conf.c |
+	sed 's/.*"\([a-z_]*\)"$/\1/' | sort -u); do
+	knows lanspan-lab.7 "the key $key" "^\.It Ic ([a-z_]+ , )*$key( |\$)"
+done
+
 members=$(grep -ohE '(put|answer)[a-z_]*\([a-z]+, "[a-z_0-9]+"' src/app/report*.c src/app/why.c |
 	sed 's/.*"\(.*\)"/\1/' | sort -u)
 of_site=$(sed -n '/^\.Sh JSON$/,/^\.Sh JSON OF A RELAY/p' man/lanspan.8)
