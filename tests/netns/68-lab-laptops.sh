@@ -20,6 +20,7 @@ relay_by_anybody
 relay_program
 nat_need
 machine_files
+# shellcheck disable=SC2034 # lib-machine.sh takes it
 AS=("${AS_NOBODY[@]}")
 
 underlay
