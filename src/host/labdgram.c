@@ -241,13 +241,13 @@ static void lose(struct labdgram *port, unsigned n)
 static int send_batch(struct labdgram *port)
 {
 	struct labdgram_memory *m = port->memory;
-	unsigned n = MIN(port->queued, LABDGRAM_BATCH);
+	unsigned n;
 	int sent;
 
-	for (unsigned i = 0; i < n; i++) {
-		struct iovec *frame = &m->out.frames[(m->out.first + i) % LABDGRAM_QUEUE];
+	for (n = 0; n < LABDGRAM_BATCH && n < port->queued; n++) {
+		struct iovec *frame = &m->out.frames[(m->out.first + n) % LABDGRAM_QUEUE];
 
-		m->out.messages[i].msg_hdr = (struct msghdr){ .msg_name = &m->remote,
+		m->out.messages[n].msg_hdr = (struct msghdr){ .msg_name = &m->remote,
 							      .msg_namelen = m->remote_len,
 							      .msg_iov = frame,
 							      .msg_iovlen = 1 };
@@ -272,12 +272,12 @@ int labdgram_flush(struct labdgram *port)
 
 		if (n == -EAGAIN)
 			return n;
-		if (n < 0)
-			error = n;
-		if (n < 0)
-			lose(port, is_nobody(n) ? port->queued : 1);
-		else
+		if (n >= 0) {
 			forget(port, (unsigned)n);
+			continue;
+		}
+		error = n;
+		lose(port, is_nobody(n) ? port->queued : 1);
 	}
 	return error;
 }

@@ -178,7 +178,7 @@ static int why_nothing(const struct nic *nic)
 
 	if (!flags)
 		return -ENODEV;
-	return flags & IFF_UP ? 0 : -ENETDOWN;
+	return (flags & IFF_UP) ? 0 : -ENETDOWN;
 }
 
 int nic_read(struct nic *nic, unsigned most, size_t headroom, nic_frame take, void *ctx)
