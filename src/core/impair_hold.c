@@ -3,12 +3,12 @@
  * Theory of operation
  *
  * What becomes of a frame is decided when it comes, and so is the tick (IMPAIR_TICK)
- * at which it leaves.  Until then it is held in a wheel of three levels: a slot of the
- * lowest is one tick, one of the next 256 ticks, one of the highest 65536, and
- * the highest goes round.  A frame stands at the lowest level whose present turn holds its tick.
- * When the wheel comes to a slot of a higher level, its frames move down, before any
- * that come later can stand beside them: frames of one tick leave in the order in
- * which they came.
+ * at which it leaves.  Until then it is held in a wheel of two levels that both go round: a
+ * slot of the lower one is a tick, one of the higher TURN ticks.  The lower one holds what is due
+ * in the present turn and the next; when a turn begins, what is due in the one after it
+ * moves down, before any that come later can stand beside it: frames of one tick leave in
+ * the order in which they came.  To move a frame costs a look at memory that is in no cache
+ * any more, so the lower level is large enough for common delays.
  *
  * A rate is the time when the line is free again: each frame moves it on by its length.
  * Frames lie in chunks of two sizes, cut from slabs that are taken as they are
@@ -21,16 +21,17 @@
 #include "core/superframe.h"
 #include "impair_parts.h"
 
-#define LEVELS IMPAIR_LEVELS
 #define SLOTS IMPAIR_SLOTS
-#define SLOT_BITS 8
+#define TURN_BITS 11
+#define TURN ((uint64_t)1 << TURN_BITS) /* ticks */
 #define SMALL 256
 #define BIG 2048
+#define CACHE_LINE 64
 #define SLAB ((size_t)256 << 10)
 
-_Static_assert(SLOTS == 1u << SLOT_BITS, "slots of a level");
+_Static_assert(SLOTS == 2 * TURN, "the lower level holds two turns");
 _Static_assert(2 * IMPAIR_DELAY_MAX + IMPAIR_BACKLOG <
-		       (int64_t)(SLOTS - 1) * SLOTS * SLOTS * IMPAIR_TICK,
+		       (int64_t)(SLOTS - 2) * (int64_t)TURN * IMPAIR_TICK,
 	       "the wheel is large enough");
 _Static_assert(SUPERFRAME_MAX / (BIG - sizeof(void *)) + 3 < IMPAIR_PIECES, "pieces of a held frame");
 
@@ -163,11 +164,13 @@ static struct impair_held *store(struct impair *p, const struct impair_coming *c
 
 /* ---- the wheel ---- */
 
+enum { TICKS, TURNS };
+
 static void put(struct impair *p, struct impair_held *held)
 {
-	uint64_t far = held->tick ^ p->tick;
-	unsigned level = far >> SLOT_BITS == 0 ? 0 : far >> 2 * SLOT_BITS == 0 ? 1 : 2;
-	unsigned at = held->tick >> level * SLOT_BITS & (SLOTS - 1);
+	bool soon = held->tick >> TURN_BITS <= (p->tick >> TURN_BITS) + 1;
+	unsigned level = soon ? TICKS : TURNS;
+	unsigned at = (soon ? held->tick : held->tick >> TURN_BITS) % SLOTS;
 	struct impair_slot *slot = &p->slot[level][at];
 
 	held->next = NULL;
@@ -179,9 +182,8 @@ static void put(struct impair *p, struct impair_held *held)
 	p->used[level][at / 64] |= (uint64_t)1 << at % 64;
 }
 
-static struct impair_held *empty(struct impair *p, unsigned level)
+static struct impair_held *empty(struct impair *p, unsigned level, unsigned at)
 {
-	unsigned at = p->tick >> level * SLOT_BITS & (SLOTS - 1);
 	struct impair_held *first = p->slot[level][at].first;
 
 	p->slot[level][at] = (struct impair_slot){ NULL, NULL };
@@ -189,16 +191,18 @@ static struct impair_held *empty(struct impair *p, unsigned level)
 	return first;
 }
 
-/* The first slot at `from` or behind that is not empty, or SLOTS. */
-static unsigned next_used(const uint64_t used[SLOTS / 64], unsigned from)
+/* How far it is, round, from that slot to the first that is not empty, or SLOTS. */
+static unsigned far(const uint64_t used[SLOTS / 64], unsigned from)
 {
-	for (unsigned word = from / 64; word < SLOTS / 64; word++) {
-		uint64_t bits = used[word];
+	uint64_t bits = used[from / 64] & ~(uint64_t)0 << from % 64;
 
-		if (word == from / 64)
-			bits &= ~(uint64_t)0 << from % 64;
+	for (unsigned n = 0; n <= SLOTS / 64; n++) {
+		unsigned word = (from / 64 + n) % (SLOTS / 64);
+
+		if (n > 0)
+			bits = used[word];
 		if (bits)
-			return word * 64 + (unsigned)__builtin_ctzll(bits);
+			return (word * 64 + (unsigned)__builtin_ctzll(bits) - from) % SLOTS;
 	}
 	return SLOTS;
 }
@@ -206,35 +210,26 @@ static unsigned next_used(const uint64_t used[SLOTS / 64], unsigned from)
 /* The next tick at which something leaves or moves down; something is held. */
 static uint64_t next_tick(const struct impair *p)
 {
-	unsigned at;
+	uint64_t turn = p->tick >> TURN_BITS;
+	unsigned ticks = far(p->used[TICKS], (p->tick + 1) % SLOTS);
+	unsigned turns = far(p->used[TURNS], (turn + 2) % SLOTS);
+	uint64_t down = (turn + 1 + turns) << TURN_BITS;
 
-	for (unsigned level = 0; level < LEVELS; level++) {
-		unsigned shift = level * SLOT_BITS;
-		uint64_t turn = p->tick >> (shift + SLOT_BITS);
-
-		at = next_used(p->used[level], (p->tick >> shift & (SLOTS - 1)) + 1);
-		if (at < SLOTS)
-			return ((turn << SLOT_BITS) + at) << shift;
-		if (level == LEVELS - 1) { /* it goes round */
-			at = next_used(p->used[level], 0);
-			return (((turn + 1) << SLOT_BITS) + at) << shift;
-		}
-	}
-	return 0;
+	if (ticks == SLOTS)
+		return down;
+	return turns == SLOTS ? p->tick + 1 + ticks : MIN(p->tick + 1 + ticks, down);
 }
 
-/* A turn of a lower level begins: its frames come down. */
+/* When a turn begins. */
 static void move_down(struct impair *p)
 {
-	for (unsigned level = LEVELS - 1; level > 0; level--) {
-		struct impair_held *held, *next;
+	struct impair_held *held, *next;
 
-		if (p->tick & (((uint64_t)1 << level * SLOT_BITS) - 1))
-			continue;
-		for (held = empty(p, level); held; held = next) {
-			next = held->next;
-			put(p, held);
-		}
+	if (p->tick % TURN)
+		return;
+	for (held = empty(p, TURNS, ((p->tick >> TURN_BITS) + 1) % SLOTS); held; held = next) {
+		next = held->next;
+		put(p, held);
 	}
 }
 
@@ -258,6 +253,13 @@ static void hand_out(struct impair *p, struct impair_held *held)
 	give_back(p, held);
 }
 
+/* It was put there long ago, and is in no cache any more. */
+static void fetch_ahead(const struct impair_held *held)
+{
+	for (size_t at = 0; held && at < SMALL; at += CACHE_LINE)
+		__builtin_prefetch((const uint8_t *)held + at);
+}
+
 void impair_tick(struct impair *p, struct instant now)
 {
 	uint64_t until = (uint64_t)now.us / IMPAIR_TICK;
@@ -267,8 +269,9 @@ void impair_tick(struct impair *p, struct instant now)
 
 		p->tick = MIN(next_tick(p), until);
 		move_down(p);
-		for (held = empty(p, 0); held; held = next) {
+		for (held = empty(p, TICKS, p->tick % SLOTS); held; held = next) {
 			next = held->next;
+			fetch_ahead(next);
 			hand_out(p, held);
 		}
 	}

@@ -6,8 +6,8 @@
 
 #include "core/impair.h"
 
-#define IMPAIR_LEVELS 3
-#define IMPAIR_SLOTS 256u
+#define IMPAIR_LEVELS 2
+#define IMPAIR_SLOTS 4096u
 #define IMPAIR_PIECES 128
 
 struct impair_held;  /* a frame */
