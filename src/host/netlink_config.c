@@ -178,7 +178,7 @@ static int insert(struct netlink_config *config, const struct nlmsghdr *nlh, siz
 
 	if (len > NETLINK_CONFIG_MESSAGE || config->len + len > CONFIG_MAX)
 		return -EMSGSIZE;
-	if (config->len + len > room) {
+	if (!bytes || config->len + len > room) {
 		room = 2 * room + NETLINK_CONFIG_MESSAGE;
 		bytes = realloc(bytes, room);
 		if (!bytes)

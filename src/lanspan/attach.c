@@ -58,7 +58,7 @@ static enum cli_status read_argument(const struct cli *cli, int *i, struct attac
 	if (strcmp(word, "--confirm-within") == 0) {
 		status = read_value(cli, i, &seconds);
 		wish->timed = true;
-		if (status == CLI_DONE && !read_seconds(seconds, &wish->seconds))
+		if (seconds && !read_seconds(seconds, &wish->seconds))
 			return cli_usage(cli, "--confirm-within %s: must be 1 to %d seconds",
 					 seconds, MOST_SECONDS);
 		return status;
