@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# A NIC that joins no bridge as a lab port: hosts at it leave checksums and cutting to
+# their NICs, and their TCP comes through whole; nothing is seen twice; tags stay; it may go
+# and come back.
+#
+#   hl --- nic0 (sa) ======= sb(br0) --- hb
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=lib-lab.sh
+. "$TOP/tests/netns/lib-lab.sh"
+need ping iperf3 tcpreplay
+story "a NIC as a lab port"
+
+# lan: nic0 at a, whose other end is e0 of the host hl, 192.168.77.20
+lan() {
+	ip link add nic0 netns sa type veth peer name e0 netns hl
+	ip -n sa link set nic0 up
+	ip -n hl addr add 192.168.77.20/24 dev e0
+	ip -n hl link set e0 up
+}
+
+two_sites
+host b b
+netns hl
+quiet hl
+quiet sa nic0
+lan
+port a office kind=nic interface=nic0
+conf a bridge tap -
+conf a bridge bridge -
+conf b site workers 1 # several keep the order of each flow, not of all
+connect
+wait_for 5 "the port is up" port_is a office .state up
+wait_for 5 "hl reaches hb" pings hl 192.168.77.2
+
+step "TCP with offloads at the LAN"
+iperf hb hl 5201 -t 2 >"$W/to.json"
+at_least "from the LAN, Mbit/s" "$(jq '.end.sum_received.bits_per_second / 1e6' "$W/to.json")" 50
+iperf hb hl 5202 -t 2 -R >"$W/from.json"
+at_least "into the LAN, Mbit/s" "$(jq '.end.sum_received.bits_per_second / 1e6' "$W/from.json")" 50
+equal "no frame was too long or could not be cut" \
+	"$(port_get a office '(.drops.offload // 0) + (.drops.oversize // 0)')" 0
+
+step "nothing twice"
+on hl ping -c 20 -i 0.02 -W 1 192.168.77.2 >"$W/ping.txt" 2>&1
+check "no answer came twice" eval '! grep -q DUP "$W/ping.txt"'
+capture hl e0 "$W/got.pcap" -i
+before=$(port_get a office .rx.frames)
+on hb ping -q -b -c 5 -i 0.02 -W 1 192.168.77.255 >/dev/null 2>&1
+wait_for 3 "broadcasts of hb are at hl" eval '[ "$(captured "$W/got.pcap" "at(0, 6) == \"ffffffffffff\" && at(12, 2) == \"0800\"")" -ge 5 ]'
+end "$SPAWNED"
+equal "once each" "$(captured "$W/got.pcap" 'at(0, 6) == "ffffffffffff" && at(12, 2) == "0800"')" 5
+between "frames that the port saw meanwhile" "$(($(port_get a office .rx.frames) - before))" 0 2
+
+step "tags of VLANs stay"
+helper frames
+"$HELPER" make 1500 >"$W/made.pcap"
+frames "$W/made.pcap" >"$W/made.txt"
+capture sb span0 "$W/got.pcap" -i
+on hl tcpreplay -q -p 1000 -i e0 "$W/made.pcap" >"$W/log/tcpreplay.log" 2>&1 || fail "tcpreplay"
+arrived() {
+	[ "$(captured "$W/got.pcap")" -ge "$1" ]
+}
+wait_for 5 "" arrived "$(wc -l <"$W/made.txt")"
+end "$SPAWNED"
+frames "$W/got.pcap" >"$W/got.txt"
+cmp -s "$W/made.txt" "$W/got.txt" || {
+	diff "$W/made.txt" "$W/got.txt" | cut -c1-120 | head >&2
+	fail "$(wc -l <"$W/got.txt") of $(wc -l <"$W/made.txt") frames came, not the same"
+}
+echo "  ok  $(wc -l <"$W/got.txt") frames"
+
+step "a NIC that goes"
+ip -n hl link set e0 down
+wait_for 5 "its link is down" port_is a office .state down
+ip -n hl link set e0 up
+wait_for 5 "and up" port_is a office .state up
+ip -n sa link del nic0
+wait_for 5 "its NIC is gone" port_is a office .state absent
+check "which is told" eval 'lanspan a show ports | grep -q "^office: .*nic0"'
+lan
+wait_for 5 "and another" port_is a office .state up
+wait_for 5 "hl reaches hb" pings hl 192.168.77.2
