@@ -189,6 +189,11 @@ static void check_uses(const struct check *c)
 	}
 }
 
+static bool same_end(const struct labend *a, const struct labend *b)
+{
+	return strcmp(a->path, b->path) == 0 && addr_equal(&a->addr, &b->addr);
+}
+
 static bool is_path(const struct labend *end)
 {
 	return end->path[0];
@@ -200,12 +205,10 @@ static void check_pair(const struct check *c)
 
 	if (is_path(local) != is_path(remote))
 		COMPLAIN(c, "remote", "one end is a path and the other is not: must be two of a kind");
-	else if (is_path(local) && strcmp(local->path, remote->path) == 0)
+	else if (same_end(local, remote))
 		COMPLAIN(c, "remote", "the same as local: must be where the other end is");
 	else if (!is_path(local) && local->addr.family != remote->addr.family)
 		COMPLAIN(c, "remote", "IPv4 and IPv6 do not go together: must be two of a kind");
-	else if (!is_path(local) && addr_equal(&local->addr, &remote->addr))
-		COMPLAIN(c, "remote", "the same as local: must be where the other end is");
 }
 
 static void check_ends(const struct check *c)
@@ -248,7 +251,7 @@ static void check_twins(const struct check *c)
 			COMPLAIN(c, "interface", "\"%s\" is that of [port %s]: must be another",
 				 p->interface, other->name);
 		if (conf_end_is_set(&p->local) &&
-		    memcmp(&p->local, &other->local, sizeof(p->local)) == 0 &&
+		    same_end(&p->local, &other->local) &&
 		    (p->kind == CONF_PORT_QEMU && p->transport == CONF_PORT_STREAM) ==
 			    (other->kind == CONF_PORT_QEMU &&
 			     other->transport == CONF_PORT_STREAM))
@@ -398,12 +401,11 @@ bool conf_port_read(struct conf_port *out, const char *name, const char *const *
 
 bool conf_port_same_wire(const struct conf_port *a, const struct conf_port *b)
 {
-	struct conf_port x = *a;
-
-	x.vlans = b->vlans;
-	x.reserved = b->reserved;
-	memcpy(x.impair, b->impair, sizeof(x.impair));
-	return memcmp(&x, b, sizeof(x)) == 0;
+	return a->kind == b->kind && a->transport == b->transport &&
+	       same_end(&a->local, &b->local) && same_end(&a->remote, &b->remote) &&
+	       strcmp(a->interface, b->interface) == 0 && strcmp(a->bridge, b->bridge) == 0 &&
+	       a->create == b->create && a->offload == b->offload && a->mtu == b->mtu &&
+	       same_end(&a->qmp, &b->qmp) && strcmp(a->qmp_netdev, b->qmp_netdev) == 0;
 }
 
 const char *conf_end_format(const struct labend *end, char out[CONF_END_TEXT])

@@ -11,7 +11,8 @@ port() {
 	local at="$1|$2"
 	shift 2
 	unset "PORT[$at]"
-	[ $# = 0 ] || PORT[$at]=$(printf '%s\n' "$@" | sed 's/=/ = /')
+	# shellcheck disable=SC2034 # conf_write's
+	[ $# = 0 ] || PORT["$at"]=$(printf '%s\n' "$@" | sed 's/=/ = /')
 }
 
 # guest NAME N SITE [-v VLAN] WIRE...: a namespace gNAME with e0, 192.168.77.N, whose wire is
@@ -32,7 +33,8 @@ guest_wire() {
 	helper guest
 	: >"$W/guest-$name.log"
 	spawn "g$name" "$W/guest-$name.log" "$HELPER" "${tag[@]}" -n "s$site" e0 "$@"
-	GUEST[$name]=$SPAWNED
+	# shellcheck disable=SC2034 # the story's
+	GUEST["$name"]=$SPAWNED
 	wait_for 5 "" ip -n "g$name" link show e0 || fail "guest $name has no e0"
 	ip -n "g$name" addr replace "192.168.77.$n/24" dev e0
 	ip -n "g$name" link set e0 address "02:00:00:00:77:$(printf %02x "$n")" up

@@ -328,12 +328,12 @@ is 'an argument that is not text' [ $status -eq 2 ]
 # asks REQUEST ARGUMENT...: what the verb makes of its arguments
 asks()
 {
-	local request=$1
+	wanted=$1
 	shift
 	: >requests
 	run -i berlin "$@"
-	is "$*: status" [ $status -eq 0 ]
-	is "$*: request" same requests "$request"
+	is "$*: status" [ "$status" -eq 0 ]
+	is "$*: request" same requests "$wanted"
 }
 asks '{"verb":"port","action":"add","name":"r1","settings":["kind=qemu","local=unix:/a"]}' \
 	port add r1 kind=qemu local=unix:/a

@@ -198,7 +198,11 @@ static void test_command(void **state)
 	assert_true(conf_port_read(&p, "a", settings, COUNT_OF(settings), &errors));
 	c = conf_load_good(HOST "[port a]\nkind = vbox\nlocal = 127.0.0.1:1\n"
 				"remote = 127.0.0.1:2\ntrunk = 1,3\nimpair_in = loss 1%\n");
-	assert_memory_equal(&p, &c->ports[0], sizeof(p));
+	assert_string_equal(p.name, "a");
+	assert_true(conf_port_same_wire(&p, &c->ports[0]));
+	assert_int_equal(p.vlans.trunk.bits[0], 10);
+	assert_int_equal(c->ports[0].vlans.trunk.bits[0], 10);
+	assert_int_equal(p.impair[PORT_IN].setup.loss, 10000);
 	conf_free(c);
 	assert_true(conf_port_read(&q, "a", settings, 3, &errors));
 	assert_true(conf_port_same_wire(&p, &q));
