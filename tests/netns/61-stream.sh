@@ -21,6 +21,7 @@ for s in a b; do
 	conf $s bridge tap -
 	conf $s bridge bridge -
 done
+conf b site workers 3 # which hand frames over to the one that serves ports
 connect
 check "nobody is there yet" port_is a one .state down
 guest 1 11 a connect 127.0.0.1:10001
