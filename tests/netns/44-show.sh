@@ -203,3 +203,34 @@ sed -n '/^\.Ss Of why$/,/^\.Sh /p' "$TOP/man/lanspan.8" |
 	sort -u >"$W/told"
 equal "why: what the manual tells and what is printed" \
 	"$(diff "$W/told" "$W/printed" | grep '^[<>]' | xargs)" ""
+
+step "each tenth datagram of a comes after the next one"
+helper shuffle
+bridge_stop a
+bridge_stop b
+nat_block a b
+spawn wan "$W/shuffle.txt" "$HELPER" 9000 10.99.0.2 7741 10
+shuffle=$SPAWNED
+wait_for 5 "" listens wan u 9000
+unpeer a c
+peer a b 10.99.0.254:9000
+peer b a
+conf_write a
+conf_write b
+bridge_start a b
+wait_for 10 "a and b are up" both_up a b
+traffic
+check "hosts reach each other" pings ha 192.168.77.2
+sleep 1.5 # what is said lately, once a second
+LATELY=$(peer_get b a .reorder_percent)
+traffic
+REORDERED=$(peer_get b a .reordered)
+RECEIVED=$(peer_get b a .rx.datagrams)
+end "$shuffle"
+read -r _ LATE <"$W/shuffle.txt"
+at_least "late on the way" "$LATE" 100
+between "reordered at b" "$REORDERED" $((LATE * 9 / 10)) "$LATE"
+between "percent of all" "$((100 * REORDERED / RECEIVED))" 8 11
+between "percent lately, as b says" "$LATELY" 5 15
+between "lost at b" "$(peer_get b a .lost)" 0 5
+between "reordered at a, where all is in order" "$(peer_get a b .reordered)" 0 0
