@@ -45,6 +45,46 @@ count() {
 	opened "$1" -Y "$2" | wc -l
 }
 
+# Passes of tshark take their time: one of a capture writes all that is asked about it.
+FIELDS=(udp.length tcp.flags lanspan.kind lanspan.auth lanspan.control lanspan.stamp lanspan.record
+	lanspan.segment.gso_type lanspan.from lanspan.to lanspan.repeats lanspan.member.public_key
+	lanspan.revision lanspan.number lanspan.place.ipv4 lanspan.place.port lanspan.network
+	lanspan.expert.length lanspan.expert.record lanspan.expert.auth lanspan.expert.short
+	lanspan.expert.lost lanspan.expert.header lanspan.expert.no_key lanspan.frame)
+
+# table FILE [OPTION...]: a line for each packet, with the key log
+table() {
+	opened "$@" -T fields "${FIELDS[@]/#/-e}" >"$W/table"
+}
+
+# rows CONDITION [FIELD...]: of those lines that meet it, these fields, or a dot; in the
+# condition f(NAME) is the field lanspan.NAME, and bad, whether the packet is
+rows() {
+	local condition=$1
+	shift
+	awk -F '\t' -v names="${FIELDS[*]}" -v wanted="$*" '
+		function f(name) { return $(at["lanspan." name]) }
+		BEGIN {
+			n = split(names, name, " ")
+			for (i = 1; i <= n; i++) at[name[i]] = i
+			n_wanted = split(wanted, want, " ")
+		}
+		{
+			bad = f("expert.length") f("expert.record") f("expert.auth") f("expert.short") \
+				f("expert.lost") != ""
+		}
+		'"$condition"' {
+			if (!n_wanted) print "."
+			for (i = 1; i <= n_wanted; i++)
+				printf "%s%s", f(want[i]), i < n_wanted ? " " : "\n"
+		}' "$W/table"
+}
+
+# number_of CONDITION: so many rows
+number_of() {
+	rows "$1" | wc -l
+}
+
 # values NAME: what the field lanspan.NAME is in the lines that come in, once each
 values() {
 	tr ',' '\n' | sed '/^$/d' | LC_ALL=C sort -u | paste -sd' '
@@ -90,11 +130,10 @@ vectors >"$W/vectors"
 equal "vectors" "$(wc -l <"$W/vectors")" 18
 awk '{ print $3 }' "$W/vectors" | datagrams 7741 >"$W/vectors.pcap"
 equal "their kinds" "$(shark "$W/vectors.pcap" -T fields -e lanspan.kind | values)" "1 2 3 4 5 6 7"
-bad='lanspan.expert.length || lanspan.expert.record || lanspan.expert.auth ||
-	lanspan.expert.short || lanspan.expert.lost'
+table "$W/vectors.pcap"
 # FLOOD outside of a HOP, and inside of HOPs DATA with a counter that is one of PATH
-equal "headers that are dropped" "$(count "$W/vectors.pcap" lanspan.expert.header)" 4
-equal "wrong ones among them" "$(count "$W/vectors.pcap" "$bad")" 0
+equal "headers that are dropped" "$(number_of 'f("expert.header") != ""')" 4
+equal "wrong ones among them" "$(number_of bad)" 0
 
 # from_page TEXT [NTH]: the hex that follows this line there
 from_page() {
@@ -121,21 +160,20 @@ flood=$(from_page "context of what the initiator floods")
 		"$(from_page "key from relay to site") $paris $berlin"
 } >"$KEYS"
 has_library || skip "lua-luaossl is not installed: packets cannot be opened"
-equal "opened" "$(count "$W/vectors.pcap" 'lanspan.auth == "yes"')" 10
-equal "PINGs of 1 s" "$(count "$W/vectors.pcap" 'lanspan.control == 1 && lanspan.stamp == 1000000')" 3
-equal "NOTICE" "$(opened "$W/vectors.pcap" -Y 'lanspan.control == 16' -T fields -e lanspan.revision \
-	-e lanspan.number -e lanspan.place.ipv4 -e lanspan.place.port | tr '\t' ' ')" "44 1 192.0.2.1 7741"
-equal "wrong ones among them" "$(count "$W/vectors.pcap" "$bad")" 0
-equal "without a key" "$(count "$W/vectors.pcap" lanspan.expert.no_key)" 2 # in the HOPs
-equal "from, to" "$(opened "$W/vectors.pcap" -Y 'frame.number == 4' -T fields -e lanspan.from \
-	-e lanspan.to -e lanspan.network | tr '\t' ' ')" "berlin $paris lab"
+table "$W/vectors.pcap"
+equal "opened" "$(number_of 'f("auth") ~ /yes/')" 10
+equal "PINGs of 1 s" "$(number_of 'f("control") == 1 && f("stamp") == 1000000')" 3
+equal "NOTICE" "$(rows 'f("control") ~ /(^|,)16(,|$)/' revision number place.ipv4 place.port)" "44 1 192.0.2.1 7741"
+equal "wrong ones among them" "$(number_of bad)" 0
+equal "without a key" "$(number_of 'f("expert.no_key") != ""')" 2 # in the HOPs
+equal "from, to" "$(rows 'NR == 4' from to network)" "berlin $paris lab"
 
 step "packets that are wrong"
 awk '{ print substr($3, 1, length($3) - 2) "" }' "$W/vectors" | grep -v '^04.\{80,\}$' |
 	datagrams 7741 >"$W/cut.pcap"
+table "$W/cut.pcap"
 for kind in 1 2 3 7 6; do
-	at_least "kind $kind, a byte short" \
-		"$(count "$W/cut.pcap" "lanspan.kind == $kind && lanspan.expert.length")" 1
+	at_least "kind $kind, a byte short" "$(number_of "f(\"kind\") == $kind && f(\"expert.length\") != \"\"")" 1
 done
 equal "DATA, a byte short and cut" \
 	"$(awk '$2 == "DATA" { print substr($3, 1, 66) }' "$W/vectors" | datagrams 7741 >"$W/less.pcap"
@@ -146,8 +184,9 @@ equal "a byte that must be zero" "$(count "$W/flags.pcap" lanspan.expert.header)
 awk '{ n = index("0123456789abcdef", substr($3, length($3))) % 16 + 1
 	print substr($3, 1, length($3) - 1) substr("0123456789abcdef", n, 1) }' "$W/vectors" |
 	datagrams 7741 >"$W/forged.pcap"
-equal "tags changed" "$(count "$W/forged.pcap" lanspan.expert.auth)" 10
-equal "opened nevertheless" "$(count "$W/forged.pcap" 'lanspan.auth || lanspan.record')" 0
+table "$W/forged.pcap"
+equal "tags changed" "$(number_of 'f("expert.auth") != ""')" 10
+equal "opened nevertheless" "$(number_of 'f("auth") f("record") != ""')" 0
 sed 's/^\([A-Z]* [0-9a-f]* \S* \)../\1ff/' "$KEYS" >"$W/other.keys"
 equal "under another context" "$(shark "$W/vectors.pcap" -o "lanspan.key_log:$W/other.keys" \
 	-Y 'lanspan.expert.auth' | wc -l)" 10
@@ -189,17 +228,17 @@ in_hex() {
 	frames "$W/plain.pcap" | awk '{ print $2 }' | LC_ALL=C sort
 }
 
-# inner FILE: the frames in it
+# inner: the frames in the table
 inner() {
-	opened "$1" -T fields -e lanspan.frame | tr ',' '\n' | sed '/^$/d' | LC_ALL=C sort
+	rows 1 frame | tr ',' '\n' | sed '/^$/d' | LC_ALL=C sort
 }
 
-# same WIRE LAN...: the frames on the wire are those that entered the TAPs, but for
+# same LAN...: the frames in the table are those that entered the TAPs, but for
 # ICMPv6, which hosts send of their own accord also before anybody listens
 same() {
 	local f
-	inner "$W/$1.pcap" | sed -E '/^.{24}86dd.{12}(3a|00)/d' >"$W/inner"
-	for f in "${@:2}"; do
+	inner | sed -E '/^.{24}86dd.{12}(3a|00)/d' >"$W/inner"
+	for f; do
 		in_hex "$W/$f.pcap"
 	done | sed -E '/^.{24}86dd.{12}(3a|00)/d' | LC_ALL=C sort >"$W/lan"
 	at_least "frames" "$(wc -l <"$W/lan")" 100
@@ -211,16 +250,17 @@ same() {
 	echo "  ok  those on the wire are the same: $(wc -l <"$W/inner") frames"
 }
 
-# clean FILE: nothing in it is wrong, or has no key
+# clean FILE: its table, and nothing in it is wrong, or has no key
 clean() {
+	table "$W/$1.pcap"
 	equal "wrong, or without a key" \
-		"$(count "$W/$1.pcap" "$bad || lanspan.expert.header || lanspan.expert.no_key || lanspan.repeats")" 0
-	equal "not lanspan" "$(opened "$W/$1.pcap" -Y 'udp && !lanspan' | wc -l)" 0
+		"$(number_of 'bad || f("expert.header") f("expert.no_key") f("repeats") != ""')" 0
+	equal "not lanspan" "$(number_of '$1 != "" && f("kind") == ""')" 0
 }
 
-# seen FILE FIELD: its values
+# seen FIELD: its values in the table
 seen() {
-	opened "$W/$1.pcap" -Y "$2" -T fields -e "$2" | values
+	rows 1 "$1" | values
 }
 
 offloads() { # NAMESPACE INTERFACE on|off
@@ -288,17 +328,17 @@ for cipher in aes-256-gcm chacha20-poly1305; do
 	listen sb span0 "$W/lan-b.pcap" -Q out
 	traffic
 	hush
-	shark "$W/wire.pcap" -T fields -e lanspan.kind -e lanspan.frame >"$W/closed"
+	shark "$W/wire.pcap" -T fields -e lanspan.kind -e lanspan.frame -e _ws.malformed \
+		-e lanspan.expert.header >"$W/closed"
 	equal "kinds" "$(cut -f1 "$W/closed" | values)" "1 2 4"
 	equal "frames without the key log" "$(cut -f2 "$W/closed" | values)" ""
-	equal "malformed" "$(shark "$W/wire.pcap" -Y '_ws.malformed || lanspan.expert.header' | wc -l)" 0
+	equal "malformed" "$(cut -f3- "$W/closed" | grep -c '[^[:blank:]]')" 0
 	clean wire
-	same wire lan-a lan-b
-	at_least "datagrams that the kernel joined" "$(count "$W/wire.pcap" 'udp.length > 1600')" 1
-	equal "records" "$(seen wire lanspan.record)" "0 1 3 4"
-	equal "super-frames" "$(seen wire lanspan.segment.gso_type | tr 'A-F' 'a-f')" "0x01 0x04 0x05"
-	equal "TCP connections inside" \
-		"$(opened "$W/wire.pcap" -Y 'tcp.flags.syn == 1 && tcp.flags.ack == 0' | wc -l)" 5
+	same lan-a lan-b
+	at_least "datagrams that the kernel joined" "$(number_of '$1 > 1600')" 1
+	equal "records" "$(seen record)" "0 1 3 4"
+	equal "super-frames" "$(seen segment.gso_type | tr 'A-F' 'a-f')" "0x01 0x04 0x05"
+	equal "TCP connections inside" "$(number_of '$2 ~ /0x0[0-9a-f][02468ace]2/')" 5
 	bridge_stop a
 	bridge_stop b
 done
@@ -322,7 +362,7 @@ iperf hb ha 5201 -n 4M >/dev/null
 IPERF_TO=192.168.77.1 iperf ha hb 5202 -n 1M >/dev/null
 hush
 clean wire
-equal "records" "$(seen wire lanspan.record)" "0 1 2 3 4"
+equal "records" "$(seen record)" "0 1 2 3 4"
 at_least "super-frames on the LAN" "$(in_hex "$W/lan-a.pcap" | awk 'length($1) > 3100' | wc -l)" 10
 
 # as_capture <HEX a line
@@ -357,7 +397,7 @@ streams() {
 				}
 			}'
 }
-inner "$W/wire.pcap" | as_capture >"$W/inner.pcap"
+inner | as_capture >"$W/inner.pcap"
 {
 	in_hex "$W/lan-a.pcap"
 	in_hex "$W/lan-b.pcap"
@@ -421,18 +461,18 @@ traffic
 bridge_stop b
 hush
 clean wire
-same wire lan-a lan-b
-equal "kinds" "$(seen wire lanspan.kind)" "1 2 4 5 6 7"
-equal "from whom FLOOD came, in HOPs: the relay, a and b" "$(opened "$W/wire.pcap" \
-	-Y 'lanspan.kind == 5' -T fields -e lanspan.from | values | wc -w)" 3
+same lan-a lan-b
+equal "kinds" "$(seen kind)" "1 2 4 5 6 7"
+equal "from whom FLOOD came, in HOPs: the relay, a and b" \
+	"$(rows 'f("kind") ~ /5/' from | values | wc -w)" 3
+opened "$W/wire.pcap" >"$W/wire.txt"
 for name in PING PONG CLOSE NOTICE MEMBERS_ASK MEMBERS CANDIDATES CHALLENGE FLOOD_KEY FLOOD_ACK; do
-	at_least "$name" "$(opened "$W/wire.pcap" | grep -cw $name)" 1
+	at_least "$name" "$(grep -cw $name "$W/wire.txt")" 1
 done
-equal "members that a is told of" \
-	"$(seen wire lanspan.member.public_key | tr ' ' '\n' | grep -vcE '^0*$')" 3
+equal "members that a is told of" "$(seen member.public_key | tr ' ' '\n' | grep -vcE '^0*$')" 3
 
 step "two passes, and packets that are damaged"
-one=$(inner "$W/wire.pcap" | sha1sum)
+one=$(inner | sha1sum)
 equal "frames in two passes" "$(opened "$W/wire.pcap" -2 -R lanspan -T fields -e lanspan.frame |
 	tr ',' '\n' | sed '/^$/d' | LC_ALL=C sort | sha1sum)" "$one"
 editcap -E 0.001 --seed 5 "$W/wire.pcap" "$W/damaged.pcap" >/dev/null || fail "editcap"
@@ -440,3 +480,51 @@ at_least "looked at" "$(opened "$W/damaged.pcap" -V -Y lanspan | grep -c '^Frame
 at_least "not authentic" "$(count "$W/damaged.pcap" lanspan.expert.auth)" 10
 editcap -s 100 "$W/wire.pcap" "$W/short.pcap" || fail "editcap"
 at_least "cut by the capture" "$(count "$W/short.pcap" lanspan.expert.short)" 100
+
+step "a flood key that is lost, and a site under load"
+bridge_start b
+wait_for 10 "a and b are relayed" both_are relayed a b
+wait_for 10 "flood keys are handed over" have_keys
+listen sa w0 "$W/wire.pcap" udp
+# What the relay has for b under a session and is as long as a key goes nowhere, and a
+# is without c for a moment: it has another flood key, of which b does not hear, and after 2 s
+# uses it.
+on r-hub nft -f - <<-'END' || fail "no rules in r-hub"
+	table ip deaf {
+		chain out {
+			type filter hook output priority 0
+			ip daddr 10.99.0.2 udp length > 125 @th,64,8 6 @th,256,8 4 drop
+		}
+	}
+END
+check "c goes and comes" eval 'lanspan a disconnect c && lanspan a connect c'
+wait_for 10 "c is back" both_are relayed a c
+on ha ping -q -b -i 0.05 -W 0.1 -c 70 -s 100 192.168.77.255 >/dev/null 2>&1
+on r-hub nft delete table ip deaf
+wait_for 10 "b has the key" eval '[ "$(peer_get b a .has_flood_key)" = true ]'
+
+# Calls of nobody, as many as it takes: who calls b now has to come with a cookie.
+calls_of_nobody() {
+	on wan perl -MDigest::SHA=sha256,hmac_sha256 -MMIME::Base64 -MIO::Socket::INET -MTime::HiRes=sleep -e '
+		my $s = IO::Socket::INET->new(Proto => "udp", PeerAddr => "10.99.0.2:7741") or die $!;
+		my $key = sha256("lanspan mac1" . decode_base64($ARGV[0]));
+		for (1 .. 600) {
+			my $call = "\1\0\0\0" . join "", map { chr int rand 256 } 5 .. 176;
+			print $s $call . substr(hmac_sha256($call, $key), 0, 16) . "\0" x 16;
+			sleep 0.005;
+		}' "${KEY[b]}"
+}
+calls_of_nobody &
+nobody=$!
+sleep 0.5
+check "a calls anew" eval 'lanspan a disconnect b && lanspan a connect b'
+wait_for 10 "and gets through" both_are relayed a b
+at_least "cookies that b asked for" "$(drops b cookie)" 1
+wait $nobody
+hush
+clean wire
+equal "kinds" "$(seen kind)" "1 2 3 4 5 6"
+opened "$W/wire.pcap" >"$W/wire.txt"
+for name in FLOOD_ASK COOKIE; do
+	at_least "$name" "$(grep -cw $name "$W/wire.txt")" 1
+done
