@@ -8,9 +8,9 @@
 #include "base/bytes.h"
 #include "captures_parts.h"
 
-static const char *const directions[] = { [CAPTURES_IN] = "in",
-					  [CAPTURES_OUT] = "out",
-					  [CAPTURES_IN | CAPTURES_OUT] = "both" };
+static const char *const directions[] = {
+	[CAPTURES_IN] = "in", [CAPTURES_OUT] = "out", [CAPTURES_IN | CAPTURES_OUT] = "both"
+};
 
 #define POINT (PORT_NAME + 8)
 

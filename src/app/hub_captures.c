@@ -14,8 +14,7 @@
 
 #define LEAST_LETTERS 4 /* of a key or site id */
 
-static bool member_at(void *ctx, const char *network, const uint8_t key[KEX_KEY],
-		      struct addr *out)
+static bool member_at(void *ctx, const char *network, const uint8_t key[KEX_KEY], struct addr *out)
 {
 	return relay_member_at(((struct hub *)ctx)->relay, network, key, out);
 }
@@ -83,10 +82,9 @@ static json_t *refuse(unsigned found, const char *name)
 static json_t *begin_member(struct hub *hub, json_t *request, const char *name)
 {
 	struct search s = { .name = name };
-	struct captures_where where = { .point = CAPTURES_MEMBER,
-					.name = name,
-					.network = s.network,
-					.key = s.key };
+	struct captures_where where = {
+		.point = CAPTURES_MEMBER, .name = name, .network = s.network, .key = s.key
+	};
 
 	if (!name)
 		return answer_refusal(2, "capture: member: its name is missing");
