@@ -19,8 +19,8 @@
 
 #define CTLSOCK_CLIENTS 16
 #define CTLSOCK_OTHERS 12	     /* of them, of users without privilege */
-#define CTLSOCK_RATE 200	     /* clients taken between ticks, ... */
-#define CTLSOCK_TIME MS(100)	     /* ... while answers took less; the rest waits in the queue */
+#define CTLSOCK_RATE 200	     /* clients taken between ticks; the rest waits in the queue */
+#define CTLSOCK_TIME MS(100)	     /* spent on answers to those others between ticks */
 #define CTLSOCK_REQUEST 16384	     /* bytes of a request line with its newline */
 #define CTLSOCK_PATIENCE SECONDS(5) /* without progress a client is closed */
 

@@ -2,10 +2,10 @@
 /*
  * Theory of operation.  A client is first read from, until the newline; the
  * handler then makes the whole answer, and from there on the client is only
- * written to.  When all places are taken, descriptors are short, or the clients and
- * the time between two ticks are used up, the listening socket is left alone
- * (events = 0), so who waits in its queue costs nothing; a client that goes, or the
- * next tick, turns it on again.
+ * written to.  When all places are taken, descriptors are short, or CTLSOCK_RATE
+ * is used up, the listening socket is left alone (events = 0), so who waits in its
+ * queue costs nothing; a client that goes, or the next tick, turns it on again.  So are
+ * clients without privilege left alone when CTLSOCK_TIME is used up, till the next tick.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +47,7 @@ struct ctlsock {
 	ino_t ino;
 	struct client *asking; /* whose request the handler answers now */
 	unsigned taken; /* clients since the last tick */
-	int64_t spent;	/* on answers since then, microseconds */
+	int64_t spent;	/* on answers to others since then, microseconds */
 	struct client clients[CTLSOCK_CLIENTS];
 };
 
@@ -61,14 +61,9 @@ static void set_events(struct ctlsock *c, struct loop_source *source, uint32_t e
 	loop_change(c->loop, source);
 }
 
-static bool may_take(const struct ctlsock *c)
-{
-	return c->taken < CTLSOCK_RATE && c->spent < CTLSOCK_TIME;
-}
-
 static void listen_again(struct ctlsock *c)
 {
-	set_events(c, &c->listener, may_take(c) ? LOOP_READ : 0);
+	set_events(c, &c->listener, c->taken < CTLSOCK_RATE ? LOOP_READ : 0);
 }
 
 static void client_close(struct client *client)
@@ -106,7 +101,8 @@ static void client_answer(struct client *client, struct instant now)
 	c->asking = client;
 	client->answer = c->handler(c->ctx, client->request, client->privileged, &client->len);
 	c->asking = NULL;
-	c->spent += instant_between(before, clock_now());
+	if (!client->privileged)
+		c->spent += instant_between(before, clock_now());
 	if (client->source.fd < 0) { /* taken */
 		free(client->answer);
 		client->answer = NULL;
@@ -161,13 +157,28 @@ static void client_read(struct client *client, struct instant now)
 		client_answer(client, now);
 }
 
+/* Others have had their part of this second. */
+static bool has_turn(const struct client *client)
+{
+	return client->privileged || client->owner->spent < CTLSOCK_TIME;
+}
+
+static void leave_alone(struct client *client, uint32_t events)
+{
+	if (events & LOOP_ERROR) /* it is gone; epoll would tell again and again */
+		client_close(client);
+	else
+		set_events(client->owner, &client->source, 0);
+}
+
 static void client_ready(struct loop_source *source, uint32_t events, struct instant now)
 {
 	struct client *client = container_of(source, struct client, source);
 
-	(void)events; /* an error shows in the call */
 	if (client->answer)
-		client_write(client, now);
+		client_write(client, now); /* an error shows in the call */
+	else if (!has_turn(client))
+		leave_alone(client, events);
 	else
 		client_read(client, now);
 }
@@ -258,7 +269,7 @@ static void listener_ready(struct loop_source *source, uint32_t events, struct i
 	int fd;
 
 	(void)events;
-	if (!may_take(c) || (!free_place(c) && !oldest_other(c))) {
+	if (c->taken >= CTLSOCK_RATE || (!free_place(c) && !oldest_other(c))) {
 		set_events(c, source, 0);
 		return;
 	}
@@ -280,6 +291,8 @@ void ctlsock_tick(struct ctlsock *c, struct instant now)
 		if (client->source.fd >= 0 &&
 		    instant_between(client->since, now) >= CTLSOCK_PATIENCE)
 			client_close(client);
+		else if (client->source.fd >= 0 && !client->answer)
+			set_events(c, &client->source, LOOP_READ);
 	}
 	c->taken = 0;
 	c->spent = 0;

@@ -145,7 +145,7 @@ else
 	for _ in 1 2 3; do
 		began=$(now)
 		equal "root asks" "$(show a .site.name)" a
-		between "and waits, s" "$(since "$began")" 0 $((6 * PATIENCE))
+		between "and waits, s" "$(since "$began")" 0 $((3 * PATIENCE))
 	done
 	check "root commands" lanspan a rekey b
 	wait "${flooders[@]}"

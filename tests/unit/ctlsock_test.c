@@ -508,9 +508,11 @@ static void test_other_user_is_not_privileged(void **state)
 	assert_false(last_privileged);
 }
 
-/* Runs f as another user, with the loop at work.  False where there is none. */
+/* Runs f as another user, with the loop at work, and a tick after each 700 ms.  False where
+ * there is none. */
 static bool as_other(void (*f)(void))
 {
+	struct instant ticked = clock_now();
 	pid_t child;
 	int status;
 
@@ -524,8 +526,13 @@ static bool as_other(void (*f)(void))
 		f();
 		_exit(0);
 	}
-	while (waitpid(child, &status, WNOHANG) == 0)
+	while (waitpid(child, &status, WNOHANG) == 0) {
 		loop_turn(&loop, instant_add(clock_now(), MS(10)));
+		if (instant_between(ticked, loop.now) < MS(700))
+			continue;
+		ticked = loop.now;
+		ctlsock_tick(ctl, ticked);
+	}
 	return WEXITSTATUS(status) == 0;
 }
 
@@ -550,6 +557,13 @@ static void crowd_in(void)
 	if (recv(fds[COUNT_OF(fds) - 1], &byte, 1, MSG_DONTWAIT) != 1)
 		_exit(1);
 	sleep(1);
+}
+
+static void *ask_soon(void *arg)
+{
+	usleep(200000);
+	asker(arg);
+	return NULL;
 }
 
 static void *ask_late(void *arg)
@@ -599,26 +613,45 @@ static void test_rate(void **state)
 	close(fd);
 }
 
-/* Answers that take long leave the rest of the second to others. */
-static void test_time(void **state)
+/* After an answer that takes long, the next one to this user comes with the next tick. */
+static void ask_slowly(void)
 {
+	struct instant begun;
 	char byte;
 	int fd;
 
+	fd = client();
+	if (send(fd, "slow\n", 5, 0) != 5)
+		_exit(1);
+	while (recv(fd, &byte, 1, 0) < 0)
+		usleep(1000);
+	begun = clock_now();
+	fd = client();
+	if (send(fd, "late\n", 5, 0) != 5)
+		_exit(1);
+	close(client()); /* one that goes meanwhile */
+	while (recv(fd, &byte, 1, 0) < 0)
+		usleep(1000);
+	if (instant_between(begun, clock_now()) < MS(300))
+		_exit(1);
+}
+
+/* Answers that take long leave the rest of the second to others. */
+static void test_time(void **state)
+{
+	struct asking a = { .request = "me" };
+	pthread_t thread;
+
 	(void)state;
-	fd = client();
-	say(fd, "slow\n");
-	turn(4);
-	assert_int_equal(recv(fd, &byte, 1, 0), 1);
-	close(fd);
-	fd = client();
-	say(fd, "late\n");
-	turn(5);
-	assert_int_equal(recv(fd, &byte, 1, 0), -1);
-	ctlsock_tick(ctl, loop.now);
-	turn(5);
-	assert_int_equal(recv(fd, &byte, 1, 0), 1);
-	close(fd);
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(pthread_create(&thread, NULL, ask_soon, &a), 0);
+	assert_true(as_other(ask_slowly));
+	pthread_join(thread, NULL);
+	assert_string_equal(a.answer, "me");
+	assert_true(n_requests >= 3);
+	assert_string_equal(last_request, "late"); /* after root's */
+	free(a.answer);
 }
 
 static void test_path(void **state)
