@@ -62,24 +62,24 @@ bool impair_is_none(const struct impair_setup *setup);
  * are kept until impair_free, never per frame. */
 struct impair *impair_new(const struct impair_setup *setup, const struct rand_source *rand,
 			  impair_out out, void *ctx, struct instant now);
-void impair_free(struct impair *impair); /* what is held is lost */
+void impair_free(struct impair *p); /* what is held is lost */
 
 /* While it runs; what is held keeps its time. */
-void impair_change(struct impair *impair, const struct impair_setup *setup, struct instant now);
+void impair_change(struct impair *p, const struct impair_setup *setup, struct instant now);
 
-const struct impair_setup *impair_setup(const struct impair *impair);
-const struct impair_counts *impair_counts(const struct impair *impair);
+const struct impair_setup *impair_setup(const struct impair *p);
+const struct impair_counts *impair_counts(const struct impair *p);
 
 /* Super-frames have to be cut before. */
-bool impair_wants_single(const struct impair *impair);
+bool impair_wants_single(const struct impair *p);
 
 /* A frame in iov[1] to iov[n - 1], as struct frame has it, its facts valid: copied, or
  * lost.  May hand it out in this call when nothing holds it. */
-void impair_take(struct impair *impair, const struct vnet *vnet, const struct iovec *iov,
+void impair_take(struct impair *p, const struct vnet *vnet, const struct iovec *iov,
 		 unsigned n, size_t len, struct instant now);
 
 /* Hands out what is due, by INSTANT_NEVER all that is held; impair_due says when to come next (INSTANT_NEVER: nothing held). */
-void impair_tick(struct impair *impair, struct instant now);
-struct instant impair_due(const struct impair *impair);
+void impair_tick(struct impair *p, struct instant now);
+struct instant impair_due(const struct impair *p);
 
 #endif

@@ -97,7 +97,6 @@ static void pass(struct impair *p, const struct impair_coming *c)
 	struct frame frame = { .vnet = c->vnet, .len = c->len, .n = c->n, .iov = iov };
 
 	memcpy(iov, c->iov, c->n * sizeof(*iov));
-	iov[0] = (struct iovec){ 0 };
 	p->counts.passed += c->frames;
 	p->out(p->ctx, &frame);
 }

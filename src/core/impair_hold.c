@@ -53,8 +53,7 @@ _Static_assert(SMALL - sizeof(struct impair_held) >= 128, "a small frame fits");
 _Static_assert(BIG - sizeof(struct impair_held) >= SUPERFRAME_HEADERS, "all headers in one piece");
 
 struct impair_slab {
-	struct impair_slab *next;
-	uint64_t align;
+	_Alignas(16) struct impair_slab *next;
 };
 
 /* ---- memory ---- */
@@ -62,10 +61,11 @@ struct impair_slab {
 static bool slab_new(struct impair *p, size_t size, struct impair_chunk **free_list)
 {
 	struct impair_slab *slab = malloc(sizeof(*slab) + SLAB);
-	uint8_t *at = (uint8_t *)(slab + 1);
+	uint8_t *at;
 
 	if (!slab)
 		return false;
+	at = (uint8_t *)(slab + 1);
 	slab->next = p->slabs;
 	p->slabs = slab;
 	for (size_t i = 0; i < SLAB / size; i++, at += size) {
@@ -126,10 +126,11 @@ static struct impair_held *store(struct impair *p, const struct impair_coming *c
 	size_t size = impair_memory_of(c->len) == SMALL ? SMALL : BIG, room = size - sizeof(struct impair_held);
 	struct impair_held *held = (struct impair_held *)(void *)take_chunk(p, size);
 	struct impair_chunk *last = (struct impair_chunk *)held;
-	uint8_t *at = (uint8_t *)(held + 1);
+	uint8_t *at;
 
 	if (!held)
 		return NULL;
+	at = (uint8_t *)(held + 1);
 	held->size = (uint16_t)size;
 	held->len = (uint32_t)c->len;
 	held->frames = c->frames;

@@ -22,7 +22,7 @@ void site_ports_tick(struct site *site, struct instant now);
 struct instant site_ports_due(const struct site *site);
 
 /* A frame that came in by a bad line; it arrives at once, later, or not. */
-void site_by_line(struct site *site, unsigned port, const struct vlan_frame *f);
+void site_by_line(struct site *site, unsigned number, const struct vlan_frame *f);
 void site_arrived(struct site *site, unsigned port, struct vlan_frame *f);
 
 void site_to_local(struct site *site, unsigned port, const struct site_outgoing *o);

@@ -119,8 +119,7 @@ void site_wire_event(struct site *site, const struct peer *peer, enum peer_event
 	site_wire_follow(site);
 }
 
-bool site_wire_control(void *ctx, struct peer *peer, uint8_t type, const uint8_t *body,
-		       size_t len)
+bool site_wire_control(void *ctx, struct peer *peer, uint8_t type, const uint8_t *body, size_t len)
 {
 	struct site *site = ctx;
 

@@ -31,7 +31,7 @@ static struct end end;
 
 static uint8_t pattern(uint32_t number, size_t i)
 {
-	return (uint8_t)(number * 7 + i);
+	return (uint8_t)((size_t)number * 7 + i);
 }
 
 static void note(void *ctx, struct frame *frame)
