@@ -3,6 +3,7 @@
 #
 # etc/completion/lanspan, called as bash calls it, beside the table of verbs, and with a
 # stand-in for a bridge process (cli_daemon.c).
+# shellcheck disable=SC2016 # names such as $(id) are not to be expanded
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -134,6 +135,43 @@ completes 'berlin hub' -i ''
 completes 'hub' -i h
 completes '' rekey '' # which of the two?
 completes 'paris prague rome' -i hub rekey ''
+
+# ---- names that strangers chose ---------------------------------------------
+# Nothing in a name is run, and none that the shell would look at twice is offered.
+cat >answer <<'END'
+{"ok":true,"peers":[{"name":"$(id>ran)"},{"name":"paris"},{"name":"`id>ran`"},{"name":"--json"}],
+"members":[{"name":"$(id>ran)"},{"name":"a b"},{"name":"lyon;id>ran"},{"name":"oslo"}],
+"relays":[{"name":"${x:=$(id>ran)}"},{"name":"hub"},{"name":"<(id>ran)"}],
+"ports":[{"name":"$(id>ran)"},{"name":"span0"},{"name":"~root"},{"name":"*"}]}
+END
+for name in '$(id>ran)' '`id>ran`' 'a;id>ran' -V; do
+	start "$name" answer
+	mkdir -p "nics/$name/bridge"
+done
+mkdir -p nics/eth0.5 nics/br0/bridge
+_lanspan_net=$tmp/nics
+for begun in '' '$' '`' a '~' '*'; do
+	unset x
+	completes "$([ -n "$begun" ] || echo berlin hub)" -i "$begun"
+	completes "$([ -n "$begun" ] || echo br0 eth0.5)" attach "$begun"
+	completes "$([ -n "$begun" ] || echo br0)" attach eth0.5 --bridge "$begun"
+	completes "$([ -n "$begun" ] || echo paris)" -i hub rekey "$begun"
+	completes "$([ -n "$begun" ] || echo paris)" -i hub capture peer "$begun"
+	completes "$([ -n "$begun" ] || echo oslo)" -i hub capture member "$begun"
+	completes "$([ -n "$begun" ] || echo span0)" -i hub capture port "$begun"
+	completes "$([ -n "$begun" ] || echo span0)" -i hub port del "$begun"
+	completes "$([ -n "$begun" ] || echo both cut in none out span0)" -i hub impair "$begun"
+	completes "$([ -n "$begun" ] || echo hub paris)" -i hub events --peer "$begun"
+done
+# Nor is a word that stands there already.
+completes 'paris' -i hub rekey 'x/;1e id>ran;#' ''
+completes '' -i '$(id>ran)' port 'del;id>ran' '$(id>ran)'
+if [ -e ran ] || [ -e run/ran ]; then
+	failed=$((failed + 1))
+	echo "FAIL a name was run"
+else
+	passed=$((passed + 1))
+fi
 
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
