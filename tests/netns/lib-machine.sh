@@ -94,22 +94,22 @@ page() {
 		fail "lanspan-lab(7) has no block $1"
 }
 
-# page_machine NAME BLOCK: a guest does what stands there, line by line
+# page_machine NAME BLOCK [SED-EXPRESSION]: a guest does what stands there, line by line
 page_machine() {
 	local line
 	while read -r line <&3; do
 		check "$1: $line" machine "$1" "$line" >"$W/said"
 		tail -n 1 "$W/said"
-	done 3< <(page "$2")
+	done 3< <(page "$2" | sed "${3:-}")
 }
 
 # page_run NAMESPACE BLOCK [SED-EXPRESSION]: the shell does what stands there, in the folder
 # PLACE with its control sockets, by the command in AS, with this build's programs; when it starts
 # a bridge process, it goes on when that answers
 page_run() {
-	local ready='until lanspan show >/dev/null 2>&1; do sleep 0.1; done'
-	page "$2" | sed "/^lanspan-bridge .*&\$/a $ready
-		${3:-}" >"$W/commands"
+	local ready='until lanspan -i \1 show >/dev/null 2>\&1; do sleep 0.1; done'
+	page "$2" | sed "${3:-}" |
+		sed "s,^lanspan-bridge -c \(.*\).conf &\$,&\n$ready," >"$W/commands"
 	sed "/^until/d; s/^/  $ /" "$W/commands"
 	(cd "$PLACE" && on "$1" "${AS[@]}" env LANSPAN_RUNDIR="$PLACE/run" PATH="$BIN:$PATH" \
 		bash -e "$W/commands") >>"$W/log/commands.log" 2>&1 </dev/null ||
