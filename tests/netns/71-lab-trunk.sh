@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# timeout: 400
+#
+# lanspan-lab(7): an LACP trunk of two cables across sites, with the page's own files and
+# commands.  Each cable is a network in wire mode.
+#
+#         .-- berlin-1 ===.              .=== paris-1 --.
+#   ann --|               |== underlay ==|              |-- bob
+#         `-- berlin-2 ===`              `=== paris-2 --`
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+# shellcheck source=lib-machine.sh
+. "$TOP/tests/netns/lib-machine.sh"
+need ping
+story "an LACP trunk across sites"
+machine_files
+
+underlay
+keys berlin paris
+for s in berlin paris; do
+	site $s
+	house $s
+	cp "$W/etc/$s.key" "$PLACE/"
+done
+with_keys() {
+	sed "s,KEY-OF-BERLIN,${KEY[berlin]},; s,KEY-OF-PARIS,${KEY[paris]},
+		s,berlin.example.net,10.99.0.2,; s,paris.example.net,10.99.0.16,"
+}
+second='s/cable-1/cable-2/; s/7741/7742/; s/10001/10003/; s/10002/10004/'
+in_paris='s/paris/X/; s/berlin/paris/; s/X/berlin/; s/PARIS/BERLIN/'
+page berlin-1.conf | with_keys >"$W/berlin/berlin-1.conf"
+page berlin-1.conf | sed "$second" | with_keys >"$W/berlin/berlin-2.conf"
+page berlin-1.conf | sed "$in_paris" | with_keys >"$W/paris/paris-1.conf"
+page berlin-1.conf | sed "$second; $in_paris" | with_keys >"$W/paris/paris-2.conf"
+
+# trunk_machine SITE NAME
+trunk_machine() {
+	ln -s "$W/$1/$2.log" "$W/log/$2.console"
+	machine_console "$2" "$W/$1/$2.console"
+	machine_booted "$2"
+}
+# wire_up SITE: both of its cables reach the other site
+wire_up() {
+	local n
+	for n in 1 2; do
+		[ "$(house_ask $1 -i $1-$n show --json | jq -r '.peers[0].state')" = up ] || return 1
+	done
+}
+# bundled NAME: LACP found the partner at both cables
+bundled() {
+	machine "$1" "cat /proc/net/bonding/bond0" >"$W/bond" &&
+		grep -q 'Number of ports: 2' "$W/bond" &&
+		! grep -q 'Partner Mac Address: 00:00:00:00:00:00' "$W/bond"
+}
+
+step "two cables, two machines"
+PLACE=$W/berlin
+page_run sberlin trunk
+PLACE=$W/paris
+page_run sparis trunk 's/berlin/paris/; s/guest=ann/guest=bob/; s/ann\.\(console\|log\)/bob.\1/g
+	s/00:01:0/00:02:0/'
+wait_for 20 "both cables are up" wire_up berlin
+trunk_machine berlin ann
+trunk_machine paris bob
+
+step "one trunk"
+page_machine ann bond
+page_machine bob bond s/192.168.77.1/192.168.77.2/
+wait_for 40 "ann's partner is at both" bundled ann
+wait_for 40 "bob's partner is at both" bundled bob
+check "ann reaches bob" machine ann "ping -q -c 3 192.168.77.2 >/dev/null"
+
+step "one cable is cut"
+PLACE=$W/berlin
+page_run sberlin one-cable
+answers() {
+	machine ann "ping -q -c 1 -W 1 192.168.77.2 >/dev/null"
+}
+wait_for 15 "the other one goes on" answers
+one_left() {
+	machine ann "cat /proc/net/bonding/bond0" | grep -q 'Number of ports: 1'
+}
+wait_for 15 "LACP has left it out" one_left
+check "ann reaches bob" machine ann "ping -q -c 5 192.168.77.2 >/dev/null"
