@@ -49,6 +49,7 @@ netns_tests := $(sort $(filter-out tests/netns/lib%.sh tests/netns/demo.sh,\
 	$(wildcard tests/netns/*.sh)))
 netns_helpers := $(patsubst %.c,%,$(notdir $(sort $(call tests_in,netns,*.c))))
 vm_tests := $(sort $(wildcard tests/vm/[0-9]*.sh))
+lab_tests := $(sort $(wildcard tests/netns/*-lab.sh tests/netns/*-lab-*.sh))
 tools_tests := $(sort $(wildcard tests/tools/*_test.sh))
 man_pages := $(sort $(wildcard man/*.[1-9]))
 
@@ -279,7 +280,8 @@ vm-images: ## kernel, initramfs and CD of guests, into build/vm
 vm-images: $(vm)/guest.gz $(vm)/guest.iso $(vm)/netns.gz
 vm-test: ## guests in QEMU, emulated: labs over a relay, and namespaces under Debian's kernel
 vm-test: $(netns_programs) vm-images
-	+@$(test_env) LANSPAN_VM='$(abspath $(vm))' STORIES='$(STORIES)' tools/run-tests.sh vm $(vm_tests)
+	+@$(test_env) LANSPAN_VM='$(abspath $(vm))' STORIES='$(STORIES)' tools/run-tests.sh \
+		vm $(vm_tests) -- netns $(lab_tests)
 vm-netns: ## STORIES="01 07 ..." of tests/netns inside such a guest
 vm-netns: $(netns_programs) $(vm)/netns.gz
 	+@BIN='$(bin)' $(if $(PATIENCE),PATIENCE='$(PATIENCE)') vm/netns.sh $(vm) \
