@@ -67,6 +67,7 @@ card() {
 }
 machine_run sa ann -device "$(card 1)" -netdev dgram,id=n,local.type=inet,local.host=127.0.0.1,local.port=10002,remote.type=inet,remote.host=127.0.0.1,remote.port=10001
 machine_run sb bob -device "$(card 2)" -netdev "stream,id=n,server=on,addr.type=unix,addr.path=$W/run/bob.card"
+wait_for 20 "" test -S "$W/run/bob.card" || fail "bob has no card"
 chown $NOBODY "$W/run/bob.card"
 wait_for 10 "the relay carries it" both_are relayed a b
 wait_for 10 "bob's port is connected" linked b bob
