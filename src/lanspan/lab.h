@@ -53,7 +53,7 @@ void lab_command_free(struct lab_command *command);
 void lab_command_print(const struct lab_command *command); /* as a shell takes it */
 
 /* The command that starts the guest. */
-void lab_machine_command(struct lab_command *out, const struct lab *lab,
+void lab_machine_command(struct lab_command *command, const struct lab *lab,
 			 const struct lab_guest *guest);
 
 /* Starts it, and notes it. */

@@ -167,9 +167,10 @@ static void add_console(struct lab_command *c, const char *folder, const char *g
 	add(c, "-pidfile");
 }
 
-void lab_machine_command(struct lab_command *c, const struct lab *lab,
+void lab_machine_command(struct lab_command *command, const struct lab *lab,
 			 const struct lab_guest *guest)
 {
+	struct lab_command *c = command;
 	char folder[CONF_PATH * 2];
 
 	memset(c, 0, sizeof(*c));
@@ -220,17 +221,17 @@ static enum cli_status run(const struct lab_command *c, const char *guest)
 static pid_t read_pid(const struct lab *lab, const char *guest)
 {
 	char path[INSTANCE_PATH + 80];
-	long pid = 0;
+	char text[32] = "";
 	FILE *f;
 
 	snprintf(path, sizeof(path), "%s/%s.pid", lab->folder, guest);
 	f = fopen(path, "re");
 	if (!f)
 		return 0;
-	if (fscanf(f, "%ld", &pid) != 1)
-		pid = 0;
+	if (!fgets(text, sizeof(text), f))
+		text[0] = '\0';
 	fclose(f);
-	return (pid_t)pid;
+	return (pid_t)strtol(text, NULL, 10);
 }
 
 enum cli_status lab_machine_start(struct lab *lab, const struct lab_guest *guest)

@@ -154,27 +154,33 @@ enum cli_status lab_only(char out[WIRE_NAME + 1])
 	return status;
 }
 
+/* Of the text of proc_pid_stat(5): the moment, or -1 when the process has ended. */
+static long long parse_start(const char *text)
+{
+	const char *word = strrchr(text, ')'); /* the name, in brackets, may hold anything */
+
+	if (!word || !word[1] || strchr("ZX", word[2]))
+		return -1;
+	for (int field = 2; word && field < 22; field++)
+		word = strchr(word + 1, ' ');
+	return word ? strtoll(word, NULL, 10) : -1;
+}
+
 /* When the process began, in the kernel's ticks; -1: there is none, or it has ended. */
 static long long start_of(pid_t pid)
 {
 	char path[64], text[1024];
 	long long start = -1;
-	char state = 'Z', *end;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	f = fopen(path, "re");
 	if (!f)
 		return -1;
-	/* The name, in brackets, may hold anything. */
-	if (fgets(text, sizeof(text), f) && (end = strrchr(text, ')')))
-		sscanf(end + 1,
-		       " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-		       "%*s "
-		       "%lld",
-		       &state, &start);
+	if (fgets(text, sizeof(text), f))
+		start = parse_start(text);
 	fclose(f);
-	return state == 'Z' || state == 'X' ? -1 : start;
+	return start;
 }
 
 void lab_note_guest(struct lab *lab, const char *guest, pid_t pid)
