@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "app/keyfile.h"
 #include "base/bytes.h"
 #include "conf_parts.h"
 #include "host/resolve.h"
+#include "host/trust.h"
 
 #define VALUE_MAX 1024 /* iniparser's longest */
 
@@ -103,41 +103,19 @@ static void set_file(const struct conf_place *place, char out[CONF_PATH], const 
 		complain(place, "the path is too long");
 }
 
-/* Who may write it is who decides what this process runs. */
-static const char *program_fault(const struct stat *st, const char *path)
-{
-	if (!S_ISREG(st->st_mode))
-		return "not a regular file: must be an executable";
-	if (st->st_uid != 0 && st->st_uid != geteuid())
-		return "must belong to root or to the user who runs this";
-	if (st->st_mode & 022)
-		return "others may write it: must be for its owner alone, run chmod go-w";
-	if (eaccess(path, X_OK) < 0)
-		return "is not executable for the user who runs this: run chmod +x";
-	return NULL;
-}
-
+/* Who may change it is who decides what this process runs. */
 static void set_program(const struct conf_place *place, char out[CONF_PATH], const char *text)
 {
-	char path[CONF_PATH] = "", *whole;
-	const char *fault;
-	struct stat st;
+	char path[CONF_PATH] = "", real[TRUST_PATH], why[TRUST_WHY];
 
-	if (!conf_value_path(place->report->file, text, path)) {
+	if (!conf_value_path(place->report->file, text, path))
 		complain(place, "the path is too long");
-		return;
-	}
-	whole = realpath(path, NULL);
-	if (!whole || stat(whole, &st) < 0)
-		fault = strerror(errno);
+	else if (!trust_program(path, real, why))
+		complain(place, "%s", why);
+	else if (strlen(real) >= CONF_PATH)
+		complain(place, "the path is too long");
 	else
-		fault = strlen(whole) < CONF_PATH ? program_fault(&st, whole)
-						  : "the path is too long";
-	if (fault || !whole)
-		complain(place, "%s: %s", path, fault);
-	else
-		memcpy(out, whole, strlen(whole) + 1);
-	free(whole);
+		memcpy(out, real, strlen(real) + 1);
 }
 
 static void set_cipher(const struct conf_place *place, enum cipher *out, const char *text)

@@ -5,7 +5,7 @@
  * hook nor a slow disk is felt elsewhere.  A new job pushes out the waiting one of the
  * same kind and peer: at the end of a burst, the last thing that happened to each peer is
  * the last that its hook hears.  What is pushed out is counted, and the next run and the
- * log tell.
+ * log tell.  Before each run the file and its folders are looked at again (host/trust).
  */
 #include "app/hooks.h"
 
@@ -22,6 +22,7 @@
 #include "base/utf8.h"
 #include "core/wire.h"
 #include "host/child.h"
+#include "host/trust.h"
 
 #define PATH_MOST 4096
 #define ENV_BYTES 2048
@@ -205,6 +206,18 @@ static void log_result(const struct hooks *h, const struct child_result *result)
 	}
 }
 
+/* What was in order when it was configured may be in other hands by now. */
+static bool is_trusted(const struct hooks *h)
+{
+	char real[TRUST_PATH], why[TRUST_WHY];
+	bool trusted = trust_program(h->now_file, real, why);
+
+	if (!trusted)
+		log_error("hook cannot be run", log_text("hook", event_name(h->now.kind)),
+			  log_text("peer", h->now.peer), log_text("error", why));
+	return trusted;
+}
+
 static void run(struct hooks *h, int64_t limit)
 {
 	static char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -266,7 +279,7 @@ static void *work(void *arg)
 		if (left_out)
 			log_warn("hook is behind, events were left out",
 				 log_number("count", (int64_t)left_out));
-		if (any && h->now_file[0])
+		if (any && h->now_file[0] && is_trusted(h))
 			run(h, limit);
 	} while (any);
 	return NULL;

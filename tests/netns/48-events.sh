@@ -23,14 +23,16 @@ relay_open hub
 relay_run hub env # as text
 wait_for 10 "the relay runs" relay_ready hub
 
-cat >"$W/etc/hook" <<END
+# Nobody else may write the folders above it, as they may /tmp.
+mkdir -m 755 /run/hooks && chmod 755 /run
+cat >/run/hooks/hook <<END
 #!/bin/sh
 echo "\$1 \$2" >>$W/hook.list
 env | grep -v '^PWD=\|^SHLVL=\|^_=\|^OLDPWD=' | sort >$W/hook.env.\$1
 echo "event \$1"
 [ ! -e $W/hook.\$1 ] || . $W/hook.\$1
 END
-chmod 755 "$W/etc/hook"
+chmod 755 /run/hooks/hook
 touch "$W/hook.list"
 
 # a_start [OPTION]: the process of a, with an option more
@@ -47,7 +49,7 @@ sites_conf() {
 	relay_of b hub
 }
 
-conf a site hook hook
+conf a site hook /run/hooks/hook
 conf a site keepalive 2
 conf b site keepalive 2
 sites_conf
@@ -237,14 +239,20 @@ check "the peer goes and comes" bounce
 equal "and no hook is run" "$(wc -l <"$W/hook.list")" 0
 
 step "a hook that others may write is refused"
-chmod 777 "$W/etc/hook"
-conf a site hook hook
+chmod 777 /run/hooks/hook
+conf a site hook /run/hooks/hook
 sites_conf
 lanspan a reload 2>"$W/err"
 equal "status" $? 2
 check "and why" grep -q "others may write it" "$W/err"
-chmod 755 "$W/etc/hook"
+chmod 755 /run/hooks/hook
 check "now it is good" lanspan a reload
+chmod 777 /run/hooks
+: >"$W/hook.list"
+bounce
+wait_for 10 "nor is it run when others may write its folder" logged '.message == "hook cannot be run" and .hook == "peer-up"'
+equal "runs" "$(wc -l <"$W/hook.list")" 0
+chmod 755 /run/hooks
 
 step "the tunnel in itself is a loop"
 # b's end of the underlay is in a's bridge as well: a frame with a packet of the tunnel

@@ -237,6 +237,13 @@ static void test_hook(void **state)
 		assert_non_null(strstr(conf_errors.lines[0], "others may write it"));
 		conf_errors_free(&conf_errors);
 	}
+	put_hook(0755);
+	assert_int_equal(chmod(conf_folder, 0777), 0);
+	assert_null(conf_load_bytes(NETWORK SITE "hook = hook\n" BRIDGE,
+				    strlen(NETWORK SITE "hook = hook\n" BRIDGE)));
+	assert_non_null(strstr(conf_errors.lines[0], "is a folder that others may write"));
+	conf_errors_free(&conf_errors);
+	assert_int_equal(chmod(conf_folder, 0755), 0);
 	put_hook(0644);
 	assert_null(conf_load_bytes(NETWORK SITE "hook = hook\n" BRIDGE,
 				    strlen(NETWORK SITE "hook = hook\n" BRIDGE)));

@@ -8,14 +8,14 @@
 #include "app/keyfile.h"
 #include "libconf.h"
 
-char conf_folder[] = "/tmp/lanspan-conf-XXXXXX";
+char conf_folder[FOLDER_ROOM];
 uint8_t conf_private_keys[3][KEX_KEY];
 uint8_t conf_public_keys[3][KEX_KEY];
 struct conf_errors conf_errors;
 
 char *conf_path(const char *name)
 {
-	static char path[128];
+	static char path[FOLDER_ROOM + 64];
 
 	snprintf(path, sizeof(path), "%s/%s", conf_folder, name);
 	return path;
@@ -28,7 +28,7 @@ int conf_setup(void **state)
 
 	(void)state;
 	umask(022);
-	if (!mkdtemp(conf_folder))
+	if (!folder_make(conf_folder))
 		return -1;
 	for (int i = 0; i < 3; i++) {
 		memset(conf_private_keys[i], 0x11 * (i + 1), KEX_KEY);

@@ -15,13 +15,14 @@
 #include <cmocka.h>
 
 #include "../../src/app/conf_parts.h"
+#include "libfolder.h"
 
 #define NETWORK "[network]\nname = lab\n"
 #define SITE "[site]\nname = berlin\nkey_file = a.key\n"
 #define BRIDGE "[bridge]\ntap = span0\n"
 #define GOOD NETWORK SITE BRIDGE /* seven lines */
 
-extern char conf_folder[];
+extern char conf_folder[FOLDER_ROOM];
 extern uint8_t conf_private_keys[3][KEX_KEY], conf_public_keys[3][KEX_KEY];
 extern struct conf_errors conf_errors; /* of the last load */
 
