@@ -8,14 +8,18 @@
 #define APP_EVENT_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/log.h"
 #include "host/loop.h"
 
 #define EVENT_KEPT 256
-#define EVENT_READERS 8	       /* who follow at once */
-#define EVENT_LINE 1000	       /* bytes of one as JSON */
-#define EVENT_WAITING 294912   /* bytes that may wait for one who follows */
+#define EVENT_READERS 8		   /* who follow at once */
+#define EVENT_OTHERS 6		   /* of them, of users without privilege (host/ctlsock.h), */
+#define EVENT_EACH 3		   /* and of each of these */
+#define EVENT_PATIENCE SECONDS(10) /* then one of these that takes nothing may make way */
+#define EVENT_LINE 1000		   /* bytes of one as JSON */
+#define EVENT_WAITING 294912	   /* bytes that may wait for one who follows */
 
 enum event_kind {
 	EVENT_STARTED,
@@ -97,9 +101,12 @@ uint64_t event_last(void); /* number of the newest; 0: none */
 
 /* The reader at the descriptor, which is taken over, gets a line of JSON for each event
  * after number `after`, and of those to come.  What it does not read in time is lost, and
- * it is told how many were.  False when there are EVENT_READERS already, or memory is short. */
+ * it is told how many were.  One of another user who stalls makes way when places are short,
+ * to root and our own user any other.  False when there is no place, or memory is short. */
 bool event_follow(struct loop *loop, int fd, uint64_t after);
-bool event_has_room(void);
+
+/* Whether there is a place for that user. */
+bool event_has_room(uid_t uid, struct instant now);
 
 /* About once a second. */
 void event_tick(struct instant now);

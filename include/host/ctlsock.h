@@ -37,6 +37,12 @@ typedef char *(*ctlsock_handler)(void *ctx, const char *request, bool privileged
  * on, as after an answer of no bytes; the handler's own answer is not sent. */
 int ctlsock_take(struct ctlsock *c);
 
+/* Inside the handler: the user who asks, as of ctlsock_who. */
+uid_t ctlsock_asker(const struct ctlsock *c);
+
+/* Root, or the user of this process. */
+bool ctlsock_privileged(uid_t uid);
+
 /* The process and the user at the other end of a client's descriptor, as it connected; 0
  * and (uid_t)-1 when the kernel does not say. */
 void ctlsock_who(int fd, pid_t *pid, uid_t *uid);

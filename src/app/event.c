@@ -4,6 +4,10 @@
  * that readers get.  One lock is around the ring and the readers; a reader's queue
  * (host/feed) takes a line or does not, and never waits.  What it did not take is
  * counted, and told before the next line that fits, or by the tick.
+ *
+ * Some places are for root and the process's own user.  Of others, who may only look, no
+ * user gets more than EVENT_EACH, and when places are short the one makes way that has
+ * taken nothing for the longest time.
  */
 #include "app/event.h"
 
@@ -15,6 +19,7 @@
 
 #include "app/log_json.h"
 #include "base/bytes.h"
+#include "host/ctlsock.h"
 #include "host/feed.h"
 
 static const struct {
@@ -81,6 +86,10 @@ static struct {
 	struct reader {
 		struct feed *feed; /* NULL: a free place */
 		uint64_t lost;
+		uid_t uid;
+		bool other;	      /* than root and our own user */
+		uint64_t taken;	      /* when it was looked at last */
+		struct instant moved; /* it took something, or nothing waited */
 	} readers[EVENT_READERS];
 	event_listener *listener;
 	void *ctx;
@@ -151,6 +160,8 @@ static void gone(void *ctx, struct feed *feed)
 	feed_free(feed);
 }
 
+/* ---- places ------------------------------------------------------------- */
+
 static struct reader *free_place(void)
 {
 	for (size_t i = 0; i < EVENT_READERS; i++) {
@@ -158,6 +169,66 @@ static struct reader *free_place(void)
 			return &events.readers[i];
 	}
 	return NULL;
+}
+
+#define ANYBODY ((uid_t)-1)
+
+static bool is_other(const struct reader *r, uid_t uid)
+{
+	return r->feed && r->other && (uid == ANYBODY || r->uid == uid);
+}
+
+static unsigned count_others(uid_t uid)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < EVENT_READERS; i++)
+		n += is_other(&events.readers[i], uid);
+	return n;
+}
+
+static void look_at(struct instant now)
+{
+	for (size_t i = 0; i < EVENT_READERS; i++) {
+		struct reader *r = &events.readers[i];
+		uint64_t taken;
+
+		if (!r->feed)
+			continue;
+		if (!feed_is_behind(r->feed, &taken) || taken != r->taken)
+			r->moved = now;
+		r->taken = taken;
+	}
+}
+
+/* Of such others the one that has taken nothing for the longest time, if that was `least`. */
+static struct reader *stalled_other(uid_t uid, struct instant now, int64_t least)
+{
+	struct reader *found = NULL;
+
+	for (size_t i = 0; i < EVENT_READERS; i++) {
+		struct reader *r = &events.readers[i];
+
+		if (is_other(r, uid) && instant_between(r->moved, now) >= least &&
+		    (!found || instant_before(r->moved, found->moved)))
+			found = r;
+	}
+	return found;
+}
+
+/* One that is free, or whose reader may be sent away. */
+static struct reader *place_for(uid_t uid, struct instant now)
+{
+	struct reader *r = free_place();
+
+	look_at(now);
+	if (ctlsock_privileged(uid))
+		return r ? r : stalled_other(ANYBODY, now, 0);
+	if (count_others(uid) >= EVENT_EACH)
+		return stalled_other(uid, now, EVENT_PATIENCE);
+	if (r && count_others(ANYBODY) < EVENT_OTHERS)
+		return r;
+	return stalled_other(ANYBODY, now, EVENT_PATIENCE);
 }
 
 /* ---- the ring ----------------------------------------------------------- */
@@ -238,26 +309,34 @@ void event_set_listener(event_listener *listener, void *ctx)
 	pthread_mutex_unlock(&events.lock);
 }
 
-bool event_has_room(void)
+bool event_has_room(uid_t uid, struct instant now)
 {
 	bool room;
 
 	pthread_mutex_lock(&events.lock);
-	room = free_place();
+	room = place_for(uid, now);
 	pthread_mutex_unlock(&events.lock);
 	return room;
+}
+
+static void take_place(struct reader *r, struct loop *loop, int fd, uid_t uid)
+{
+	feed_free(r->feed); /* of the one that makes way */
+	*r = (struct reader){ .uid = uid, .other = !ctlsock_privileged(uid), .moved = loop->now };
+	r->feed = feed_new(loop, fd, EVENT_WAITING, gone, r);
 }
 
 bool event_follow(struct loop *loop, int fd, uint64_t seq)
 {
 	struct reader *r;
+	pid_t pid;
+	uid_t uid;
 
+	ctlsock_who(fd, &pid, &uid);
 	pthread_mutex_lock(&events.lock);
-	r = free_place();
-	if (r) {
-		r->lost = 0;
-		r->feed = feed_new(loop, fd, EVENT_WAITING, gone, r);
-	}
+	r = place_for(uid, loop->now);
+	if (r)
+		take_place(r, loop, fd, uid);
 	for (seq = after(seq); r && r->feed && seq <= events.last; seq++)
 		put_line(r->feed, place_of(seq));
 	pthread_mutex_unlock(&events.lock);
@@ -270,6 +349,7 @@ void event_tick(struct instant now)
 {
 	log_tick(now);
 	pthread_mutex_lock(&events.lock);
+	look_at(now);
 	for (size_t i = 0; i < EVENT_READERS; i++) {
 		if (events.readers[i].feed)
 			tell_lost(&events.readers[i]);

@@ -33,7 +33,7 @@ static json_t *follow(uint64_t seq, struct loop *loop, struct ctlsock *ctlsock)
 	static const char yes[] = "{\"ok\":true}\n";
 	int fd;
 
-	if (!event_has_room())
+	if (!event_has_room(ctlsock_asker(ctlsock), loop->now))
 		return answer_refusal(1, "events: too many follow already");
 	fd = ctlsock_take(ctlsock);
 	if (send(fd, yes, sizeof(yes) - 1, MSG_NOSIGNAL) != (ssize_t)sizeof(yes) - 1)

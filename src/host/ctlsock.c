@@ -193,12 +193,22 @@ void ctlsock_who(int fd, pid_t *pid, uid_t *uid)
 	*uid = peer.uid;
 }
 
-static bool is_privileged(int fd)
+static uid_t user_of(int fd)
 {
 	pid_t pid;
 	uid_t uid;
 
 	ctlsock_who(fd, &pid, &uid);
+	return uid;
+}
+
+uid_t ctlsock_asker(const struct ctlsock *c)
+{
+	return user_of(c->asking->source.fd);
+}
+
+bool ctlsock_privileged(uid_t uid)
+{
 	return uid == 0 || (uid != (uid_t)-1 && uid == geteuid());
 }
 
@@ -276,7 +286,7 @@ static void listener_ready(struct loop_source *source, uint32_t events, struct i
 	fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd >= 0) {
 		c->taken++;
-		privileged = is_privileged(fd);
+		privileged = ctlsock_privileged(user_of(fd));
 		client_take(c, find_place(c, privileged), fd, privileged, now);
 	} else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
 		set_events(c, source, 0);

@@ -146,14 +146,24 @@ static void turn(unsigned times)
 		assert_int_equal(loop_turn(&loop, (struct instant){ 0 }), 0);
 }
 
-static int follow(uint64_t after)
+static int far_end;
+
+static int follow_pair(void)
 {
 	int pair[2], small = 4096;
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
-	assert_true(event_follow(&loop, pair[0], after));
+	far_end = pair[0];
 	return pair[1];
+}
+
+static int follow(uint64_t after)
+{
+	int fd = follow_pair();
+
+	assert_true(event_follow(&loop, far_end, after));
+	return fd;
 }
 
 /* All that the reader gets now: how many events, how many were lost, and that their numbers
@@ -232,23 +242,114 @@ static void test_a_reader_that_stalls_is_told_what_it_lost(void **state)
 	turn(3);
 }
 
+static bool room_for(uid_t uid)
+{
+	return event_has_room(uid, loop.now);
+}
+
 static void test_so_many_may_follow(void **state)
 {
 	int fds[EVENT_READERS];
 
 	(void)state;
 	for (unsigned i = 0; i < EVENT_READERS; i++) {
-		assert_true(event_has_room());
+		assert_true(room_for(geteuid()));
 		fds[i] = follow(event_last());
 	}
-	assert_false(event_has_room());
+	assert_false(room_for(geteuid()));
 	close(fds[3]);
 	turn(3);
-	assert_true(event_has_room());
+	assert_true(room_for(geteuid()));
 	for (unsigned i = 0; i < EVENT_READERS; i++) {
 		if (i != 3)
 			close(fds[i]);
 	}
+	turn(3);
+}
+
+#define STRANGER 65531u /* and those after it */
+
+static int follow_as(uid_t uid)
+{
+	int fd;
+
+	assert_int_equal(seteuid(uid), 0);
+	fd = follow_pair();
+	assert_int_equal(seteuid(0), 0);
+	assert_true(event_follow(&loop, far_end, 0));
+	return fd;
+}
+
+static bool is_closed(int fd)
+{
+	char text[65536];
+	ssize_t n;
+
+	do
+		n = recv(fd, text, sizeof(text), MSG_DONTWAIT);
+	while (n > 0);
+	return n == 0;
+}
+
+static void test_others_do_not_take_all_places(void **state)
+{
+	int own[EVENT_READERS], others[EVENT_OTHERS];
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	for (unsigned i = 0; i < EVENT_OTHERS; i++) {
+		assert_true(room_for(STRANGER + i / EVENT_EACH));
+		others[i] = follow_as(STRANGER + i / EVENT_EACH);
+		if (i == EVENT_EACH - 1)
+			assert_false(room_for(STRANGER));
+	}
+	assert_false(room_for(STRANGER + 9));
+	assert_false(room_for((uid_t)-1));
+	for (unsigned i = 0; i < EVENT_READERS; i++) {
+		assert_true(room_for(0));
+		own[i] = follow(event_last());
+	}
+	assert_false(room_for(0)); /* never one of root's */
+	for (unsigned i = 0; i < EVENT_OTHERS; i++) {
+		assert_true(is_closed(others[i]));
+		close(others[i]);
+	}
+	for (unsigned i = 0; i < EVENT_READERS; i++)
+		close(own[i]);
+	turn(3);
+}
+
+/* Six, of whom the fifth does not read. */
+static void test_who_stalls_makes_way(void **state)
+{
+	int others[EVENT_OTHERS], own;
+	uint64_t seq, lost;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	tell_many(EVENT_KEPT); /* more than a socket takes */
+	for (unsigned i = 0; i < EVENT_OTHERS; i++)
+		others[i] = follow_as(STRANGER + i / EVENT_EACH);
+	for (unsigned i = 0; i < EVENT_OTHERS; i++) {
+		lost = 0;
+		seq = event_last() - EVENT_KEPT;
+		if (i != 4)
+			assert_int_equal(read_events(others[i], &seq, &lost), EVENT_KEPT);
+	}
+	event_tick(loop.now);
+	assert_false(room_for(STRANGER + 9));
+	loop.now = instant_add(loop.now, EVENT_PATIENCE);
+	assert_true(room_for(STRANGER + 9));
+	assert_true(room_for(STRANGER + 1)); /* who has EVENT_EACH, but that one among them */
+	assert_false(room_for(STRANGER));
+	own = follow_as(STRANGER + 9);
+	for (unsigned i = 0; i < EVENT_OTHERS; i++) {
+		assert_int_equal(is_closed(others[i]), i == 4);
+		close(others[i]);
+	}
+	close(own);
 	turn(3);
 }
 
@@ -316,6 +417,8 @@ int main(void)
 		TEST(test_a_flood_is_held_back),
 		TEST(test_a_reader_gets_what_is_kept_and_what_comes),
 		TEST(test_so_many_may_follow),
+		TEST(test_others_do_not_take_all_places),
+		TEST(test_who_stalls_makes_way),
 		TEST(test_the_last_ones_are_answered),
 		TEST(test_the_oldest_go),
 		TEST(test_a_reader_that_stalls_is_told_what_it_lost),
