@@ -106,11 +106,17 @@ struct conf_key_list {
 };
 
 /* Every message is a whole line, "FILE:LINE: [section] key: what is wrong, what
- * would be right"; LINE is left out where there is none. */
+ * would be right"; LINE is left out where there is none.  What may be a key, given by
+ * mistake where a file is named, is not shown. */
 struct conf_errors {
 	char **lines;
 	size_t n;
 };
+
+/* Of such a line where the error is, without any value, for those who may not read the
+ * file: "FILE:LINE: [section] key: refused, see lanspan check". */
+#define CONF_ERRORS_PLACE (CONF_PATH + 128)
+void conf_errors_place(const char *line, char out[CONF_ERRORS_PLACE]);
 
 /* Reads and checks a file with the key and secret files that it names.  The
  * conf, malloc'd, or NULL when there was any error; errors then holds all of

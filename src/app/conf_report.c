@@ -13,6 +13,49 @@ static void make_printable(char *s)
 			*s = '?';
 }
 
+#define KEY_CHARACTERS (KEX_TEXT - 2) /* before the '=' */
+static const char hidden[] = "(a key, not shown)";
+
+static bool is_base64(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '+' || c == '/';
+}
+
+/* How many bytes at s may be a key: 0 when they are none.  With its '=' it may follow a
+ * path; without, as the name of a line "KEY=", it must be a whole word. */
+static size_t key_at(const char *text, const char *s)
+{
+	size_t n = 0;
+
+	while (n < KEY_CHARACTERS && is_base64(s[n]))
+		n++;
+	if (n < KEY_CHARACTERS)
+		return 0;
+	if (s[n] == '=')
+		return n + 1;
+	return !is_base64(s[n]) && (s == text || !is_base64(s[-1])) ? n : 0;
+}
+
+/* Who gave the key itself for the name of its file would find it in the log. */
+static void hide_keys(char *text)
+{
+	char *out = text;
+
+	for (const char *s = text; *s;) {
+		size_t n = key_at(text, s);
+
+		if (n) {
+			memcpy(out, hidden, sizeof(hidden) - 1);
+			out += sizeof(hidden) - 1;
+			s += n;
+		} else {
+			*out++ = *s++;
+		}
+	}
+	*out = '\0';
+}
+
 static char *make_text(const char *file, unsigned line, const char *message)
 {
 	char *text = NULL;
@@ -25,6 +68,7 @@ static char *make_text(const char *file, unsigned line, const char *message)
 	if (n < 0)
 		return NULL;
 	make_printable(text);
+	hide_keys(text);
 	return text;
 }
 
@@ -94,6 +138,18 @@ void conf_report_finish(struct conf_report *report, struct conf_errors *errors)
 	free(report->list);
 	report->list = NULL;
 	report->n = 0;
+}
+
+void conf_errors_place(const char *line, char out[CONF_ERRORS_PLACE])
+{
+	const char *section = strstr(line, ": ["), *end = section ? strchr(section, ']') : NULL;
+	size_t n = strcspn(line, " ");
+
+	if (end && end[1] == ' ')
+		n = (size_t)(end + 2 - line) + strcspn(end + 2, " :");
+	while (n > 0 && line[n - 1] == ':')
+		n--;
+	snprintf(out, CONF_ERRORS_PLACE, "%.*s: refused, see lanspan check", (int)n, line);
 }
 
 void conf_errors_free(struct conf_errors *errors)

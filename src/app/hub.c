@@ -370,8 +370,11 @@ static int reload(struct hub *hub, struct conf_errors *why)
 int hub_reload(struct hub *hub, struct conf_errors *why)
 {
 	int status = reload(hub, why);
+	char place[CONF_ERRORS_PLACE];
 
-	for (size_t i = 0; i < why->n; i++)
-		event_tell(EVENT_RELOAD_REFUSED, log_text("error", why->lines[i]));
+	for (size_t i = 0; i < why->n; i++) {
+		conf_errors_place(why->lines[i], place);
+		event_tell(EVENT_RELOAD_REFUSED, log_text("error", place));
+	}
 	return status;
 }

@@ -213,22 +213,6 @@ static void apply_rest(struct node *node, const struct conf *conf)
 	}
 }
 
-static void refuse_reload(struct conf_errors *why, const struct conf *conf, const char *key)
-{
-	char *line = NULL;
-
-	if (asprintf(&line, "%s: %s: this cannot change while running: restart the process, or "
-			    "take the change back; nothing was changed", conf->file, key) < 0)
-		return;
-	why->lines = malloc(sizeof(*why->lines));
-	if (!why->lines) {
-		free(line);
-		return;
-	}
-	why->lines[0] = line;
-	why->n = 1;
-}
-
 static int reload(struct node *node, struct conf_errors *why)
 {
 	struct conf *conf = conf_load(node->conf->file, why);
@@ -238,7 +222,7 @@ static int reload(struct node *node, struct conf_errors *why)
 		return 2;
 	key = conf_fixed_difference(node->conf, conf);
 	if (key) {
-		refuse_reload(why, conf, key);
+		conf_errors_fixed(why, conf->file, key);
 		conf_free(conf);
 		return 2;
 	}
@@ -258,8 +242,11 @@ static int reload(struct node *node, struct conf_errors *why)
 int node_peers_reload(struct node *node, struct conf_errors *why)
 {
 	int status = reload(node, why);
+	char place[CONF_ERRORS_PLACE];
 
-	for (size_t i = 0; i < why->n; i++)
-		event_tell(EVENT_RELOAD_REFUSED, log_text("error", why->lines[i]));
+	for (size_t i = 0; i < why->n; i++) {
+		conf_errors_place(why->lines[i], place);
+		event_tell(EVENT_RELOAD_REFUSED, log_text("error", place));
+	}
 	return status;
 }

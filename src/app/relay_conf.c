@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "conf_parts.h"
+#include "core/identity.h"
 
 enum { RELAY, NETWORK };
 
@@ -173,7 +174,8 @@ static int by_key(const void *a, const void *b)
 static void check_members(struct conf_reading *r, size_t section, struct conf_key_list *list)
 {
 	const struct conf_entry *e = conf_read_entry(r, section, "members_file");
-	char text[KEX_TEXT];
+	char text[IDENTITY_ID_TEXT];
+	uint8_t id[IDENTITY_ID];
 
 	if (!e)
 		e = conf_read_entry(r, section, "members");
@@ -182,8 +184,10 @@ static void check_members(struct conf_reading *r, size_t section, struct conf_ke
 	for (size_t i = 1; i < list->n; i++) {
 		if (by_key(list->keys[i - 1], list->keys[i]) != 0)
 			continue;
-		kex_to_text(text, list->keys[i]);
-		conf_report_add(&r->report, e->line, "[network %s] %s: \"%s\" is there twice",
+		identity_id(id, list->keys[i]);
+		bytes_to_hex(text, id, sizeof(id));
+		conf_report_add(&r->report, e->line,
+				"[network %s] %s: the key of site id %s is there twice",
 				r->index.sections[section].name, e->key->name, text);
 	}
 }

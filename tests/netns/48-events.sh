@@ -142,7 +142,8 @@ equal "the error" "$(jq -r '.level + " " + .message + " " + (.error | test("bad.
 cp "$W/etc/a.conf" "$W/etc/a.good"
 sed -i 's/^listen.*/listen = nowhere/' "$W/etc/a.conf"
 kill -HUP "${PID[a]}"
-wait_for 5 "a reload that is refused is an event" one '.event == "reload-refused" and (.error | test("listen"))'
+wait_for 5 "a reload that is refused is an event" one '.event == "reload-refused" and (.error | test("a.conf:[0-9]+: .site. listen: refused"))'
+equal "which does not tell what stands there" "$(lanspan a events --json | grep -c nowhere)" 0
 cp "$W/etc/a.good" "$W/etc/a.conf"
 
 step "following"

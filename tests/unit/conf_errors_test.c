@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "libconf.h"
 
 struct bad {
@@ -384,6 +385,65 @@ static void test_key_files(void **state)
 			   expected);
 }
 
+#define SECRET "/x+w7cXVtZwqjkkYIoznUOkRKt9jKVGcJoDDQkVzQUY="
+
+/* The key itself where its file should be named, beside it, or on a line of its own. */
+static void test_a_key_by_mistake_is_not_shown(void **state)
+{
+	static const struct {
+		const char *text, *place;
+	} table[] = {
+		{ NETWORK "secret_file = " SECRET "\n" SITE BRIDGE, "3: [network] secret_file" },
+		{ NETWORK "secret_file = \"" SECRET "\"\n" SITE BRIDGE,
+		  "3: [network] secret_file" },
+		{ NETWORK "secret_file = keys/x" SECRET "\n" SITE BRIDGE,
+		  "3: [network] secret_file" },
+		{ NETWORK "trust = " SECRET "\n" SITE BRIDGE, "3: [network] trust" },
+		{ NETWORK SECRET "\n" SITE BRIDGE, "3: [network]" },
+		{ GOOD "[" SECRET "]\n", "8" },
+		{ GOOD "[peer " SECRET "]\n", "8" },
+		{ GOOD "[peer paris]\npublic_key = @1\nname " SECRET "\n", ":10" },
+	};
+	char place[CONF_ERRORS_PLACE];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(table); i++) {
+		assert_null(conf_load_bytes(table[i].text, strlen(table[i].text)));
+		assert_true(conf_errors.n > 0);
+		for (size_t k = 0; k < conf_errors.n; k++) {
+			if (strstr(conf_errors.lines[k], "qjkkYIoznUOkRKt9jKVGcJoDDQkVzQU"))
+				fail_msg("%s", conf_errors.lines[k]);
+		}
+		assert_non_null(strstr(conf_errors.lines[0], "(a key, not shown)"));
+		conf_errors_place(conf_errors.lines[0], place);
+		if (!strstr(place, table[i].place))
+			fail_msg("%s", place);
+	}
+}
+
+static void test_the_place_has_no_value(void **state)
+{
+	static const struct {
+		const char *text, *place;
+	} table[] = {
+		{ NETWORK SITE "log = pass] word: [x] y\n" BRIDGE, ":6: [site] log" },
+		{ NETWORK SITE "[peer paris]\npublic_key = @1\nadress = pass\n" BRIDGE,
+		  ":8: [peer paris] adress" },
+		{ NETWORK SITE BRIDGE "[site] pass\n", ":8" },
+		{ "pass = word\n", ":1" },
+	};
+	char want[256], place[CONF_ERRORS_PLACE];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(table); i++) {
+		assert_null(conf_load_bytes(table[i].text, strlen(table[i].text)));
+		conf_errors_place(conf_errors.lines[0], place);
+		snprintf(want, sizeof(want), "%s%s: refused, see lanspan check",
+			 conf_path("berlin.conf"), table[i].place);
+		assert_string_equal(place, want);
+	}
+}
+
 static void test_peers_against_each_other(void **state)
 {
 	static const struct bad table[] = {
@@ -395,7 +455,7 @@ static void test_peers_against_each_other(void **state)
 		{ GOOD "[peer berlin]\npublic_key = @1\n",
 		  "8: [peer berlin]: this site's own name: must be another site's\n" },
 		{ GOOD "[peer paris]\npublic_key = AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n",
-		  "9: [peer paris] public_key: \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\" "
+		  "9: [peer paris] public_key: \"(a key, not shown)\" "
 		  "is not a public key: must be 44 characters of base64, as lanspan keygen prints "
 		  "it\n" },
 	};
@@ -474,6 +534,8 @@ int main(void)
 		STORY(test_keys_against_each_other),
 		STORY(test_all_errors_in_line_order),
 		STORY(test_messages_are_printable),
+		STORY(test_a_key_by_mistake_is_not_shown),
+		STORY(test_the_place_has_no_value),
 	};
 
 	return cmocka_run_group_tests(tests, conf_setup, conf_teardown);
