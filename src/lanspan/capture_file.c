@@ -13,6 +13,7 @@
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -77,13 +78,42 @@ static bool make_name(struct capture_file *f)
 	return true;
 }
 
+static bool is_ours(const struct stat *st)
+{
+	return st->st_uid == 0 || st->st_uid == geteuid();
+}
+
+/* A symbolic link that nobody else can have made, nor put there. */
+static bool is_own_link(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	char folder[NAME_ROOM] = ".";
+	struct stat st, above;
+
+	if (slash) /* with the slash: what a link to a folder leads to */
+		snprintf(folder, sizeof(folder), "%.*s", (int)(slash + 1 - name), name);
+	return lstat(name, &st) == 0 && stat(folder, &above) == 0 && is_ours(&st) &&
+	       is_ours(&above) && !(above.st_mode & 022);
+}
+
+/* Whoever may write the folder does not choose which file we write over. */
+static int open_file(const char *name)
+{
+	const int how = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC;
+	int fd = open(name, how | O_NOFOLLOW, 0666);
+
+	if (fd >= 0 || errno != ELOOP)
+		return fd;
+	if (is_own_link(name))
+		return open(name, how, 0666);
+	errno = ELOOP;
+	return -1;
+}
+
 static FILE *open_stream(struct capture_file *f)
 {
-	int fd;
+	int fd = f->is_pipe ? fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0) : open_file(f->name);
 
-	if (!f->is_pipe)
-		return fopen(f->name, "we");
-	fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
 	return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
@@ -97,6 +127,10 @@ static enum cli_status open_next(struct capture_file *f)
 	if (!f->is_pipe && !make_name(f))
 		return cli_error(CLI_FAILED, "capture: %s: no name of a file", f->how.path);
 	stream = open_stream(f);
+	if (!stream && errno == ELOOP)
+		return cli_error(CLI_FAILED,
+				 "capture: %s: a symbolic link that others can make: not followed",
+				 f->name);
 	if (!stream)
 		return tell(f, "cannot be written");
 	f->dumper = pcap_dump_fopen(f->pcap, stream);
@@ -132,20 +166,32 @@ const char *capture_file_reason(const struct capture_file *f)
 	return f->reason;
 }
 
+/* Devices have no length. */
+static bool cut_back(int fd, uint64_t whole)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (!S_ISREG(st.st_mode) || ftruncate(fd, (off_t)whole) == 0);
+}
+
 /* Nobody reads a pipe any more, or we were told to end: no error. */
 static enum cli_status stop(struct capture_file *f)
 {
 	enum cli_status status = CLI_DONE;
+	int fd;
 
 	f->done = true;
 	f->reason = capture_error_word(errno);
 	if (errno != EPIPE && errno != EINTR)
 		status = tell(f, "cannot write, capture stopped");
+	fd = fcntl(fileno(pcap_dump_file(f->dumper)), F_DUPFD_CLOEXEC, 0);
 	capture_let_go(pcap_dump_file(f->dumper));
 	pcap_dump_close(f->dumper);
 	f->dumper = NULL;
-	if (!f->is_pipe && truncate(f->name, (off_t)f->whole) < 0)
+	if (!f->is_pipe && !cut_back(fd, f->whole))
 		status = tell(f, "cannot be cut back to what is whole");
+	if (fd >= 0)
+		close(fd);
 	return status;
 }
 

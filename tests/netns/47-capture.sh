@@ -314,6 +314,10 @@ step "a disk that fills"
 mkdir "$W/small"
 mount -t tmpfs -o size=1m tmpfs "$W/small"
 record full lan -w "$W/small/full.pcap"
+# By then somebody else's file has the name.
+mv "$W/small/full.pcap" "$W/small/moved.pcap"
+echo precious >"$W/precious"
+ln -s "$W/precious" "$W/small/full.pcap"
 on ha ping -q -f -c 1200 -s 1400 192.168.77.2 >"$W/log/flood.log" ||
 	fail "packets are lost"
 equal "packets lost meanwhile" "$(sed -n 's/.* \([0-9.]*\)% packet loss.*/\1/p' "$W/log/flood.log")" 0
@@ -322,11 +326,26 @@ wait "$RECORD"
 equal "status" $? 1
 wait_for 5 "the event says why" ended_is lan "disk-full 0 true"
 check "it says why" grep -q 'small/full.pcap: cannot write, capture stopped: No space left on device' "$W/full.said"
-tcpdump -nr "$W/small/full.pcap" >"$W/full.txt" 2>"$W/full.err"
+equal "another file" "$(cat "$W/precious")" precious
+tcpdump -nr "$W/small/moved.pcap" >"$W/full.txt" 2>"$W/full.err"
 at_least "whole packets" "$(wc -l <"$W/full.txt")" 500
 equal "half ones" "$(grep -c -i 'trunc' "$W/full.err")" 0
 check "the path goes on" pings ha 192.168.77.2
 umount "$W/small"
+
+step "links"
+mkdir -m 1777 "$W/open" && chmod 1777 "$W/open"
+chmod 755 "$W"
+ln -s "$W/precious" "$W/open/link.pcap"
+refused 1 "open/link.pcap: a symbolic link that others can make: not followed" lan -w "$W/open/link.pcap"
+equal "what it leads to" "$(cat "$W/precious")" precious
+ln -s target.pcap "$W/own.pcap"
+record own lan -w "$W/own.pcap"
+check "one's own is followed" [ -s "$W/target.pcap" ]
+end "$RECORD" INT
+if chown -h 65534 "$W/own.pcap" 2>/dev/null; then
+	refused 1 "own.pcap: a symbolic link that others can make: not followed" lan -w "$W/own.pcap"
+fi
 
 step "what is refused"
 refused 2 'filter "tcp prot 80": ' lan tcp prot 80
@@ -427,8 +446,8 @@ N=10
 wait_for 5 "" has "$W/hub.pcap" src 10.99.0.1 and dst 10.99.0.200
 wait_for 5 "" has "$W/hub.pcap" src 10.99.0.200 and dst 10.99.0.2
 finish_record "$RECORD"
+finish_record "$member" # before the one that is to have all of it
 finish_record "$hub"
-finish_record "$member"
 at_least "floods that left once" "$(show a .site.floods_sent)" 1
 at_least "datagrams of the member" "$(packets "$W/member.pcap" host 10.99.0.1)" 10
 equal "of another one" "$(packets "$W/member.pcap" not host 10.99.0.1)" 0
