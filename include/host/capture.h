@@ -26,6 +26,9 @@ struct capture_filter;
 struct capture_filter *capture_filter_new(const char *program);
 void capture_filter_free(struct capture_filter *filter);
 
+/* Instructions: no more are run for a packet. */
+unsigned capture_filter_steps(const struct capture_filter *filter);
+
 /* Whether it takes a packet of len bytes of which the first `have` are at hand. */
 bool capture_filter_takes(const struct capture_filter *filter, const uint8_t *packet, size_t have,
 			  size_t len);

@@ -25,9 +25,10 @@
 
 #define BUDGET MS(60 * 1000) /* ns of each second: 6 % of one core */
 #define AT_ONCE (BUDGET / 10)
-#define COST_LOOK 100	/* a run of a filter */
+#define COST_LOOK 100	 /* a run of a filter, */
+#define COST_STEP 3	 /* and each instruction, as if none were jumped over */
 #define COST_RECORD 1500 /* of any size, with its share of wake-ups here and there */
-#define COST_BYTE 2	/* copied five times on its way to a file */
+#define COST_BYTE 2	 /* copied five times on its way to a file */
 
 #define QUEUE ((size_t)4 << 20) /* bytes: 140 ms at the budget's most */
 #define LOOK 2048 /* bytes of a packet in pieces that a filter sees */
@@ -202,7 +203,8 @@ static void offer(struct capture *k, struct packet *p)
 		return;
 	}
 	if (k->filter) {
-		budget_spend(&k->owner->budget, COST_LOOK);
+		budget_spend(&k->owner->budget,
+			     COST_LOOK + COST_STEP * (int64_t)capture_filter_steps(k->filter));
 		if (!takes(k->filter, p))
 			return;
 	}

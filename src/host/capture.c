@@ -142,6 +142,11 @@ void capture_filter_free(struct capture_filter *filter)
 	free(filter);
 }
 
+unsigned capture_filter_steps(const struct capture_filter *filter)
+{
+	return filter->n;
+}
+
 bool capture_filter_takes(const struct capture_filter *filter, const uint8_t *packet, size_t have,
 			  size_t len)
 {

@@ -417,8 +417,8 @@ static void test_bad_members_file(void **state)
 	snprintf(expected, sizeof(expected),
 		 "5: [network a] members_file: $/lab.list:2: \"hello world\" is not a public key: "
 		 "must be 44 characters of base64, one key a line\n"
-		 "5: [network a] members_file: $/lab.list:5: \"(a key, not shown)x\" is not a public key: must be "
-		 "44 characters of base64, one key a line\n"
+		 "5: [network a] members_file: $/lab.list:5: \"(a key, not shown)x\" is not a "
+		 "public key: must be 44 characters of base64, one key a line\n"
 		 "5: [network a] members_file: the key of site id %s is there twice\n"
 		 "5: [network a] members_file: the key of site id %s is there twice\n",
 		 id_of(in_order ? 1 : 2), id_of(in_order ? 2 : 1));
