@@ -20,7 +20,11 @@ struct answer_verb {
 	json_t *(*run)(void *ctx, json_t *request);
 };
 
-/* The text that answers a request, as a ctlsock_handler gives it. */
+/*
+ * The text that answers a request, as a ctlsock_handler gives it.  A member that is of
+ * another type than its name has in any verb is refused here: those a verb gets are right,
+ * or absent.
+ */
 char *answer_request(const struct answer_verb *verbs, size_t n, void *ctx, const char *request,
 		     bool privileged, size_t *len);
 

@@ -28,6 +28,57 @@ json_t *answer_errors(int status, struct conf_errors *errors)
 	return json_pack("{s:b,s:i,s:o}", "ok", 0, "status", status, "errors", lines);
 }
 
+/* What members of a request are, whatever the verb. */
+static const struct {
+	const char *name;
+	json_type type;
+	const char *words;
+} members[] = {
+	{ "action", JSON_STRING, "text" },
+	{ "address", JSON_STRING, "text" },
+	{ "direction", JSON_STRING, "text" },
+	{ "filter", JSON_STRING, "text" },
+	{ "kind", JSON_STRING, "text" },
+	{ "line", JSON_STRING, "text" },
+	{ "name", JSON_STRING, "text" },
+	{ "peer", JSON_STRING, "text" },
+	{ "point", JSON_STRING, "text" },
+	{ "port", JSON_STRING, "text" },
+	{ "program", JSON_STRING, "text" },
+	{ "way", JSON_STRING, "text" },
+	{ "what", JSON_STRING, "text" },
+	{ "last", JSON_INTEGER, "a whole number" },
+	{ "snap", JSON_INTEGER, "a whole number" },
+	{ "vlan", JSON_INTEGER, "a whole number" },
+	{ "settings", JSON_ARRAY, "an array" },
+};
+
+static bool is_switch(const json_t *value)
+{
+	return !value || json_is_boolean(value);
+}
+
+/* A refusal when a member is of another type, or NULL. */
+static json_t *refuse_type(const json_t *request)
+{
+	const char *name = NULL, *words = NULL;
+	json_t *refusal;
+
+	for (size_t i = 0; !name && i < COUNT_OF(members); i++) {
+		const json_t *value = json_object_get(request, members[i].name);
+
+		if (value && json_typeof(value) != members[i].type)
+			name = members[i].name, words = members[i].words;
+	}
+	if (!name && !is_switch(json_object_get(request, "follow")))
+		name = "follow", words = "true or false";
+	if (!name)
+		return NULL;
+	refusal = answer_refusal(2, "");
+	answer_put(refusal, "error", json_sprintf("%s must be %s", name, words));
+	return refusal;
+}
+
 static json_t *answer_object(const struct answer_verb *verbs, size_t n, void *ctx,
 			     const char *request, bool privileged)
 {
@@ -40,6 +91,8 @@ static json_t *answer_object(const struct answer_verb *verbs, size_t n, void *ct
 		if (verbs[i].changes && !privileged)
 			answer = answer_refusal(1, "not permitted: root or the daemon's user only");
 		else
+			answer = refuse_type(object);
+		if (!answer)
 			answer = verbs[i].run(ctx, object);
 	}
 	if (!answer)

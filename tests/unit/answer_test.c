@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,6 +85,35 @@ static void test_refused(void **state)
 		      "{\"error\":\"the request is not a JSON object\",\"ok\":false,\"status\":2}");
 }
 
+/* A member of another type is not taken as an absent one. */
+static void test_types(void **state)
+{
+	static const char *const texts[] = { "action",	"address", "direction", "filter", "kind",
+					     "line",	"name",	   "peer",	"point",  "port",
+					     "program", "way",	   "what" };
+	char request[80], expected[120];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(texts); i++) {
+		snprintf(request, sizeof(request), "{\"verb\":\"look\",\"%s\":7}", texts[i]);
+		snprintf(expected, sizeof(expected),
+			 "{\"error\":\"%s must be text\",\"ok\":false,\"status\":2}", texts[i]);
+		assert_answer(request, false, expected);
+	}
+	assert_answer("{\"verb\":\"look\",\"what\":null}", false,
+		      "{\"error\":\"what must be text\",\"ok\":false,\"status\":2}");
+	assert_answer("{\"verb\":\"look\",\"last\":\"3\"}", false,
+		      "{\"error\":\"last must be a whole number\",\"ok\":false,\"status\":2}");
+	assert_answer("{\"verb\":\"look\",\"follow\":1}", false,
+		      "{\"error\":\"follow must be true or false\",\"ok\":false,\"status\":2}");
+	assert_answer("{\"verb\":\"change\",\"settings\":{}}", true,
+		      "{\"error\":\"settings must be an array\",\"ok\":false,\"status\":2}");
+	assert_int_equal(changed, 1); /* as before */
+	assert_answer("{\"verb\":\"look\",\"what\":\"x\",\"last\":3,\"follow\":false,"
+		      "\"settings\":[],\"vlan\":1,\"snap\":2}",
+		      false, "{\"ctx\":7,\"ok\":true,\"saw\":\"x\"}");
+}
+
 /* A name from afar never makes an answer that is no JSON. */
 static void test_any_text(void **state)
 {
@@ -122,9 +152,8 @@ static void test_members(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verbs),
-		cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_any_text),
+		cmocka_unit_test(test_verbs),	cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_types),	cmocka_unit_test(test_any_text),
 		cmocka_unit_test(test_members),
 	};
 
