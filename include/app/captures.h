@@ -87,6 +87,9 @@ void captures_init(struct captures *c, struct loop *loop, void (*changed)(void *
 /* Ends all.  Nothing may be captured meanwhile. */
 void captures_free(struct captures *c);
 
+/* Ends those of a port that goes, before another may have its number. */
+void captures_end_port(struct captures *c, unsigned port);
+
 /* Ends those whose reader stalls; about once a second. */
 void captures_tick(struct captures *c, struct instant now);
 

@@ -44,9 +44,6 @@ void ports_reload(struct ports *ports, const struct conf *conf);
 /* The port of the switch with that name, the TAP's too, or NULL. */
 struct port *ports_find(struct ports *ports, const char *name);
 
-/* How many by command, and in all. */
-unsigned ports_count(const struct ports *ports, bool by_command_alone);
-
 /* What a section or command says of a port's frames and lines, onto the port; as: the
  * [bridge] section's.  False when memory is short. */
 bool ports_apply(struct node *node, struct port *port, const struct conf_vlans *vlans,

@@ -98,6 +98,14 @@ static void reader_gone(void *ctx, struct feed *feed)
 		c->changed(c->ctx);
 }
 
+void captures_end_port(struct captures *c, unsigned port)
+{
+	for (unsigned i = 0; i < CAPTURES_MAX; i++) {
+		if (c->list[i] && c->list[i]->point == CAPTURES_PORT && c->list[i]->port == port)
+			end_capture(c->list[i], "port removed");
+	}
+}
+
 static bool is_stalled(struct capture *k, struct instant now)
 {
 	uint64_t taken;
@@ -372,6 +380,16 @@ static void begin(struct captures *c, struct capture *k, struct capture **place)
 	captures_tell_begin(k);
 }
 
+static json_t *refuse_more(void)
+{
+	json_t *refusal = answer_refusal(1, "");
+
+	answer_put(refusal, "error",
+		   json_sprintf("capture: there are %d already, no more at once: see show captures",
+				CAPTURES_MAX));
+	return refusal;
+}
+
 json_t *captures_begin(struct captures *c, struct ctlsock *socket, json_t *request,
 		       const struct captures_where *where)
 {
@@ -380,8 +398,7 @@ json_t *captures_begin(struct captures *c, struct ctlsock *socket, json_t *reque
 	int fd;
 
 	if (!place)
-		return answer_refusal(1, "capture: there are 4 already, no more at once: "
-					 "see show captures");
+		return refuse_more();
 	k = calloc(1, sizeof(*k));
 	if (!k)
 		return answer_refusal(1, "capture: memory is short");

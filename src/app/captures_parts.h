@@ -32,7 +32,8 @@ struct capture {
 	struct instant moved;
 };
 
-/* The events; reason: what is in captures_reason, "stalled" or "stopping". */
+/* The events; reason: what is in captures_reason, "stalled", "port removed"
+ * or "stopping". */
 void captures_tell_begin(const struct capture *k);
 void captures_tell_end(const struct capture *k, const char *reason);
 

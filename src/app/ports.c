@@ -248,6 +248,7 @@ static void remove_lab(struct lab *lab)
 	struct node *node = ports->node;
 
 	handoff_drain(ports, node->loop.now);
+	captures_end_port(&node->captures, lab->number);
 	site_remove_port(&node->site, lab->number);
 	close_wire(lab);
 	for (unsigned i = 0; i < ports->n; i++) {
@@ -400,15 +401,6 @@ struct port *ports_find(struct ports *ports, const char *name)
 	if (lab)
 		return &lab->port;
 	return node->conf->tap[0] && strcmp(node->port.name, name) == 0 ? &node->port : NULL;
-}
-
-unsigned ports_count(const struct ports *ports, bool by_command_alone)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < ports->n; i++)
-		n += !by_command_alone || ports->labs[i]->by_command;
-	return n;
 }
 
 /* ---- turns ------------------------------------------------------------------------------------ */

@@ -165,7 +165,7 @@ static enum cli_status read_some(struct reading *r, int ms, bool *quiet)
 	n = recv(r->fd, r->bytes + r->used, ROOM - r->used, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return CLI_DONE;
-	if (n <= 0 || r->used + (size_t)n > ROOM) {
+	if (n <= 0) {
 		r->ended = true;
 		return CLI_DONE;
 	}
@@ -250,13 +250,41 @@ static void say_why(const struct reading *r)
 	send(r->fd, word, strlen(word), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* The daemon closed it. */
-static enum cli_status tell_ended(const struct cli *cli)
+/* Why the daemon ended this capture, as its event has it; or NULL. */
+static char *ask_reason(const struct cli *cli, uint64_t id)
 {
-	if (daemon_answers(cli))
-		return cli_error(CLI_FAILED, "capture: %s ended it: nothing was read for too long",
-				 cli->instance);
-	return cli_error(CLI_FAILED, "capture: %s has ended", cli->instance);
+	enum cli_status status;
+	json_t *answer = daemon_ask(cli, json_pack("{ss}", "verb", "events"), &status), *event;
+	char *reason = NULL;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "events"), i, event)
+	{
+		const char *kind = json_string_value(json_object_get(event, "event"));
+
+		if (!reason && kind && strcmp(kind, "capture-ended") == 0 &&
+		    count_of(event, "capture") == id)
+			reason = text_member(event, "reason");
+	}
+	json_decref(answer);
+	return reason;
+}
+
+/* The daemon closed it. */
+static enum cli_status tell_ended(const struct cli *cli, uint64_t id)
+{
+	char *reason;
+
+	if (!daemon_answers(cli))
+		return cli_error(CLI_FAILED, "capture: %s has ended", cli->instance);
+	reason = ask_reason(cli, id);
+	if (!reason || strcmp(reason, "stalled") == 0)
+		cli_error(CLI_FAILED, "capture: %s ended it: nothing was read for too long",
+			  cli->instance);
+	else
+		cli_error(CLI_FAILED, "capture: %s ended it: %s", cli->instance, reason);
+	free(reason);
+	return CLI_FAILED;
 }
 
 static enum cli_status finish(const struct cli *cli, struct reading *r, enum cli_status status)
@@ -267,7 +295,7 @@ static enum cli_status finish(const struct cli *cli, struct reading *r, enum cli
 		status = read_rest(r, counts);
 	say_why(r);
 	if (r->ended && status == CLI_DONE)
-		status = tell_ended(cli);
+		status = tell_ended(cli, r->id);
 	if (r->file && capture_file_close(r->file) != CLI_DONE)
 		status = CLI_FAILED;
 	tell_counts(r, counts);

@@ -90,3 +90,17 @@ step "who looks on"
 wait_for 5 "a capture" show a '.captures | length == 1'
 pings g2 192.168.77.13
 wait_for 5 "has frames" eval '[ -s "$W/other.pcap" ] && [ "$(captured "$W/other.pcap")" -ge 2 ]'
+equal "no lan without a TAP" "$(lanspan b capture lan 2>&1)" "lanspan: capture: no lan, as \
+this site has no TAP of [bridge]; there are: port two, wire, peer NAME"
+check "a port by command" lanspan a port add brief kind=vbox local=127.0.0.1:10009 \
+	remote=127.0.0.1:10010
+"$BIN/lanspan" -i a capture port brief -w "$W/brief.pcap" >"$W/log/brief.txt" 2>&1 &
+BRIEF=$!
+wait_for 5 "a capture of it" grep -q '^capturing at port brief' "$W/log/brief.txt"
+check "it goes" lanspan a port del brief
+check "another one comes" lanspan a port add next kind=vbox local=127.0.0.1:10009 \
+	remote=127.0.0.1:10010
+wait "$BRIEF"
+equal "the capture ends with its port, status" $? 1
+check "and says why" grep -q 'a ended it: port removed' "$W/log/brief.txt"
+equal "captures" "$(show a '.captures | length')" 0

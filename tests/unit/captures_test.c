@@ -515,6 +515,35 @@ static void test_events(void **state)
 	close(fd);
 }
 
+/* A port that goes ends its captures; the one that gets its number is another one. */
+static void test_port_goes(void **state)
+{
+	int gone, other, wire;
+	char text[300];
+
+	(void)state;
+	where.port = 1;
+	where.name = "one";
+	gone = begin("");
+	where.port = 2;
+	where.name = "two";
+	other = begin("");
+	where = (struct captures_where){ .point = CAPTURES_WIRE, .port = 1 };
+	wire = begin("");
+	captures_end_port(&captures, 1);
+	assert_string_equal(event("capture-ended", "reason", text), "port removed");
+	assert_string_equal(event("capture-ended", "point", text), "port one");
+	assert_int_equal(recv(gone, text, sizeof(text), 0), 0);
+	frame(2, CAPTURES_IN, "frame", 5);
+	expect(other, CAPTURES_IN, "frame", 5, 5);
+	assert_int_equal(count(0, "capture"), 2);
+	assert_int_equal(count(1, "capture"), 3);
+	close(gone);
+	close(other);
+	close(wire);
+	turn(3);
+}
+
 /* One that takes nothing for long is ended, one with nothing to take is not. */
 static void test_stalled_is_ended(void **state)
 {
@@ -584,6 +613,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_long_filters_cost_more, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_reader_stalls, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_events, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_port_goes, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_stalled_is_ended, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_refusals, set_up, tear_down),
 	};
