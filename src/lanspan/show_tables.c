@@ -95,8 +95,7 @@ void show_peers(const json_t *answer)
 	print_states(json_object_get(answer, "peers"));
 }
 
-/* Where its wire leads: the far end, the interface, or the bridge. */
-static char *wire_text(const json_t *row)
+char *show_wire(const json_t *row)
 {
 	static const char *const members[] = { "remote", "local", "interface", "bridge" };
 
@@ -134,7 +133,7 @@ void show_ports(const json_t *answer)
 		add(t, row, "name");
 		add(t, row, "kind");
 		add_state(t, row, "state");
-		table_add(t, TEXT_PLAIN, wire_text(row));
+		table_add(t, TEXT_PLAIN, show_wire(row));
 		add_state(t, row, "bridge_state");
 		add(t, row, "mtu");
 		add(t, row, "vlans");

@@ -13,8 +13,12 @@
 
 static size_t rows_to_scroll(const struct watch *w)
 {
-	return MAX(json_array_size(json_object_get(w->now.answer, "peers")),
-		   json_array_size(json_object_get(w->now.answer, "members")));
+	static const char *const parts[] = { "ports", "peers", "members" };
+	size_t most = 0;
+
+	for (size_t i = 0; i < COUNT_OF(parts); i++)
+		most = MAX(most, json_array_size(json_object_get(w->now.answer, parts[i])));
+	return most;
 }
 
 /* False when it is over. */

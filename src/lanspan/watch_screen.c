@@ -213,7 +213,7 @@ static void draw_help(struct watch_lines *l)
 		"q  quit",
 		"p  pause, and go on",
 		"s  sort by name, rate, loss, round trip",
-		"j, k, arrows  scroll the first table",
+		"j, k, arrows  scroll ports, and peers or members",
 		"h  this, and back",
 		"",
 		"f/s, bit/s: frames and bits a second; RX comes from there, TX goes there.",
@@ -227,8 +227,8 @@ static void draw_help(struct watch_lines *l)
 
 static void print_event(struct watch_lines *l, const json_t *event)
 {
-	static const char *const names[] = { "peer", "relay", "network", "member", "path", "at",
-					     "reason", "text" };
+	static const char *const names[] = { "peer", "relay", "network", "member", "port",
+					     "tap",  "path",  "at",	 "reason", "error" };
 	char *time = text_member(event, "time"), *message = text_member(event, "message");
 	char text[LINE] = "";
 	size_t used = 0;

@@ -26,15 +26,37 @@ static struct rates rates_of(const struct watch *w, const char *part, const json
 static void print_port(const struct watch *w, struct watch_lines *l, const json_t *row)
 {
 	char *name = text_member(row, "name"), *state = text_member(row, "state");
-	char *bridge = text_member(row, "bridge"), *joined = text_member(row, "bridge_state");
+	char *kind = text_member(row, "kind"), *wire = show_wire(row);
+	char *joined = text_member(row, "bridge_state");
+	bool tap = strcmp(kind, "tap") == 0;
 	struct rates r = rates_of(w, "ports", row);
 
-	watch_line(l, WATCH_PLAIN, "port %s %s, bridge %s %s: in %s f/s %s bit/s, out %s f/s %s bit/s",
-		   name, state, bridge, joined, r.rx_frames, r.rx_bits, r.tx_frames, r.tx_bits);
+	watch_line(l, WATCH_PLAIN,
+		   "port %s %s, %s %.24s%s%s: in %s f/s %s bit/s, out %s f/s %s bit/s", name, state,
+		   tap ? "bridge" : kind, wire, tap ? " " : "", tap ? joined : "", r.rx_frames,
+		   r.rx_bits, r.tx_frames, r.tx_bits);
 	free(name);
 	free(state);
-	free(bridge);
+	free(kind);
+	free(wire);
 	free(joined);
+}
+
+/* Some of them when they are many: peers and addresses want lines, too. */
+static void print_ports(const struct watch *w, struct watch_lines *l)
+{
+	const json_t *ports = json_object_get(w->now.answer, "ports");
+	size_t n = json_array_size(ports), show = (size_t)MAX(l->left / 4, 2), first;
+
+	if (n <= show)
+		show = n;
+	else
+		show--; /* a line tells of the others */
+	first = MIN(w->offset, n - show);
+	for (size_t i = first; i < first + show; i++)
+		print_port(w, l, json_array_get(ports, i));
+	if (show < n)
+		watch_line(l, WATCH_PLAIN, "+%zu more ports", n - show);
 }
 
 static void print_relays(const struct watch *w, struct watch_lines *l)
@@ -96,13 +118,7 @@ static int room_for(const struct watch *w, const char *part, int most)
 
 void watch_site(const struct watch *w, struct watch_lines *l)
 {
-	const json_t *ports = json_object_get(w->now.answer, "ports"), *port;
-	size_t i;
-
-	json_array_foreach((json_t *)ports, i, port)
-	{
-		print_port(w, l, port);
-	}
+	print_ports(w, l);
 	print_relays(w, l);
 	watch_table(w, l, "peers", w->sort, w->offset, room_for(w, "peers", (l->left - 3) / 2),
 		    "PEER            STATE        PATH        RTT   LOSS RX f/s  bit/s TX f/s  bit/s",

@@ -143,6 +143,64 @@ size a 30 5
 wait_for 3 "too small" sees a '^too small: 80x24 is enough'
 size a 80 24
 
+step "many ports, many peers"
+for ((i = 1; i <= 22; i++)); do
+	lanspan a port add "$(printf 'lab%02d' $i)" kind=vbox "local=127.0.0.1:$((12000 + i))" \
+		"remote=127.0.0.1:$((13000 + i))" || fail "port $i"
+done
+wait_for 5 "ports that have no line are told" sees a '^\+19 more ports'
+check "a lab port's kind and far end" sees a \
+	'^port lab03 up, vbox 127\.0\.0\.1:13003: in (-|0) f/s'
+check "its bridge is not asked for" eval '! sees a "bridge - -"'
+check "peers" sees a '^b  *up'
+check "and addresses" sees a '^ADDRESS'
+check "and events, with the port" sees a '^[0-9:]{8} port added.* port=lab22'
+for _ in 1 2 3 4 5; do keys_to a j; done
+wait_for 3 "j scrolls the ports" sees a '^port lab05 '
+check "past the first" eval '! sees a "^port lab04 "'
+check "which does not lose the peers" sees a '^b  *up'
+for _ in 1 2 3 4 5; do keys_to a k; done
+wait_for 3 "k scrolls back" sees a '^port lab01 '
+for ((i = 1; i <= 22; i++)); do
+	lanspan a port del "$(printf 'lab%02d' $i)" || fail "port $i"
+done
+unpeer a b # and in again behind the others
+conf_write a
+relay_of a hub
+check "without b" lanspan a reload
+for i in aa p01 p02 p03 p04 p05 p06 p07 p08 p09 p10 p11; do
+	keys $i
+	peer a $i "10.99.0.99"
+done
+conf_write a
+relay_of a hub
+check "twelve peers more" lanspan a reload
+peer a b 10.99.0.2
+conf_write a
+relay_of a hub
+check "and b, the last" lanspan a reload
+wait_for 10 "b is up" is_up a b
+check "it is behind the others" eval '[ "$(show a ".peers[0].name")" != b ]'
+# peers_seen: as the screen has them, in its order
+peers_seen() {
+	screen a | sed -n '/^PEER/,/^ADDRESS/p' | awk 'NF > 7 && !/^PEER|^ADDRESS/ { print $1 }' | xargs
+}
+seen_are() {
+	[[ "$(peers_seen) " == "$1"* ]]
+}
+wait_for 5 "by name" seen_are "aa b c p01 "
+keys_to a j
+wait_for 3 "j scrolls the peers" seen_are "b c p01 "
+keys_to a k
+wait_for 3 "k scrolls back" seen_are "aa b c "
+for by in rate loss 'round trip'; do
+	keys_to a s
+	wait_for 3 "by $by" sees a "by $by"
+done
+wait_for 3 "a peer with a round trip comes first" seen_are "b "
+keys_to a s
+wait_for 3 "by name again" sees a 'by name'
+
 step "events"
 check "disconnect b" lanspan a disconnect b
 wait_for 5 "its state" eval '[ "$(of_peer 2)" = disconnected ]'
