@@ -326,6 +326,57 @@ static void test_wire_headers(void **state)
 	close(fd);
 }
 
+/* In place of host/stream: one with room for so many packets. */
+struct stream {
+	unsigned room;
+	uint64_t dropped;
+};
+
+struct addr stream_near(const struct stream *stream)
+{
+	return stream ? addr("10.1.2.3:443") : addr("10.1.2.3:0");
+}
+
+struct addr stream_far(const struct stream *stream)
+{
+	return stream ? addr("192.0.2.9:5000") : addr("192.0.2.9:0");
+}
+
+uint64_t stream_dropped(const struct stream *stream)
+{
+	return stream->dropped;
+}
+
+void stream_send(struct stream *stream, const uint8_t *data, size_t len, size_t segment)
+{
+	assert_true(data && len <= segment);
+	if (stream->room)
+		stream->room--;
+	else
+		stream->dropped++;
+}
+
+/* What finds no room is not shown as if it had gone. */
+static void test_stream(void **state)
+{
+	struct addr place = addr("192.0.2.9:5000");
+	struct stream stream = { .room = 2 };
+	uint8_t got[200];
+	int fd;
+
+	(void)state;
+	where.point = CAPTURES_WIRE;
+	fd = begin("");
+	captures_stream_send(&captures, &stream, &place, (const uint8_t *)"abcdefgh", 8, 3, now);
+	assert_int_equal(stream.dropped, 1);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(get(fd, got, CAPTURES_HEADER + 31), CAPTURES_HEADER + 31);
+		assert_memory_equal(got + CAPTURES_HEADER + 28, &"abcdefgh"[3 * i], 3);
+	}
+	expect_nothing(fd);
+	close(fd);
+}
+
 static struct addr member_place;
 
 static bool find_member(void *ctx, const char *network, const uint8_t key[KEX_KEY],
@@ -608,6 +659,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_filter, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_peers_by_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_wire_headers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stream, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_member, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_budget, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_long_filters_cost_more, set_up, tear_down),

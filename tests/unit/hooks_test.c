@@ -265,15 +265,33 @@ static void test_another_file_or_none(void **state)
 	hooks_free(NULL);
 }
 
+/* What waits when hooks are turned off is forgotten. */
+static void test_none_runs_what_waited(void **state)
+{
+	(void)state;
+	write_hook("echo \"$2\" >>$out; sleep 0.5");
+	make(SECONDS(10));
+	tell(EVENT_PEER_UP, log_text("peer", "a"));
+	wait_for("a\n");
+	tell(EVENT_PEER_UP, log_text("peer", "b")); /* waits for a's */
+	hooks_set(hooks, "");
+	hooks_set(hooks, hook);
+	tell(EVENT_PEER_UP, log_text("peer", "c"));
+	wait_for("c\n");
+	assert_string_equal(text, "a\nc\n");
+	hooks_free(hooks);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_arguments_and_variables), TEST(test_another_may_write_it_by_now),
-		TEST(test_only_some_kinds),	    TEST(test_a_slow_hook_hears_the_last),
-		TEST(test_the_queue_is_bounded),    TEST(test_what_goes_wrong_is_logged),
-		TEST(test_the_end_is_quick),	    TEST(test_another_file_or_none),
+		TEST(test_none_runs_what_waited),	TEST(test_arguments_and_variables),
+		TEST(test_another_may_write_it_by_now), TEST(test_only_some_kinds),
+		TEST(test_a_slow_hook_hears_the_last),	TEST(test_the_queue_is_bounded),
+		TEST(test_what_goes_wrong_is_logged),	TEST(test_the_end_is_quick),
+		TEST(test_another_file_or_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

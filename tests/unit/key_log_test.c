@@ -237,6 +237,16 @@ static void full_disk(void **state)
 
 static struct instant at;
 
+static void other_owner_refused(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	put(SITE_LINE, 0600);
+	assert_int_equal(chown(path, 65534, (gid_t)-1), 0);
+	refused("must belong to root or to the user");
+}
+
 static void remind(void)
 {
 	key_log_remind(&file, at);
@@ -257,6 +267,9 @@ static void reminds(void **state)
 	at = instant_add(start, SECONDS(3600));
 	assert_non_null(strstr(told(remind), path));
 	assert_null(strstr(told(remind), "aa0000"));
+	file.lost = 3;
+	at = instant_add(start, SECONDS(7200));
+	assert_non_null(strstr(told(remind), "lines are missing"));
 	key_log_close(&file);
 	at = instant_add(start, SECONDS(99999));
 	assert_string_equal(told(remind), ""); /* off: not a word */
@@ -271,6 +284,7 @@ int main(void)
 		cmocka_unit_test_teardown(looser_modes_refused, remove_file),
 		cmocka_unit_test_teardown(other_content_refused, remove_file),
 		cmocka_unit_test_teardown(other_files_refused, remove_file),
+		cmocka_unit_test_teardown(other_owner_refused, remove_file),
 		cmocka_unit_test_teardown(full_disk, remove_file),
 		cmocka_unit_test_teardown(reminds, remove_file),
 	};
