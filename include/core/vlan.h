@@ -6,6 +6,10 @@
  *
  * An access port takes frames without a VLAN only.  A trunk takes what it allows; frames
  * without a VLAN are of its native one, and pass as they are only where all is allowed.
+ *
+ * Nobody comes into another VLAN by a second tag that shows when the first is taken off:
+ * a frame that has one does not leave without its first tag, nor does it get a VLAN in
+ * place of a priority.
  */
 #ifndef CORE_VLAN_H
 #define CORE_VLAN_H
@@ -45,6 +49,10 @@ static inline bool vlan_untags(const struct port_vlans *v, uint16_t vlan)
 {
 	return v->set && vlan != 0 && vlan == (v->access ? v->access : v->native);
 }
+
+/* Whether behind the outermost tag there is another: have bytes at head, as many as
+ * superframe_layout wants. */
+bool vlan_is_stacked(const uint8_t *head, size_t have);
 
 /* A valid frame (superframe_valid) on its way in. */
 struct vlan_frame {

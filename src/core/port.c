@@ -265,7 +265,9 @@ static void deliver_untagged(struct port *port, const struct frame *frame)
 
 void port_deliver(struct port *port, struct frame *frame)
 {
+	const struct iovec *head = &frame->iov[1];
 	struct superframe_layout layout;
+	bool untags;
 
 	if (!port->up) {
 		port_drop(port, DROP_PORT_DOWN);
@@ -275,10 +277,12 @@ void port_deliver(struct port *port, struct frame *frame)
 		by_line(port, frame);
 		return;
 	}
-	superframe_layout(frame->iov[1].iov_base, frame->iov[1].iov_len, &layout);
-	if (!vlan_carries(&port->vlans, layout.vlan))
+	superframe_layout(head->iov_base, head->iov_len, &layout);
+	untags = vlan_untags(&port->vlans, layout.vlan);
+	if (!vlan_carries(&port->vlans, layout.vlan) ||
+	    (untags && vlan_is_stacked(head->iov_base, head->iov_len)))
 		port_drop(port, DROP_VLAN);
-	else if (vlan_untags(&port->vlans, layout.vlan))
+	else if (untags)
 		deliver_untagged(port, frame);
 	else
 		by_line(port, frame);

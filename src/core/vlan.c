@@ -50,11 +50,19 @@ bool vlan_carries(const struct port_vlans *v, uint16_t vlan)
 	return v->access ? vlan == v->access : allows(v, vlan);
 }
 
+static bool is_tag(const uint8_t *type)
+{
+	return be16_get(type) == TYPE_VLAN || be16_get(type) == TYPE_QINQ;
+}
+
 static bool is_tagged(const uint8_t *frame, size_t len)
 {
-	uint16_t type = be16_get(frame + ADDRESSES);
+	return is_tag(frame + ADDRESSES) && len >= ADDRESSES + 2 + VLAN_TAG;
+}
 
-	return (type == TYPE_VLAN || type == TYPE_QINQ) && len >= ADDRESSES + 2 + VLAN_TAG;
+bool vlan_is_stacked(const uint8_t *head, size_t have)
+{
+	return is_tagged(head, have) && is_tag(head + ADDRESSES + VLAN_TAG);
 }
 
 static void move_facts(struct vnet *vnet, int by)
@@ -89,6 +97,8 @@ bool vlan_enter(const struct port_vlans *v, struct vlan_frame *f)
 		return !v->access && allows(v, f->layout.vlan);
 	if (!without)
 		return allows(v, 0);
+	if (vlan_is_stacked(f->bytes, f->len))
+		return false;
 	if (is_tagged(f->bytes, f->len))
 		be16_put(tag, (be16_get(tag) & NOT_THE_ID) | without);
 	else

@@ -290,6 +290,43 @@ static void test_same_address_in_two_vlans(void **state)
 	finish(p);
 }
 
+static void come_in_stacked(struct pair *p, unsigned port, uint16_t type, uint16_t outer)
+{
+	uint8_t buffer[SITE_HEADROOM + 80];
+	size_t len = make(buffer + SITE_HEADROOM, 0xff, 5, outer ? outer : 1);
+
+	be16_put(buffer + SITE_HEADROOM + 12, type);
+	be16_put(buffer + SITE_HEADROOM + 14, outer);
+	be16_put(buffer + SITE_HEADROOM + 16, 0x8100);
+	be16_put(buffer + SITE_HEADROOM + 18, 20);
+	site_frame(&p->s[0].site, port, buffer + SITE_HEADROOM, len, &(struct vnet){ 0 }, p->now);
+	site_close(&p->s[0].site);
+	pair_run(p, MS(50));
+}
+
+/* From VLAN 10 into VLAN 20, by a second tag that shows where the first is taken off. */
+static void test_no_hop_between_vlans(void **state)
+{
+	static const uint16_t types[] = { 0x8100, 0x88a8 };
+	struct pair *p = begin_vlans();
+
+	(void)state;
+	vlan_native(&dev[1].port.vlans, 10);
+	for (unsigned i = 0; i < COUNT_OF(types); i++) {
+		come_in_stacked(p, 1, types[i], 0);
+		assert_int_equal(dev[0].port.drops.count[DROP_VLAN], 2 * i + 1);
+		come_in_stacked(p, 0, types[i], 10);
+		assert_int_equal(dev[0].port.drops.count[DROP_VLAN], 2 * i + 2);
+		assert_int_equal(dev[1].port.drops.count[DROP_VLAN], i + 1);
+		assert_int_equal(p->s[1].n_frames, i + 1); /* as it was, which has VLAN 10 */
+	}
+	come_in_stacked(p, 0, 0x8100, 20);
+	assert_int_equal(dev[0].n, 0);
+	assert_int_equal(dev[1].n, 1);
+	assert_true(was_tagged(&dev[1], 0, 20));
+	finish(p);
+}
+
 /* One that is too long with its tag. */
 static void test_long_frames(void **state)
 {
@@ -478,6 +515,7 @@ int main(void)
 		cmocka_unit_test(test_access_and_trunk),
 		cmocka_unit_test(test_what_may_not_pass),
 		cmocka_unit_test(test_same_address_in_two_vlans),
+		cmocka_unit_test(test_no_hop_between_vlans),
 		cmocka_unit_test(test_long_frames),
 		cmocka_unit_test(test_delay_both_ways),
 		cmocka_unit_test(test_good_again),

@@ -127,6 +127,43 @@ static void test_on_the_way_out(void **state)
 	}
 }
 
+/* A priority and a VLAN behind it: as a frame of the port's VLAN, it would be in that other
+ * one as soon as the port's tag is taken off. */
+static void test_two_tags(void **state)
+{
+	static const struct {
+		const char *kind;
+		uint16_t type, tci, type2;
+		bool enters, stacked;
+	} rows[] = {
+		/*  0 */ { "access", 0x8100, 0, 0x8100, false, true },
+		/*  1 */ { "access", 0x88a8, PRIORITY, 0x8100, false, true },
+		/*  2 */ { "access", 0x8100, 0, 0x88a8, false, true },
+		/*  3 */ { "access", 0x8100, 0, 0x88b5, true, false },
+		/*  4 */ { "some native", 0x8100, 0, 0x8100, false, true },
+		/*  5 */ { "some native", 0x8100, 20, 0x8100, true, true },
+		/*  6 */ { "all", 0x8100, 0, 0x8100, true, true },
+		/*  7 */ { "none", 0x8100, 0, 0x8100, true, true },
+		/*  8 */ { "access", 0x88b5, 0, 0x8100, true, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		struct port_vlans v = vlans_of(rows[i].kind);
+		uint8_t buffer[VLAN_TAG + 64] = { 0 };
+		struct vlan_frame f = { .bytes = buffer + VLAN_TAG, .len = 60 };
+
+		be16_put(f.bytes + 12, rows[i].type);
+		be16_put(f.bytes + 14, rows[i].tci);
+		be16_put(f.bytes + 16, rows[i].type2);
+		be16_put(f.bytes + 18, 20);
+		superframe_layout(f.bytes, f.len, &f.layout);
+		if (vlan_is_stacked(f.bytes, f.len) != rows[i].stacked ||
+		    vlan_enter(&v, &f) != rows[i].enters)
+			fail_msg("row %zu", i);
+	}
+}
+
 /* A frame with 0x8100 and nothing behind is no tagged one. */
 static void test_runts(void **state)
 {
@@ -185,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_truth_table),
 		cmocka_unit_test(test_on_the_way_out),
+		cmocka_unit_test(test_two_tags),
 		cmocka_unit_test(test_runts),
 		cmocka_unit_test(test_super_frames),
 	};
