@@ -226,7 +226,7 @@ static bool reserved_of(const struct conf_port *conf, const struct conf *bridge)
 							 : conf->reserved == CONF_RESERVED_PASS;
 }
 
-static bool join_site(struct lab *lab, const struct conf *bridge)
+static bool join_site(struct lab *lab)
 {
 	struct node *node = lab->ports->node;
 	int number;
@@ -238,7 +238,12 @@ static bool join_site(struct lab *lab, const struct conf *bridge)
 		return false;
 	lab->number = (unsigned)number;
 	lab->ports->labs[lab->ports->n++] = lab;
-	return ports_apply(node, &lab->port, &lab->conf.vlans, lab->conf.impair,
+	return true;
+}
+
+static bool apply(struct lab *lab, const struct conf *bridge)
+{
+	return ports_apply(lab->ports->node, &lab->port, &lab->conf.vlans, lab->conf.impair,
 			   reserved_of(&lab->conf, bridge));
 }
 
@@ -287,8 +292,12 @@ static int add(struct ports *ports, const struct conf_port *conf, const struct c
 	if (!lab)
 		return -ENOMEM;
 	lab->by_command = by_command;
-	if (!join_site(lab, bridge)) {
+	if (!join_site(lab)) {
 		free_lab(lab);
+		return -ENOMEM;
+	}
+	if (!apply(lab, bridge)) {
+		remove_lab(lab);
 		return -ENOMEM;
 	}
 	lab->silent = true;
@@ -371,8 +380,7 @@ static void reload_lab(struct lab *lab, const struct conf *conf)
 	lab->by_command &= section == &lab->conf;
 	if (section != &lab->conf)
 		lab->conf = *section;
-	ports_apply(lab->ports->node, &lab->port, &lab->conf.vlans, lab->conf.impair,
-		    reserved_of(&lab->conf, conf));
+	apply(lab, conf);
 }
 
 void ports_reload(struct ports *ports, const struct conf *conf)
