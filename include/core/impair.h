@@ -38,7 +38,8 @@ struct impair_setup {
 	uint32_t duplicate, corrupt, reorder; /* millionths; a reordered one skips the delay */
 	uint64_t rate;	       /* bits a second of Ethernet frames, 0: no limit */
 	size_t limit;	       /* bytes held at most, 0: IMPAIR_LIMIT.  A frame counts 256, or
-				* whole 2048, as it takes memory */
+				* whole 2048; the memory for them is whole 256 KiB, and
+				* 256 KiB more */
 };
 
 /* Of frames; a super-frame counts those that it stands for. */
@@ -46,6 +47,7 @@ struct impair_counts {
 	uint64_t passed, lost, duplicated, corrupted, reordered;
 	uint64_t overflowed; /* lost for the limit, or lack of memory */
 	size_t held; /* bytes now, as limit counts them */
+	size_t memory; /* bytes taken for what is held */
 	size_t frames; /* held now; here a super-frame is one */
 };
 
@@ -59,7 +61,7 @@ typedef void (*impair_out)(void *ctx, struct frame *frame);
 bool impair_is_none(const struct impair_setup *setup);
 
 /* NULL when memory is short: it takes the limit's memory as it is used, in slabs that
- * are kept until impair_free, never per frame. */
+ * are kept until the limit is less or impair_free, never per frame. */
 struct impair *impair_new(const struct impair_setup *setup, const struct rand_source *rand,
 			  impair_out out, void *ctx, struct instant now);
 void impair_free(struct impair *p); /* what is held is lost */

@@ -104,7 +104,7 @@ static void pass(struct impair *p, const struct impair_coming *c)
 static bool has_room(const struct impair *p, const struct impair_coming *c, int64_t sent,
 		     struct instant now)
 {
-	size_t limit = p->setup.limit ? p->setup.limit : IMPAIR_LIMIT;
+	size_t limit = impair_limit(p);
 
 	return impair_memory_of(c->len) <= limit && p->counts.held <= limit - impair_memory_of(c->len) &&
 	       sent / 1000 - now.us <= IMPAIR_BACKLOG;
@@ -194,6 +194,7 @@ void impair_change(struct impair *p, const struct impair_setup *setup, struct in
 {
 	impair_tick(p, now);
 	p->setup = *setup;
+	impair_hold_trim(p);
 	set_runs(p);
 }
 
@@ -205,6 +206,7 @@ struct impair *impair_new(const struct impair_setup *setup, const struct rand_so
 
 	if (!p)
 		return NULL;
+	impair_hold_init(p);
 	p->out = out;
 	p->ctx = ctx;
 	rand_fill(rand, &seed, sizeof(seed));

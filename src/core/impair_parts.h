@@ -4,15 +4,14 @@
 #ifndef IMPAIR_PARTS_H
 #define IMPAIR_PARTS_H
 
+#include "base/list.h"
 #include "core/impair.h"
 
 #define IMPAIR_LEVELS 2
 #define IMPAIR_SLOTS 4096u
 #define IMPAIR_PIECES 128
 
-struct impair_held;  /* a frame */
-struct impair_chunk; /* memory of one */
-struct impair_slab;
+struct impair_held; /* a frame */
 
 struct impair_slot {
 	struct impair_held *first, *last;
@@ -32,8 +31,7 @@ struct impair {
 	uint64_t tick; /* all up to this one have left */
 	struct impair_slot slot[IMPAIR_LEVELS][IMPAIR_SLOTS];
 	uint64_t used[IMPAIR_LEVELS][IMPAIR_SLOTS / 64]; /* bits of slots that are not empty */
-	struct impair_chunk *small, *big; /* free ones */
-	struct impair_slab *slabs;
+	struct list spare, full, small, big; /* slabs: empty; without room; with room for chunks */
 	uint8_t flat[WIRE_FRAME_MAX];
 };
 
@@ -46,6 +44,11 @@ struct impair_coming {
 	uint32_t frames;
 };
 
+static inline size_t impair_limit(const struct impair *p)
+{
+	return p->setup.limit ? p->setup.limit : IMPAIR_LIMIT;
+}
+
 /* What a frame of that length takes, as the limit counts it. */
 size_t impair_memory_of(size_t len);
 
@@ -53,6 +56,10 @@ size_t impair_memory_of(size_t len);
 void impair_hold(struct impair *p, const struct impair_coming *c, struct instant due,
 		 struct instant now);
 
+/* Empty slabs beyond the limit go. */
+void impair_hold_trim(struct impair *p);
+
+void impair_hold_init(struct impair *p);
 void impair_hold_free(struct impair *p);
 
 #endif

@@ -418,6 +418,42 @@ static void test_limit(void **state)
 	finish();
 }
 
+/* So is the memory, whatever lengths come one after the other; what a lower limit does not
+ * allow goes when it is empty. */
+static void test_limit_of_memory(void **state)
+{
+	enum { LIMIT = 4 << 20, SLAB = 256 << 10 };
+	const struct impair_setup large = { .delay = MS(10), .limit = LIMIT },
+				  little = { .delay = MS(10), .limit = LIMIT / 4 };
+
+	(void)state;
+	begin(&large);
+	for (unsigned round = 0; round < 6; round++) {
+		for (unsigned i = 0; counts()->overflowed == round; i++)
+			send(i, round % 2 ? 60 : 1500);
+		assert_int_equal(counts()->held, LIMIT);
+		assert_in_range(counts()->memory, LIMIT, LIMIT + SLAB);
+		pass_time(MS(11));
+		assert_int_equal(counts()->held, 0);
+	}
+	for (unsigned i = 0; i < 20000; i++) {
+		send(i, i % 3 ? 60 : 60 + i * 7 % 9000);
+		assert_true(counts()->memory <= LIMIT + SLAB);
+		pass_time(i / 1000 % 2 ? 10 : 50);
+	}
+	send(1, 60);
+	send(2, 1500);
+	impair_change(end.line, &little, end.now);
+	pass_time(MS(11));
+	assert_int_equal(counts()->held, 0);
+	assert_true(counts()->memory <= LIMIT / 4 + SLAB);
+	for (unsigned i = 0; i < 2000; i++)
+		send(i, 1500);
+	assert_int_equal(counts()->held, LIMIT / 4);
+	assert_int_equal(end.damaged, 0);
+	finish();
+}
+
 /* While it runs: held frames keep their time and their place. */
 static void test_change(void **state)
 {
@@ -538,6 +574,7 @@ int main(void)
 		cmocka_unit_test(test_reordering),
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_limit_of_memory),
 		cmocka_unit_test(test_change),
 		cmocka_unit_test(test_super_frames),
 		cmocka_unit_test(test_any_order_of_calls),
