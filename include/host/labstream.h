@@ -3,9 +3,10 @@
  * A lab port whose wire is QEMU's -netdev stream: TCP or a unix stream socket, each
  * frame behind its length in four bytes, big endian.  Connects, and again a second after
  * it was cut; or listens for one far end at a time.  Which address a listening TCP port takes a
- * connection from is configured; a unix one takes the own user and root (SO_PEERCRED).
- * A second connection is refused, unless the first one has answered nothing for
- * LABSTREAM_DEAD; what answers nothing is ended by itself, too.
+ * connection from is configured; on this host, and at a unix one, it takes the own user and
+ * root (NETLINK_SOCK_DIAG, SO_PEERCRED).  A second connection is refused, unless the first one
+ * has answered nothing for LABSTREAM_DEAD, or has sent no frame and is that old; what answers
+ * nothing is ended by itself, too.
  */
 #ifndef HOST_LABSTREAM_H
 #define HOST_LABSTREAM_H

@@ -26,9 +26,9 @@
 
 #include "base/bytes.h"
 #include "base/list.h"
-#include "host/ctlsock.h"
 #include "host/labstream.h"
 #include "labdgram_end.h"
+#include "labstream_owner.h"
 #include "labstream_ring.h"
 
 #define PREFIX 4
@@ -53,6 +53,8 @@ struct labstream {
 	struct labstream_counts counts;
 
 	enum state state;
+	struct instant since; /* it is UP */
+	bool heard;	      /* a frame came since */
 	struct instant due;
 	struct loop_source listener, source; /* fd -1: none */
 
@@ -113,6 +115,8 @@ static void cut(struct labstream *s, struct instant now)
 static void rise(struct labstream *s, struct instant now)
 {
 	s->state = UP;
+	s->since = now;
+	s->heard = false;
 	if (!s->listens)
 		s->due = INSTANT_NEVER;
 	s->counts.connects++;
@@ -145,6 +149,7 @@ static void add_frame(struct labstream *s, struct batch *b, const uint8_t *frame
 		s->counts.runts++;
 		return;
 	}
+	s->heard = true;
 	if (b->n == BATCH)
 		hand_out(s, b, now);
 	at = s->arena + b->used + (b->n + 1) * s->headroom;
@@ -314,23 +319,22 @@ static void try_connect(struct labstream *s, struct instant now)
 static bool is_welcome(const struct labstream *s, int fd, const union labend_name *name)
 {
 	struct addr from;
-	uid_t uid;
-	pid_t pid;
 
-	if (s->family != AF_UNIX) {
-		from = labend_addr(name);
-		return addr_equal_host(&from, &s->remote.addr);
-	}
-	ctlsock_who(fd, &pid, &uid);
-	return uid == 0 || (uid != (uid_t)-1 && uid == geteuid());
+	if (s->family == AF_UNIX)
+		return labstream_owner_is_good(fd, NULL);
+	from = labend_addr(name);
+	return addr_equal_host(&from, &s->remote.addr) && labstream_owner_is_good(fd, &from);
 }
 
-/* A far end that is there answers keepalives.  What is connected by unix sockets is there. */
-static bool is_dead(const struct labstream *s)
+/* A far end that is there answers keepalives; at a unix socket it is there.  One that has never
+ * sent a frame has no claim. */
+static bool is_dead(const struct labstream *s, struct instant now)
 {
 	struct tcp_info info;
 	socklen_t len = sizeof(info);
 
+	if (!s->heard && instant_between(s->since, now) >= LABSTREAM_DEAD)
+		return true;
 	if (s->family == AF_UNIX ||
 	    getsockopt(s->source.fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return false;
@@ -340,7 +344,7 @@ static bool is_dead(const struct labstream *s)
 
 static void welcome(struct labstream *s, int fd, const union labend_name *name, struct instant now)
 {
-	if (!is_welcome(s, fd, name) || (s->state == UP && !is_dead(s))) {
+	if (!is_welcome(s, fd, name) || (s->state == UP && !is_dead(s, now))) {
 		s->counts.strangers++;
 		close(fd);
 		return;

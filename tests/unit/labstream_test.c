@@ -480,6 +480,87 @@ static void test_other_users(void **state)
 	assert_int_equal(stat(at.path, &st), -1);
 }
 
+/* Another user of this host, at each way to come from within it. */
+static void test_other_users_of_tcp(void **state)
+{
+	static const char *const ends[][2] = {
+		{ "127.0.0.1:10001", "127.0.0.1:0" },
+		{ "127.0.0.1:10001", "127.0.0.2:0" },
+		{ "0.0.0.0:10001", "192.0.2.1:0" },
+		{ "[::]:10001", "127.0.0.1:0" },
+	};
+
+	(void)state;
+	if (geteuid() != 0 || !own_netns_enter())
+		skip();
+	if (system("ip address add 192.0.2.1/32 dev lo") != 0)
+		skip();
+	for (size_t i = 0; i < COUNT_OF(ends); i++) {
+		struct labstream *a = must_listen(&here, ends[i][0], ends[i][1]);
+		const char *to = i == 2 ? "192.0.2.1:10001" : AT;
+		int fd = plain_at(ends[i][1], to), back[2], status;
+		pid_t pid;
+		char byte;
+
+		turn_until(&here.ups, 1);
+		close(fd);
+		turn_until(&here.downs, 1);
+		assert_int_equal(pipe(back), 0);
+		pid = fork();
+		if (pid == 0) {
+			close(back[1]);
+			if (setresuid(65534, 65534, 65534) < 0)
+				_exit(1);
+			fd = plain_at(ends[i][1], to);
+			if (i == 1) /* gone before it is looked at, and nobody's */
+				close(fd);
+			_exit(read(back[0], &byte, 1) != 0);
+		}
+		close(back[0]);
+		for (unsigned k = 0; k < 100 && labstream_counts(a)->strangers == 0; k++)
+			turn(10);
+		assert_int_equal(labstream_counts(a)->strangers, 1);
+		assert_int_equal(here.ups, 1);
+		close(back[1]);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_int_equal(status, 0);
+		labstream_free(a);
+		fresh_ears(NULL);
+	}
+	assert_int_equal(system("ip address del 192.0.2.1/32 dev lo"), 0);
+}
+
+/* One that is there, and has never said anything, does not keep others out. */
+static void check_silent(const char *at, const char *from)
+{
+	struct labstream *a = must_listen(&here, at, from);
+	int silent = plain_at(from, at), fd;
+
+	turn_until(&here.ups, 1);
+	plain_send(silent, 5, 5); /* no frame */
+	fd = plain_at(from, at);
+	turn_some();
+	assert_true(is_closed(fd));
+	close(fd);
+	usleep(LABSTREAM_DEAD + MS(50));
+	fd = plain_at(from, at);
+	turn_until(&here.ups, 2);
+	assert_true(is_closed(silent));
+	plain_send(fd, 60, 60);
+	turn_until(&here.frames, 1);
+	close(silent);
+	close(fd);
+	labstream_free(a);
+	fresh_ears(NULL);
+}
+
+static void test_silent_is_replaced(void **state)
+{
+	(void)state;
+	check_silent(AT, "127.0.0.1:0");
+	check_silent("a", NULL);
+}
+
 /* The far end comes later, goes, and comes again. */
 static void check_reconnect(const char *at, const char *from)
 {
@@ -618,6 +699,8 @@ int main(void)
 		cmocka_unit_test_setup(test_queue_ends_with_its_connection, fresh_ears),
 		cmocka_unit_test_setup(test_strangers, fresh_ears),
 		cmocka_unit_test_setup(test_other_users, fresh_ears),
+		cmocka_unit_test_setup(test_other_users_of_tcp, fresh_ears),
+		cmocka_unit_test_setup(test_silent_is_replaced, fresh_ears),
 		cmocka_unit_test_setup(test_reconnect, fresh_ears),
 		cmocka_unit_test_setup(test_no_answer, fresh_ears),
 		cmocka_unit_test_setup(test_dead_is_replaced, fresh_ears),
