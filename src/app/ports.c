@@ -173,9 +173,9 @@ static void tell_link(struct lab *lab, struct instant now)
 
 static void tell_carrier(struct lab *lab)
 {
-	if (lab->port.carrier_on == lab->told_carrier)
+	if (lab->carrier_on == lab->told_carrier)
 		return;
-	lab->told_carrier = lab->port.carrier_on;
+	lab->told_carrier = lab->carrier_on;
 	if (lab->wire->carrier && lab->open)
 		lab->wire->carrier(lab, lab->told_carrier);
 	if (lab->qmp)
@@ -421,16 +421,27 @@ static void end_turn(struct lab *lab, struct instant now)
 		lab->wire->flush(lab, now);
 	lab->dirty = false;
 	tell_link(lab, now);
-	tell_carrier(lab);
-	if (lab->qmp)
-		qmp_tick(lab->qmp, now);
 }
 
-static void tell_tap(struct node *node)
+/* Other workers change it meanwhile.  Whether the TAP has one. */
+static bool look_at_carriers(struct ports *ports, struct instant now)
 {
-	if (node->port.carrier_on == node->told_carrier)
+	struct node *node = ports->node;
+	bool of_tap;
+
+	worker_enter(&node->workers[0], now);
+	for (unsigned i = 0; i < ports->n; i++)
+		ports->labs[i]->carrier_on = ports->labs[i]->port.carrier_on;
+	of_tap = node->port.carrier_on;
+	worker_leave(&node->workers[0]);
+	return of_tap;
+}
+
+static void tell_tap(struct node *node, bool carrier_on)
+{
+	if (carrier_on == node->told_carrier)
 		return;
-	node->told_carrier = node->port.carrier_on;
+	node->told_carrier = carrier_on;
 	if (node->attach.tap.fd >= 0)
 		tap_set_carrier(&node->attach.tap, node->told_carrier);
 }
@@ -452,7 +463,12 @@ struct instant ports_turn(struct ports *ports, struct instant now)
 	handoff_drain(ports, now);
 	for (unsigned i = 0; i < ports->n; i++)
 		end_turn(ports->labs[i], now);
-	tell_tap(ports->node);
+	tell_tap(ports->node, look_at_carriers(ports, now));
+	for (unsigned i = 0; i < ports->n; i++) {
+		tell_carrier(ports->labs[i]);
+		if (ports->labs[i]->qmp)
+			qmp_tick(ports->labs[i]->qmp, now);
+	}
 	return all_due(ports);
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "app/answer.h"
+#include "app/worker.h"
 #include "base/bytes.h"
 #include "base/list.h"
 #include "core/giant.h"
@@ -33,9 +34,14 @@ static void take(void *ctx, uint8_t *frame, size_t len)
  * there is one of that name. */
 static void gone(struct lab *lab, struct instant now)
 {
+	struct worker *main_thread = &lab->ports->node->workers[0];
+
 	ports_note(lab, "%s: the interface is gone, waiting for it", lab->conf.interface);
 	lab->wire->close(lab);
-	lab->open = lab->port.up = false;
+	lab->open = false;
+	worker_enter(main_thread, now);
+	lab->port.up = false;
+	worker_leave(main_thread);
 	lab->again = instant_add(now, PORTS_AGAIN);
 }
 

@@ -46,6 +46,7 @@ struct lab {
 	bool open;
 	bool running;	      /* the NIC's link, as of the last look */
 	bool silent; /* what is amiss is not logged now */
+	bool carrier_on;      /* the port's, as of this turn */
 	bool told_carrier;    /* to the device */
 	bool dirty;	      /* was written to in this turn */
 	char note[PORTS_NOTE]; /* what is amiss, "" when nothing */

@@ -6,13 +6,14 @@
 #include <string.h>
 
 #include "app/answer.h"
+#include "app/worker.h"
 #include "base/bytes.h"
 #include "base/list.h"
 #include "ports_parts.h"
 
 #define READS 64 /* frames of a turn */
 
-static void watch(struct lab *lab);
+static void watch(struct lab *lab, bool another);
 
 static void unwatch(struct lab *lab)
 {
@@ -29,9 +30,7 @@ static void mend(struct lab *lab, struct instant now)
 	netlink_monitor_drain(&lab->attach.netlink);
 	attach_mend(&lab->attach, now);
 	snprintf(lab->note, sizeof(lab->note), "%s", lab->attach.note);
-	if (lab->attach.tap.ifindex != before)
-		lab->port.lost = 0;
-	watch(lab);
+	watch(lab, lab->attach.tap.ifindex != before);
 }
 
 static void ready(struct loop_source *source, uint32_t events, struct instant now)
@@ -57,12 +56,17 @@ static void ready(struct loop_source *source, uint32_t events, struct instant no
 }
 
 /* The TAP in hand, which may be another than before, or none. */
-static void watch(struct lab *lab)
+static void watch(struct lab *lab, bool another)
 {
+	struct worker *main_thread = &lab->ports->node->workers[0];
 	struct attach *a = &lab->attach;
 
+	worker_enter(main_thread, lab->ports->node->loop.now);
+	if (another)
+		lab->port.lost = 0;
 	lab->port.up = a->tap.fd >= 0;
 	lab->port.can = a->tap.offloads & ~(a->offloads.refused | lab->port.lost);
+	worker_leave(main_thread);
 	if (a->tap.fd < 0)
 		return;
 	lab->source = (struct loop_source){ .fd = a->tap.fd, .events = LOOP_READ, .ready = ready };
@@ -93,7 +97,7 @@ static int open_tap(struct lab *lab, struct instant now)
 		return error;
 	}
 	ports_note(lab, "%s", lab->attach.note);
-	watch(lab);
+	watch(lab, false);
 	return 0;
 }
 

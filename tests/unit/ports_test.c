@@ -7,6 +7,8 @@
 #include <cmocka.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 #include "app/worker.h"
 #include "base/bytes.h"
 #include "core/port.h"
+#include "lib/own_netns.h"
 
 /* ---- memory that is short ---- */
 
@@ -43,6 +46,7 @@ struct scene {
 };
 
 static struct scene scene;
+static bool in_netns;
 
 static void none_happened(void *ctx, struct peer *peer, enum peer_event event)
 {
@@ -123,11 +127,134 @@ static void test_no_memory_for_a_line(void **state)
 	finish();
 }
 
+/* ---- beside a worker ---- */
+
+/* At the site as another worker is: what is written there meanwhile is seen. */
+struct neighbour {
+	struct port *port; /* NULL: flaps the TAP's carrier, which comes back before it leaves */
+	atomic_bool stop;
+	unsigned meddled;
+};
+
+static bool looks_other(const struct port *port, const struct port *before)
+{
+	return port->up != before->up || port->can != before->can || port->lost != before->lost;
+}
+
+static void *be_at_site(void *arg)
+{
+	struct neighbour *n = arg;
+	struct node *node = &scene.node;
+
+	while (!atomic_load(&n->stop)) {
+		struct port before = { 0 };
+
+		pthread_rwlock_rdlock(&node->gate);
+		worker_enter(&node->workers[1], node->site.now);
+		if (n->port)
+			before = *n->port;
+		else
+			node->port.carrier_on = false;
+		usleep(100);
+		if (n->port)
+			n->meddled += looks_other(n->port, &before);
+		else
+			node->port.carrier_on = true;
+		worker_leave(&node->workers[1]);
+		pthread_rwlock_unlock(&node->gate);
+		usleep(1);
+	}
+	return NULL;
+}
+
+static pthread_t visit(struct neighbour *n)
+{
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, be_at_site, n), 0);
+	return thread;
+}
+
+static void leave(struct neighbour *n, pthread_t thread)
+{
+	atomic_store(&n->stop, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+/* The thread sanitiser sees it every time. */
+static void test_carrier_is_read_at_the_site(void **state)
+{
+	struct neighbour n = { 0 };
+	struct conf_port conf;
+	char note[PORTS_NOTE];
+	pthread_t thread;
+
+	(void)state;
+	begin(2);
+	conf = section("p1");
+	scene.node.port.carrier_on = true;
+	assert_int_equal(ports_add(scene.node.ports, &conf, true, note), 0);
+	thread = visit(&n);
+	for (unsigned i = 0; i < 200; i++) {
+		ports_turn(scene.node.ports, scene.node.loop.now);
+		assert_true(scene.node.told_carrier);
+	}
+	leave(&n, thread);
+	finish();
+}
+
+/* Its device goes and comes again: that is written at the site. */
+static void check_device_goes(const char *kind, const char *make, bool comes_again)
+{
+	struct neighbour n = { 0 };
+	const char *settings[] = { kind, "interface=va" };
+	struct conf_errors errors = { 0 };
+	struct conf_port conf;
+	char note[PORTS_NOTE];
+	pthread_t thread;
+
+	begin(2);
+	assert_int_equal(system(make), 0);
+	assert_true(conf_port_read(&conf, "p1", settings, COUNT_OF(settings), &errors));
+	assert_int_equal(ports_add(scene.node.ports, &conf, true, note), 0);
+	n.port = ports_find(scene.node.ports, "p1");
+	assert_true(n.port->up);
+	thread = visit(&n);
+	assert_int_equal(system("ip link delete va"), 0);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_int_equal(loop_turn(&scene.node.loop, instant_add(clock_now(), MS(5))), 0);
+		ports_turn(scene.node.ports, scene.node.loop.now);
+	}
+	leave(&n, thread);
+	assert_int_equal(n.port->up, comes_again);
+	assert_int_equal(n.meddled, 0);
+	finish();
+}
+
+static void test_a_device_that_goes(void **state)
+{
+	(void)state;
+	if (!in_netns)
+		skip();
+	check_device_goes("kind=nic", 
+			  "ip link add va type veth peer name vb && ip link set va up", false);
+	check_device_goes("kind=tap", "true", true);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	in_netns = own_netns_enter();
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_memory_for_a_line),
+		cmocka_unit_test(test_carrier_is_read_at_the_site),
+		cmocka_unit_test(test_a_device_that_goes),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, set_up, NULL);
 }
