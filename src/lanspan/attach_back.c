@@ -126,11 +126,23 @@ static enum cli_status give_back(struct attach_plan *plan, bool turn)
 	return CLI_DONE;
 }
 
-/* Alone, and not to be interrupted: the terminal may go away meanwhile. */
-static enum cli_status give_back_alone(struct attach_plan *plan, bool turn)
+static enum cli_status refuse(const struct attach_plan *plan)
 {
+	const char *nic = plan->nic.name;
+
+	return plan->attached
+		       ? cli_error(CLI_FAILED, "%s was confirmed: lanspan detach %s", nic, nic)
+		       : cli_error(CLI_FAILED, "%s was never confirmed: lanspan attach --undo %s",
+				   nic, nic);
+}
+
+/* Alone, and not to be interrupted: the terminal may go away meanwhile.  What is known of it
+ * is read now: what was read before, another may have taken back. */
+static enum cli_status give_back_alone(const char *nic, bool turn)
+{
+	struct attach_plan plan = { 0 };
 	enum cli_status status;
-	int lock = attach_lock();
+	int lock = attach_lock(), error;
 
 	if (lock < 0)
 		return cli_error(CLI_FAILED, "%s",
@@ -138,7 +150,14 @@ static enum cli_status give_back_alone(struct attach_plan *plan, bool turn)
 						  "taken back first"
 						: strerror(-lock));
 	proc_signal_fd();
-	status = give_back(plan, turn);
+	error = attach_state_load(&plan, nic);
+	if (error)
+		status = report_state(nic, error);
+	else if (plan.attached != turn)
+		status = refuse(&plan);
+	else
+		status = give_back(&plan, turn);
+	attach_plan_free(&plan);
 	close(lock);
 	return status;
 }
@@ -152,11 +171,11 @@ enum cli_status attach_undo(const char *nic)
 	if (error)
 		return report_state(nic, error);
 	if (plan.attached)
-		status = cli_error(CLI_FAILED, "%s was confirmed: lanspan detach %s", nic, nic);
+		status = refuse(&plan);
 	else if (guardian_of(&plan))
 		status = speak(nic, plan.guardian, SIGTERM);
 	else
-		status = give_back_alone(&plan, false);
+		status = give_back_alone(nic, false);
 	attach_plan_free(&plan);
 	return status;
 }
@@ -170,11 +189,7 @@ enum cli_status verb_detach(const struct cli *cli)
 
 	if (error)
 		return report_state(nic, error);
-	if (plan.attached)
-		status = give_back_alone(&plan, true);
-	else
-		status = cli_error(CLI_FAILED, "%s was never confirmed: lanspan attach --undo %s",
-				   nic, nic);
+	status = plan.attached ? give_back_alone(nic, true) : refuse(&plan);
 	attach_plan_free(&plan);
 	return status;
 }

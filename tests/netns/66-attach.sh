@@ -10,7 +10,7 @@
 # b is another site, and who is logged in at a: its connection to a must survive.
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-need ping socat ss script
+need ping socat ss script strace
 story "attach and detach, confirmed and not"
 
 # ---- the stage ---------------------------------------------------------------
@@ -227,6 +227,25 @@ check "confirmed twice is confirmed" lanspan_a attach --confirm w0
 check "detach" lanspan_a detach w0
 as_before "detach"
 refused "not attached" attach --confirm w0
+
+step "detached twice at once"
+begin w0 --bridge br0 --confirm-within 20
+check "attach --confirm" lanspan_a attach --confirm w0
+ended 0 "confirmed"
+# One has read what is to be taken back, and waits at the lock while the other does it.
+spawn sa "$W/log/late.log" strace -qq -o "$W/strace" -e trace=fcntl \
+	-e inject=fcntl:delay_enter=2000000 "$BIN/lanspan" detach w0
+late=$SPAWNED
+sleep 0.7
+check "detach" lanspan_a detach w0
+as_before "detach"
+! wait "$late" || fail "detached twice"
+if grep -q "not permitted" "$W/log/late.log"; then
+	echo "  --  strace may not look"
+else
+	check "the other finds nothing" grep -q "is not attached" "$W/log/late.log"
+fi
+as_before "the late one"
 
 step "the guardian is killed"
 guardian() {
