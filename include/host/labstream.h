@@ -30,7 +30,7 @@ struct labstream;
 
 /* Called by the loop alone; labstream_free is not for them. */
 struct labstream_events {
-	/* Frames that came; each iov_base with headroom bytes before it, valid inside the call. */
+	/* Frames that came, of one byte or more; each iov_base with headroom bytes before it, valid inside the call. */
 	void (*frames)(void *ctx, struct iovec *frames, unsigned n, struct instant now);
 	void (*linked)(void *ctx, bool up, struct instant now); /* connected, or not any more */
 	void *ctx;
@@ -39,7 +39,6 @@ struct labstream_events {
 struct labstream_counts {
 	uint64_t strangers; /* connections from elsewhere, and second ones */
 	uint64_t garbled;   /* connections ended for a length that is not believed */
-	uint64_t runts;	    /* frames shorter than an Ethernet header */
 	uint64_t full;	    /* frames lost because the far end does not read */
 	uint64_t connects;
 };

@@ -30,6 +30,18 @@ static void take(void *ctx, uint8_t *frame, size_t len)
 		port_drop(&r->lab->port, DROP_OFFLOAD);
 }
 
+static void read_some(struct reading *r, int *n)
+{
+	struct lab *lab = r->lab;
+	uint64_t before = lab->nic.too_long;
+
+	*n = nic_read(&lab->nic, FRAMES, SITE_HEADROOM, take, r);
+	lab->reads++;
+	lab->port.now = r->now;
+	for (uint64_t i = before; i < lab->nic.too_long; i++)
+		port_drop(&lab->port, DROP_OVERSIZE);
+}
+
 /* A NIC that is set down keeps its descriptor; one that went is opened anew when
  * there is one of that name. */
 static void gone(struct lab *lab, struct instant now)
@@ -52,10 +64,8 @@ static void ready(struct loop_source *source, uint32_t events, struct instant no
 
 	(void)events;
 	r.now = ports_begin(r.lab, now);
-	for (unsigned i = 0; i < PORTS_READS && n == FRAMES; i++) {
-		n = nic_read(&r.lab->nic, FRAMES, SITE_HEADROOM, take, &r);
-		r.lab->reads++;
-	}
+	for (unsigned i = 0; i < PORTS_READS && n == FRAMES; i++)
+		read_some(&r, &n);
 	ports_end(r.lab);
 	if (n == -ENODEV)
 		gone(r.lab, now);

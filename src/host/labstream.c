@@ -145,11 +145,7 @@ static void add_frame(struct labstream *s, struct batch *b, const uint8_t *frame
 {
 	uint8_t *at;
 
-	if (len < ETHERNET_LEN) {
-		s->counts.runts++;
-		return;
-	}
-	s->heard = true;
+	s->heard |= len >= ETHERNET_LEN;
 	if (b->n == BATCH)
 		hand_out(s, b, now);
 	at = s->arena + b->used + (b->n + 1) * s->headroom;
