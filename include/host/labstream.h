@@ -30,7 +30,8 @@ struct labstream;
 
 /* Called by the loop alone; labstream_free is not for them. */
 struct labstream_events {
-	/* Frames that came, of one byte or more; each iov_base with headroom bytes before it, valid inside the call. */
+	/* Frames that came, of one byte or more; each iov_base with headroom bytes before it, valid
+	 * inside the call. */
 	void (*frames)(void *ctx, struct iovec *frames, unsigned n, struct instant now);
 	void (*linked)(void *ctx, bool up, struct instant now); /* connected, or not any more */
 	void *ctx;

@@ -60,7 +60,7 @@ _Static_assert(BIG - sizeof(struct impair_held) >= SUPERFRAME_HEADERS, "all head
 struct impair_slab {
 	_Alignas(16) struct list link; /* in spare, full, small or big */
 	struct impair_chunk *free;
-	size_t size;	       /* of its chunks */
+	size_t size;	      /* of its chunks */
 	unsigned used, fresh; /* chunks in use; how many ever were, since it was empty */
 };
 
@@ -152,7 +152,8 @@ static struct impair_chunk *take_chunk(struct impair *p, size_t size)
 	if (chunk)
 		slab->free = chunk->next;
 	else
-		chunk = (struct impair_chunk *)(void *)((uint8_t *)(slab + 1) + size * slab->fresh++);
+		chunk = (struct impair_chunk *)(void *)((uint8_t *)(slab + 1) +
+							size * slab->fresh++);
 	if (++slab->used == SLAB / size)
 		move(slab, &p->full);
 	chunk->slab = slab;

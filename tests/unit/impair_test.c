@@ -306,7 +306,17 @@ static void keep(void *ctx, struct frame *frame)
 		memcpy(handed_bytes + handed_len, frame->iov[i].iov_base, frame->iov[i].iov_len);
 }
 
-/* A sum that was left to the device must not come out right after the damage. */
+static unsigned bits_between(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < len; i++)
+		bits += (unsigned)__builtin_popcount(a[i] ^ b[i]);
+	return bits;
+}
+
+/* A sum that was left to the device must not come out right after the damage: it is made
+ * before, and one bit is other. */
 static void test_damage_is_not_mended(void **state)
 {
 	static const uint8_t to[6] = { 2, 1 }, from[6] = { 2, 2 };
@@ -316,7 +326,7 @@ static void test_damage_is_not_mended(void **state)
 	struct rand_seeded seeded;
 	struct rand_source rand = rand_source_seeded(&seeded, 5);
 	struct impair *line = impair_new(&setup, &rand, keep, NULL, (struct instant){ START });
-	uint8_t piece[WIRE_FRAME_MAX];
+	uint8_t piece[WIRE_FRAME_MAX], whole[WIRE_FRAME_MAX];
 	struct iovec iov[2] = { { 0 }, { piece, 0 } };
 	struct super s;
 	struct vnet vnet;
@@ -331,6 +341,9 @@ static void test_damage_is_not_mended(void **state)
 		impair_take(line, &vnet, iov, 2, iov[1].iov_len, (struct instant){ START });
 		assert_int_equal(handed.flags, 0);
 		assert_int_equal(handed_len, iov[1].iov_len);
+		memcpy(whole, piece, handed_len);
+		superframe_checksum(whole, handed_len, &vnet);
+		assert_int_equal(bits_between(whole, handed_bytes, handed_len), 1);
 		assert_true(superframe_layout(handed_bytes, handed_len, &layout));
 		all++;
 		wrong += layout.proto != (s.udp ? 17 : 6) ||
@@ -486,6 +499,10 @@ static void test_change(void **state)
 	assert_int_equal(end.n, 5);
 	pass_time(MS(2));
 	assert_int_equal(end.n, 6);
+	send(7, 100);
+	end.now.us += MS(501); /* nobody has looked since it was due */
+	impair_change(end.line, &(struct impair_setup){ .delay = MS(1) }, end.now);
+	assert_int_equal(end.n, 7);
 	finish();
 }
 

@@ -605,6 +605,24 @@ static void shell(const char *command)
 	assert_int_equal(system(command), 0);
 }
 
+/* A socket that draws the port that it connects to meets itself. */
+static void test_own_reflection(void **state)
+{
+	struct labstream *b;
+
+	(void)state;
+	if (!own_netns_enter())
+		skip();
+	shell("sysctl -qw net.ipv4.ip_local_port_range='10001 10001'");
+	b = must_connect(&there, AT);
+	turn_some();
+	assert_false(labstream_up(b));
+	assert_int_equal(there.ups + there.downs, 0);
+	assert_int_equal(labstream_counts(b)->connects, 0);
+	labstream_free(b);
+	shell("sysctl -qw net.ipv4.ip_local_port_range='32768 60999'");
+}
+
 /* A far end that does not even refuse is given up. */
 static void test_no_answer(void **state)
 {
@@ -703,6 +721,7 @@ int main(void)
 		cmocka_unit_test_setup(test_other_users_of_tcp, fresh_ears),
 		cmocka_unit_test_setup(test_silent_is_replaced, fresh_ears),
 		cmocka_unit_test_setup(test_reconnect, fresh_ears),
+		cmocka_unit_test_setup(test_own_reflection, fresh_ears),
 		cmocka_unit_test_setup(test_no_answer, fresh_ears),
 		cmocka_unit_test_setup(test_dead_is_replaced, fresh_ears),
 		cmocka_unit_test_setup(test_short_of_descriptors, fresh_ears),

@@ -245,8 +245,8 @@ static void test_a_device_that_goes(void **state)
 	(void)state;
 	if (!in_netns)
 		skip();
-	check_device_goes("kind=nic", 
-			  "ip link add va type veth peer name vb && ip link set va up", false);
+	check_device_goes("kind=nic", "ip link add va type veth peer name vb && ip link set va up",
+			  false);
 	check_device_goes("kind=tap", "true", true);
 }
 

@@ -32,8 +32,10 @@ static int take(void *ctx, const struct vnet *vnet, struct iovec *iov, size_t n)
 
 	(void)vnet;
 	assert_true(d->n < KEPT);
-	for (size_t i = 1; i < n; len += iov[i++].iov_len)
+	for (size_t i = 1; i < n; len += iov[i++].iov_len) {
+		assert_true(iov[i].iov_len > 0);
 		memcpy(d->bytes[d->n] + len, iov[i].iov_base, iov[i].iov_len);
+	}
 	d->len[d->n++] = len;
 	iov[0].iov_len = 0;
 	return 0;

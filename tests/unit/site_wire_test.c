@@ -338,6 +338,29 @@ static void test_peer_that_is_a_switch(void **state)
 	pair_free(p);
 }
 
+/* Another peer has no say, whatever it is. */
+static void test_carrier_of_another_peer(void **state)
+{
+	static const uint8_t off[WIRE_CARRIER_LEN] = { 0, 0x7f, 0, 0, 0 };
+	struct pair *p = world = pair_new(3, wire);
+
+	(void)state;
+	memset(seen, 0, sizeof(seen));
+	p->s[0].port.carrier = note_carrier;
+	pair_run(p, SECONDS(3));
+	assert_true(pair_connected(p, 0, 1) && pair_connected(p, 0, 2));
+	assert_true(seen[0].on);
+	peer_send_control(p->s[2].peer[0], WIRE_CARRIER, off, sizeof(off));
+	site_close(&p->s[2].site);
+	pair_run(p, MS(50));
+	assert_true(seen[0].on);
+	peer_send_control(p->s[1].peer[0], WIRE_CARRIER, off, sizeof(off));
+	site_close(&p->s[1].site);
+	pair_run(p, MS(50));
+	assert_false(seen[0].on);
+	pair_free(p);
+}
+
 static void test_records_of_no_sense(void **state)
 {
 	static const struct {
@@ -376,6 +399,7 @@ int main(void)
 		cmocka_unit_test(test_said_with_a_new_session),
 		cmocka_unit_test(test_old_peer),
 		cmocka_unit_test(test_peer_that_is_a_switch),
+		cmocka_unit_test(test_carrier_of_another_peer),
 		cmocka_unit_test(test_records_of_no_sense),
 	};
 
