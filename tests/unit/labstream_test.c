@@ -613,8 +613,8 @@ static void test_own_reflection(void **state)
 	(void)state;
 	if (!own_netns_enter())
 		skip();
-	shell("sysctl -qw net.ipv4.ip_local_port_range='10001 10001'");
-	b = must_connect(&there, AT);
+	shell("sysctl -qw net.ipv4.ip_local_port_range='10020 10020'");
+	b = must_connect(&there, "127.0.0.1:10020"); /* a port that no other test has bound */
 	turn_some();
 	assert_false(labstream_up(b));
 	assert_int_equal(there.ups + there.downs, 0);
