@@ -382,7 +382,8 @@ void impair_hold_free(struct impair *p)
 	struct list *lists[] = { &p->spare, &p->full, &p->small, &p->big };
 
 	for (unsigned i = 0; i < COUNT_OF(lists); i++) {
-		list_for_each_safe(link, lists[i]) {
+		list_for_each_safe(link, lists[i])
+		{
 			free(slab_of(link));
 		}
 	}
