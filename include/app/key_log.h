@@ -17,9 +17,9 @@
 #include "core/key_watch.h"
 
 struct key_log {
-	int fd; /* -1: none is kept */
-	bool cut;	/* the last line did not go in whole */
-	uint64_t lost;	/* lines that did not go in */
+	int fd;	       /* -1: none is kept */
+	bool cut;      /* the last line did not go in whole */
+	uint64_t lost; /* lines that did not go in */
 	struct instant remind;
 	char path[CONF_PATH];
 	struct key_watch watch; /* for site_setup */

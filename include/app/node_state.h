@@ -37,12 +37,12 @@ struct node_socket {
  */
 struct worker {
 	struct node *node;
-	unsigned number;	/* and its lane */
-	struct loop *loop;	/* of number 0 the node's */
+	unsigned number;   /* and its lane */
+	struct loop *loop; /* of number 0 the node's */
 	struct loop own_loop;
 	struct loop_source tap_source, stop_source;
 	bool tap_watched;
-	struct tap *tap;	/* its queue, or the only one */
+	struct tap *tap; /* its queue, or the only one */
 	struct node_socket sockets[CONF_LISTEN];
 	struct udp_inbox *inbox[2];
 	unsigned inbox_turn;
@@ -61,7 +61,7 @@ struct worker {
 	bool runs;
 };
 
-#define NODE_PLACE 128  /* "relay NAME, member NUMBER", or an address */
+#define NODE_PLACE 128	/* "relay NAME, member NUMBER", or an address */
 #define NODE_FAILURE 96 /* getaddrinfo's text, with its NUL */
 
 /* Where a configured peer's addresses led to. */
@@ -72,8 +72,8 @@ struct node_peer {
 	struct addr answers[CONF_ADDRESSES][RESOLVE_ANSWERS];
 	unsigned n_answers[CONF_ADDRESSES];
 	char failure[CONF_ADDRESSES][NODE_FAILURE]; /* "" when the last look-up went well */
-	bool silent; /* a relay: that it does not answer was told */
-	char place[NODE_PLACE]; /* where it was last told to be */
+	bool silent;				    /* a relay: that it does not answer was told */
+	char place[NODE_PLACE];			    /* where it was last told to be */
 };
 
 /* What the router in front maps, and why it is not asked. */

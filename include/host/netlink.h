@@ -20,7 +20,7 @@ struct netlink_link {
 	bool up;
 	struct mac mac; /* all zero of a link without one */
 	char name[IFNAMSIZ];
-	char kind[16]; /* "bridge", "tun", "veth", ... or "" */
+	char kind[16];	 /* "bridge", "tun", "veth", ... or "" */
 	unsigned queues; /* of a TAP that may have several, in all processes; else 0 */
 };
 

@@ -55,14 +55,12 @@ static json_t *refuse_why(void *ctx, json_t *request)
 
 char *hub_control_answer(void *ctx, const char *request, bool privileged, size_t *len)
 {
-	static const struct answer_verb verbs[] = { { "show", false, run_show },
-						    { "why", false, refuse_why },
-						    { "events", false, run_events },
-						    { "reload", true, run_reload },
-						    { "rekey", true, refuse_peer },
-						    { "disconnect", true, refuse_peer },
-						    { "connect", true, refuse_peer },
-						    { "capture", true, hub_captures_request } };
+	static const struct answer_verb verbs[] = {
+		{ "show", false, run_show },	  { "why", false, refuse_why },
+		{ "events", false, run_events },  { "reload", true, run_reload },
+		{ "rekey", true, refuse_peer },	  { "disconnect", true, refuse_peer },
+		{ "connect", true, refuse_peer }, { "capture", true, hub_captures_request }
+	};
 
 	return answer_request(verbs, COUNT_OF(verbs), ctx, request, privileged, len);
 }

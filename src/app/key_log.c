@@ -48,9 +48,9 @@ static void write_line(struct key_log *log, const char *line, size_t len)
 
 static void log_key(void *ctx, const struct key_news *news)
 {
-	static const char *const kinds[] = { [WIRE_DATA] = "DATA",
-					     [WIRE_FLOOD] = "FLOOD",
-					     [WIRE_HOP] = "HOP" };
+	static const char *const kinds[] = {
+		[WIRE_DATA] = "DATA", [WIRE_FLOOD] = "FLOOD", [WIRE_HOP] = "HOP"
+	};
 	char context[HEX(KEYS_CONTEXT)], key[HEX(AEAD_KEY)];
 	char from[IDENTITY_ID_TEXT], to[IDENTITY_ID_TEXT] = "-", line[LINE_ROOM];
 	int len;

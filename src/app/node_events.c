@@ -34,10 +34,13 @@ struct place {
 
 static void find_place(const struct node *node, const struct addr *addr, struct place *p)
 {
-	const struct link *link = addr->family == ADDR_RELAY ? node->site.peers.link[addr->port] : NULL;
+	const struct link *link =
+		addr->family == ADDR_RELAY ? node->site.peers.link[addr->port] : NULL;
 	bool known = addr->family != ADDR_NONE;
 
-	p->path = log_text("path", !known ? NULL : addr->family == ADDR_RELAY ? "relayed" : "direct");
+	p->path = log_text("path", !known			? NULL
+				   : addr->family == ADDR_RELAY ? "relayed"
+								: "direct");
 	p->address = log_text("at", known && !link ? addr_format(addr, p->at) : NULL);
 	p->relay = log_text("relay", link ? link->peer->name : NULL);
 	p->member = link ? log_number("member", link_member_of(addr)) : log_text("", NULL);
@@ -120,8 +123,9 @@ static void relay_event(struct node *node, const struct peer *peer, enum peer_ev
 		event_tell(EVENT_RELAY_LISTED, name, log_number("sites", link_count(peer->link)));
 		break;
 	case PEER_REFUSED:
-		event_tell(EVENT_RELAY_REFUSED, name,
-			   log_text("hint", "is secret_file the one that it has for this network?"));
+		event_tell(
+			EVENT_RELAY_REFUSED, name,
+			log_text("hint", "is secret_file the one that it has for this network?"));
 		break;
 	case PEER_MARKED:
 		uplink_marked(node, peer->link);

@@ -25,10 +25,10 @@ struct finding {
 	struct why_target target;
 	int vlan;
 	struct mac mac;
-	bool known;		   /* mac is set */
-	char interface[IFNAMSIZ];  /* that knew the neighbour, or "" */
-	unsigned age_s;		   /* of that */
-	const char *own;	   /* link of this host that has it, or NULL */
+	bool known;		  /* mac is set */
+	char interface[IFNAMSIZ]; /* that knew the neighbour, or "" */
+	unsigned age_s;		  /* of that */
+	const char *own;	  /* link of this host that has it, or NULL */
 	char text[TEXT];
 };
 
@@ -71,7 +71,8 @@ static void ask_neighbour(struct node *node, struct finding *f, const char *inte
 	struct netlink_link link;
 
 	if (f->known || netlink_link_get(&node->attach.netlink, interface, &link) != 0 ||
-	    netlink_neighbour_get(&node->attach.netlink, link.index, &f->target.ip, &neighbour) != 0)
+	    netlink_neighbour_get(&node->attach.netlink, link.index, &f->target.ip, &neighbour) !=
+		    0)
 		return;
 	f->known = true;
 	f->mac = neighbour.mac;
@@ -133,8 +134,7 @@ static void find_own(struct node *node, struct finding *f)
 	struct netlink_link link;
 
 	for (unsigned i = 0; i < COUNT_OF(names) && !f->own; i++) {
-		if (names[i][0] &&
-		    netlink_link_get(&node->attach.netlink, names[i], &link) == 0 &&
+		if (names[i][0] && netlink_link_get(&node->attach.netlink, names[i], &link) == 0 &&
 		    mac_equal(link.mac, f->mac))
 			f->own = names[i];
 	}
@@ -171,8 +171,7 @@ static void put_peer(json_t *object, const struct node *node, const struct peer 
 	answer_text(object, "kind", "peer");
 	answer_text(object, "fate", session ? "forwarded" : "dropped");
 	answer_text(object, "state", report_peer_state(peer));
-	answer_text(object, "state_text",
-		    report_peer_state_text(&node->peers[peer->number], peer));
+	answer_text(object, "state_text", report_peer_state_text(&node->peers[peer->number], peer));
 	report_put_path(object, node, peer);
 	report_put_place(object, "endpoint", node, &peer->endpoint.addr);
 	answer_put(object, "rtt_ms", peer->rtt ? json_real((double)peer->rtt / 1000) : json_null());
@@ -275,11 +274,10 @@ static void put_flood_peers(json_t *object, const struct node *node)
 		if (!peer_has_session(peer))
 			json_array_append_new(left_out, left_out_object(node, peer));
 		else
-			json_array_append_new(link && peer->flood.holds &&
-							      peer->member[link->number]
-						      ? relayed
-						      : copies,
-					      json_string(peer->name));
+			json_array_append_new(
+				link && peer->flood.holds && peer->member[link->number] ? relayed
+											: copies,
+				json_string(peer->name));
 	}
 	answer_text(object, "relay", link ? link->peer->name : NULL);
 	answer_put(object, "relayed", relayed);
@@ -340,7 +338,7 @@ static void explain_flood(const struct node *node, struct finding *f)
 static const char *flood_fate(const json_t *flood)
 {
 	return json_array_size(json_object_get(flood, "relayed")) +
-				       json_array_size(json_object_get(flood, "copies"))
+			       json_array_size(json_object_get(flood, "copies"))
 		       ? "flooded"
 		       : "dropped";
 }
@@ -391,8 +389,8 @@ static void put_ip(json_t *answer, const struct finding *f)
 	bool asked = f->target.ip.family != ADDR_NONE;
 
 	if (asked)
-		inet_ntop(f->target.ip.family == ADDR_IPV6 ? AF_INET6 : AF_INET, f->target.ip.ip, ip,
-			  sizeof(ip));
+		inet_ntop(f->target.ip.family == ADDR_IPV6 ? AF_INET6 : AF_INET, f->target.ip.ip,
+			  ip, sizeof(ip));
 	answer_text(answer, "ip", asked ? ip : NULL);
 	answer_text(answer, "neighbour_of", f->interface[0] ? f->interface : NULL);
 	answer_put(answer, "neighbour_age_s",

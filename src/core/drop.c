@@ -15,7 +15,8 @@ static const struct drop_words words[] = {
 	[DROP_INDEX] = { "index", "datagram for a session that is gone" },
 	[DROP_MAC1] = { "mac1", "handshake made for another site's key" },
 	[DROP_RATE] = { "rate", "too many handshakes from one address, or forged answers" },
-	[DROP_COOKIE] = { "cookie", "asked to call again with a cookie: under load, or calls in quick succession" },
+	[DROP_COOKIE] = { "cookie", "asked to call again with a cookie: under load, or calls in "
+				    "quick succession" },
 	[DROP_HANDSHAKE] = { "handshake",
 			     "handshake not authentic: other network name, cipher, secret or key" },
 	[DROP_STRANGER] = { "stranger", "handshake from a key that is no peer's" },
@@ -30,7 +31,8 @@ static const struct drop_words words[] = {
 	[DROP_JOIN] = { "join", "part of a cut frame whose other part is lost" },
 	[DROP_FLOOD] = { "flood", "broadcast under a key that was not handed over" },
 	[DROP_SOURCE] = { "source", "relay says it is from another site than its keys say" },
-	[DROP_PLACE] = { "place", "address it may be at, not tried: it did not answer, and was tried often" },
+	[DROP_PLACE] = { "place", "address it may be at, not tried: it did not answer, and was "
+				  "tried often" },
 	[DROP_DISCONNECTED] = { "disconnected", "peer is disconnected by command" },
 	[DROP_RUNT] = { "runt", "frame shorter than 14 bytes" },
 	[DROP_OVERSIZE] = { "oversize", "frame longer than 9216 bytes" },

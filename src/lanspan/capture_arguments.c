@@ -78,7 +78,8 @@ static char *join(char **words, int n)
 	return text;
 }
 
-static enum cli_status read_point(const struct cli *cli, struct capture_wanted *w, char **words, int n)
+static enum cli_status read_point(const struct cli *cli, struct capture_wanted *w, char **words,
+				  int n)
 {
 	int used = 1;
 
@@ -93,8 +94,10 @@ static enum cli_status read_point(const struct cli *cli, struct capture_wanted *
 		w->name = words[1];
 		used = 2;
 	} else if (strcmp(w->point, "lan") != 0 && strcmp(w->point, "wire") != 0) {
-		return cli_usage(cli, "%s: no such point; there are: lan, wire, peer NAME and "
-				      "port NAME; of a relay wire and member NAME", w->point);
+		return cli_usage(cli,
+				 "%s: no such point; there are: lan, wire, peer NAME and "
+				 "port NAME; of a relay wire and member NAME",
+				 w->point);
 	}
 	w->files.ip = strcmp(w->point, "wire") == 0 || strcmp(w->point, "member") == 0;
 	w->expression = join(words + used, n - used);

@@ -8,8 +8,8 @@
 #include "base/bytes.h"
 #include "cli.h"
 
-#define LAST_MOST 256	 /* events that a daemon keeps */
-#define FOLLOW_LAST 10	 /* of them, when they are followed */
+#define LAST_MOST 256  /* events that a daemon keeps */
+#define FOLLOW_LAST 10 /* of them, when they are followed */
 #define LINE_MOST 65536
 
 struct wish {
@@ -72,7 +72,7 @@ static void print_field(const char *key, const json_t *value)
 
 /* What a line begins with, and what it tells about whom; the rest follows. */
 static const char *const head[] = { "seq", "time", "level", "event", "message" };
-static const char *const first[] = { "site", "peer",	"reason",  "path", "relay",
+static const char *const first[] = { "site",   "peer",	  "reason",  "path", "relay",
 				     "member", "site_id", "network", "at",   "from" };
 
 static bool is_among(const char *key, const char *const *list, size_t n)
