@@ -73,11 +73,14 @@ static inline void drop_note(struct drops *drops, enum drop reason, struct insta
 	drops->last[reason] = now;
 }
 
+/* Who counts it. */
+enum drop_at { DROP_AT_PORT, DROP_AT_PEER };
+
 /* True of frames on their way out through the port or to the peer that counts them,
  * false of what came in from there. */
-bool drop_is_leaving(enum drop reason);
+bool drop_is_leaving(enum drop reason, enum drop_at at);
 
 /* The reason of the newest drop of that kind; DROP_COUNT when there was none. */
-enum drop drop_newest(const struct drops *drops, bool leaving);
+enum drop drop_newest(const struct drops *drops, enum drop_at at, bool leaving);
 
 #endif

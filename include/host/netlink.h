@@ -53,7 +53,8 @@ int netlink_link_set_txqlen(struct netlink *nl, int index, unsigned frames);
  * (IFLA_INET6_ADDR_GEN_MODE) and disable_ipv6, so it sends nothing by itself. */
 int netlink_link_set_silent(struct netlink *nl, int index, const char *name);
 
-/* The address of ip's host at that link; -ENOENT when this host has none. */
+/* The address of ip's host at that link; -ENOENT when this host has none, -EHOSTUNREACH
+ * when it asked for it and got no answer. */
 int netlink_neighbour_get(struct netlink *nl, int index, const struct addr *ip,
 			  struct netlink_neighbour *out);
 

@@ -28,6 +28,7 @@ struct finding {
 	bool known;		  /* mac is set */
 	char interface[IFNAMSIZ]; /* that knew the neighbour, or "" */
 	unsigned age_s;		  /* of that */
+	char asked[IFNAMSIZ];	  /* where nobody answered for it, or "" */
 	const char *own;	  /* link of this host that has it, or NULL */
 	char text[TEXT];
 };
@@ -69,10 +70,14 @@ static void ask_neighbour(struct node *node, struct finding *f, const char *inte
 {
 	struct netlink_neighbour neighbour;
 	struct netlink_link link;
+	int error;
 
-	if (f->known || netlink_link_get(&node->attach.netlink, interface, &link) != 0 ||
-	    netlink_neighbour_get(&node->attach.netlink, link.index, &f->target.ip, &neighbour) !=
-		    0)
+	if (f->known || netlink_link_get(&node->attach.netlink, interface, &link) != 0)
+		return;
+	error = netlink_neighbour_get(&node->attach.netlink, link.index, &f->target.ip, &neighbour);
+	if (error == -EHOSTUNREACH)
+		snprintf(f->asked, sizeof(f->asked), "%s", link.name);
+	if (error)
 		return;
 	f->known = true;
 	f->mac = neighbour.mac;
@@ -119,7 +124,14 @@ static void find_ip(struct node *node, struct finding *f)
 	ask_neighbour(node, f, host_link(node));
 	if (!f->known)
 		find_own_ip(node, f);
-	if (!f->known)
+	if (f->known)
+		return;
+	if (f->asked[0])
+		snprintf(f->text, sizeof(f->text),
+			 "asked, no answer: this host asks for it at %s, and nobody there or at "
+			 "another site says that it is his",
+			 f->asked);
+	else
 		snprintf(f->text, sizeof(f->text),
 			 "this host has no neighbour entry for it at %s; bridges go by Ethernet "
 			 "addresses: look it up where it was talked to (ip neigh), or ping it from "
@@ -142,9 +154,10 @@ static void find_own(struct node *node, struct finding *f)
 
 /* ---- one place ---- */
 
-static json_t *drop_object(const struct drops *drops, bool leaving, struct instant now)
+static json_t *drop_object(const struct drops *drops, enum drop_at at, bool leaving,
+			   struct instant now)
 {
-	enum drop reason = drop_newest(drops, leaving);
+	enum drop reason = drop_newest(drops, at, leaving);
 	json_t *object;
 
 	if (reason == DROP_COUNT)
@@ -157,10 +170,11 @@ static json_t *drop_object(const struct drops *drops, bool leaving, struct insta
 	return object;
 }
 
-static void put_drops(json_t *object, const struct drops *drops, struct instant now)
+static void put_drops(json_t *object, const struct drops *drops, enum drop_at at,
+		      struct instant now)
 {
-	answer_put(object, "last_drop_there", drop_object(drops, true, now));
-	answer_put(object, "last_drop_from_there", drop_object(drops, false, now));
+	answer_put(object, "last_drop_there", drop_object(drops, at, true, now));
+	answer_put(object, "last_drop_from_there", drop_object(drops, at, false, now));
 }
 
 static void put_peer(json_t *object, const struct node *node, const struct peer *peer)
@@ -175,7 +189,7 @@ static void put_peer(json_t *object, const struct node *node, const struct peer 
 	report_put_path(object, node, peer);
 	report_put_place(object, "endpoint", node, &peer->endpoint.addr);
 	answer_put(object, "rtt_ms", peer->rtt ? json_real((double)peer->rtt / 1000) : json_null());
-	put_drops(object, &peer->drops, node->loop.now);
+	put_drops(object, &peer->drops, DROP_AT_PEER, node->loop.now);
 }
 
 static void put_port(json_t *object, const struct node *node, unsigned number)
@@ -191,7 +205,7 @@ static void put_port(json_t *object, const struct node *node, unsigned number)
 	answer_text(object, "relay", NULL);
 	answer_text(object, "endpoint", NULL);
 	answer_put(object, "rtt_ms", json_null());
-	put_drops(object, &port->drops, node->loop.now);
+	put_drops(object, &port->drops, DROP_AT_PORT, node->loop.now);
 }
 
 static void put_place(json_t *object, const struct node *node, uint16_t port)
@@ -298,7 +312,7 @@ static json_t *flood_object(const struct node *node)
 	answer_put(object, "ports", ports);
 	put_flood_peers(object, node);
 	if (node->site.port[0])
-		put_drops(object, &node->site.port[0]->drops, node->loop.now);
+		put_drops(object, &node->site.port[0]->drops, DROP_AT_PORT, node->loop.now);
 	return object;
 }
 
@@ -321,26 +335,28 @@ static const char *vlan_words(const struct finding *f, char out[32])
 	return out;
 }
 
-static void explain_flood(const struct node *node, struct finding *f)
+static void explain_flood(const struct node *node, struct finding *f, bool reaches)
 {
+	static const char nobody[] = "would be flooded, but no peer has a session: dropped";
 	char vlan[32];
 
 	if (node->site.switching.hub)
-		snprintf(f->text, sizeof(f->text), "learning = no: every frame is flooded");
+		snprintf(f->text, sizeof(f->text), "learning = no: %s",
+			 reaches ? "every frame is flooded" : nobody);
 	else if (mac_is_group(f->mac))
-		snprintf(f->text, sizeof(f->text), "a group address is for everybody: flooded");
+		snprintf(f->text, sizeof(f->text), "a group address is for everybody: %s",
+			 reaches ? "flooded" : nobody);
 	else
-		snprintf(f->text, sizeof(f->text),
-			 "no frame came from it in %s lately: flooded until one does",
-			 vlan_words(f, vlan));
+		snprintf(f->text, sizeof(f->text), "no frame came from it in %s lately: %s",
+			 vlan_words(f, vlan), reaches ? "flooded until one does" : nobody);
 }
 
-static const char *flood_fate(const json_t *flood)
+/* A peer gets it, or one port what comes from another. */
+static bool flood_reaches(const json_t *flood)
 {
-	return json_array_size(json_object_get(flood, "relayed")) +
-			       json_array_size(json_object_get(flood, "copies"))
-		       ? "flooded"
-		       : "dropped";
+	return json_array_size(json_object_get(flood, "relayed")) > 0 ||
+	       json_array_size(json_object_get(flood, "copies")) > 0 ||
+	       json_array_size(json_object_get(flood, "ports")) > 1;
 }
 
 static const char *places_fate(const json_t *places)
@@ -373,9 +389,9 @@ static void put_fate(json_t *answer, struct node *node, struct finding *f)
 		places = places_array(node, f);
 		fate = places_fate(places);
 		if (json_array_size(places) == 0) {
-			explain_flood(node, f);
 			flood = flood_object(node);
-			fate = flood_fate(flood);
+			fate = flood_reaches(flood) ? "flooded" : "dropped";
+			explain_flood(node, f, flood_reaches(flood));
 		}
 	}
 	answer_text(answer, "fate", fate);

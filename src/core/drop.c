@@ -65,11 +65,12 @@ const char *drop_text(enum drop reason)
 	return words[reason].text;
 }
 
-bool drop_is_leaving(enum drop reason)
+bool drop_is_leaving(enum drop reason, enum drop_at at)
 {
 	switch (reason) {
+	case DROP_NO_SESSION: /* a port counts what came from there and found nobody */
+		return at == DROP_AT_PEER;
 	case DROP_DISCONNECTED:
-	case DROP_NO_SESSION:
 	case DROP_PORT_DOWN:
 	case DROP_PORT_FULL:
 	case DROP_PORT_REFUSED:
@@ -81,12 +82,12 @@ bool drop_is_leaving(enum drop reason)
 	}
 }
 
-enum drop drop_newest(const struct drops *drops, bool leaving)
+enum drop drop_newest(const struct drops *drops, enum drop_at at, bool leaving)
 {
 	enum drop newest = DROP_COUNT;
 
 	for (unsigned i = 0; i < DROP_COUNT; i++) {
-		if (!drops->count[i] || drop_is_leaving((enum drop)i) != leaving)
+		if (!drops->count[i] || drop_is_leaving((enum drop)i, at) != leaving)
 			continue;
 		if (newest == DROP_COUNT || instant_before(drops->last[newest], drops->last[i]))
 			newest = (enum drop)i;

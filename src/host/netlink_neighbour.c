@@ -7,10 +7,12 @@
 
 #include "netlink_parts.h"
 
+/* Asked for without an answer, at present or of late. */
+#define UNANSWERED (NUD_INCOMPLETE | NUD_FAILED)
 #define KNOWN (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE)
 
 struct found {
-	bool any;
+	bool any, unanswered;
 	struct netlink_neighbour neighbour;
 };
 
@@ -31,8 +33,10 @@ static int read_neighbour(const struct nlmsghdr *nlh, void *ctx)
 	const struct nlattr *attr;
 	struct found *found = ctx;
 
-	if (nlh->nlmsg_type != RTM_NEWNEIGH || mnl_nlmsg_get_payload_len(nlh) < sizeof(*ndm) ||
-	    !(ndm->ndm_state & KNOWN))
+	if (nlh->nlmsg_type != RTM_NEWNEIGH || mnl_nlmsg_get_payload_len(nlh) < sizeof(*ndm))
+		return MNL_CB_OK;
+	found->unanswered = ndm->ndm_state & UNANSWERED;
+	if (!(ndm->ndm_state & KNOWN))
 		return MNL_CB_OK;
 	mnl_attr_for_each(attr, nlh, sizeof(*ndm))
 	{
@@ -63,7 +67,7 @@ int netlink_neighbour_get(struct netlink *nl, int index, const struct addr *ip,
 	mnl_attr_put(r.nlh, NDA_DST, ip->family == ADDR_IPV6 ? 16 : 4, ip->ip);
 	error = netlink_ask(nl, &r, read_neighbour, &found);
 	if (!error && !found.any)
-		error = -ENOENT;
+		error = found.unanswered ? -EHOSTUNREACH : -ENOENT;
 	if (!error)
 		*out = found.neighbour;
 	return error;

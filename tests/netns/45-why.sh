@@ -181,6 +181,12 @@ equal "status" $WHY 1
 says "not to peer b: disconnected by command"
 check "connect b" lanspan a connect b
 
+step "asked, no answer"
+on sa ping -q -c 1 -W 1 192.168.77.66 >/dev/null 2>&1
+why a 192.168.77.66
+equal "status" $WHY 1
+says "asked, no answer: this host asks for it at br0"
+
 step "learning = no: all is flooded"
 conf a bridge learning no
 conf_write a
@@ -206,3 +212,28 @@ refused 2 "no such option" -x
 lanspan hub why "$HB" >"$W/why" 2>&1
 equal "status of a relay" $? 2
 says "this is a relay: it cannot look into frames and learns no addresses; ask a bridge process"
+
+step "no peer has a session"
+conf a bridge learning yes
+conf_write a
+relay_of a hub
+check "learning again" lanspan a reload
+bridge_stop b
+bridge_stop c
+alone() {
+	! is_up a b && ! is_up a c
+}
+wait_for 20 "a is alone" alone
+on ha ping -q -c 1 -W 1 -s 40 192.168.77.77 >/dev/null 2>&1
+why a "$HA"
+says "last drop on the way there: none" "last drop from there: no-session, "
+equal "no way there" "$(why_json a '.places[0].last_drop_there' "$HA")" null
+equal "the way from there" "$(why_json a '.places[0].last_drop_from_there.reason' "$HA")" no-session
+why a 02:00:00:00:00:99
+equal "status" $WHY 1
+says "no frame came from it in any VLAN lately: would be flooded, but no peer has a session: dropped" \
+	"last drop on the way to the port: none" "last drop from the port: no-session, "
+equal "fate" "$(why_json a .fate 02:00:00:00:00:99)" dropped
+equal "the same words" "$(why_json a '.text | test("flooded until")' 02:00:00:00:00:99)" false
+why a ff:ff:ff:ff:ff:ff
+says "a group address is for everybody: would be flooded, but no peer has a session: dropped"

@@ -42,15 +42,29 @@ static void test_newest(void **state)
 	struct instant now = { 0 };
 
 	(void)state;
-	assert_int_equal(drop_newest(&drops, true), DROP_COUNT);
+	assert_int_equal(drop_newest(&drops, DROP_AT_PEER, true), DROP_COUNT);
 	drop_note(&drops, DROP_SEND, (struct instant){ now.us + 1 });
 	drop_note(&drops, DROP_NO_SESSION, (struct instant){ now.us + 2 });
 	drop_note(&drops, DROP_AUTH, (struct instant){ now.us + 3 });
-	assert_int_equal(drop_newest(&drops, true), DROP_NO_SESSION);
-	assert_int_equal(drop_newest(&drops, false), DROP_AUTH);
+	assert_int_equal(drop_newest(&drops, DROP_AT_PEER, true), DROP_NO_SESSION);
+	assert_int_equal(drop_newest(&drops, DROP_AT_PEER, false), DROP_AUTH);
 	drop_note(&drops, DROP_SEND, (struct instant){ now.us + 4 });
-	assert_int_equal(drop_newest(&drops, true), DROP_SEND);
+	assert_int_equal(drop_newest(&drops, DROP_AT_PEER, true), DROP_SEND);
 	assert_true(drops.count[DROP_SEND] == 2 && drops.last[DROP_SEND].us == now.us + 4);
+}
+
+/* A port counts a frame that came from there and that no peer could get; a peer one that
+ * was for it. */
+static void test_no_session_is_the_way_of_who_counts_it(void **state)
+{
+	struct drops drops = { 0 };
+
+	(void)state;
+	drop_note(&drops, DROP_NO_SESSION, (struct instant){ 1 });
+	assert_int_equal(drop_newest(&drops, DROP_AT_PORT, true), DROP_COUNT);
+	assert_int_equal(drop_newest(&drops, DROP_AT_PORT, false), DROP_NO_SESSION);
+	assert_int_equal(drop_newest(&drops, DROP_AT_PEER, true), DROP_NO_SESSION);
+	assert_int_equal(drop_newest(&drops, DROP_AT_PEER, false), DROP_COUNT);
 }
 
 int main(void)
@@ -59,6 +73,7 @@ int main(void)
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_names_that_programs_know),
 		cmocka_unit_test(test_newest),
+		cmocka_unit_test(test_no_session_is_the_way_of_who_counts_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

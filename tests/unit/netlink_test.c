@@ -312,6 +312,7 @@ static void test_neighbour(void **state)
 		"ip neigh add 192.0.2.7 lladdr 02:00:00:00:00:07 dev v0",
 		"ip neigh add 2001:db8::7 lladdr 02:00:00:00:06:07 dev v0",
 		"ip neigh add 192.0.2.8 nud failed dev v0",
+		"ip neigh add 192.0.2.10 nud incomplete dev v0",
 	};
 	static const struct {
 		struct addr ip;
@@ -320,7 +321,8 @@ static void test_neighbour(void **state)
 	} cases[] = {
 		{ { .family = ADDR_IPV4, .ip = { 192, 0, 2, 7 } }, 0, { 0, 7 } },
 		{ { .family = ADDR_IPV6, .ip = { 0x20, 1, 0xd, 0xb8, [15] = 7 } }, 0, { 6, 7 } },
-		{ { .family = ADDR_IPV4, .ip = { 192, 0, 2, 8 } }, -ENOENT, { 0 } },
+		{ { .family = ADDR_IPV4, .ip = { 192, 0, 2, 8 } }, -EHOSTUNREACH, { 0 } },
+		{ { .family = ADDR_IPV4, .ip = { 192, 0, 2, 10 } }, -EHOSTUNREACH, { 0 } },
 		{ { .family = ADDR_IPV4, .ip = { 192, 0, 2, 9 } }, -ENOENT, { 0 } },
 	};
 	struct netlink_neighbour n;
