@@ -126,7 +126,12 @@ static void find_ip(struct node *node, struct finding *f)
 		find_own_ip(node, f);
 	if (f->known)
 		return;
-	if (f->asked[0])
+	if (!host_link(node)[0])
+		snprintf(
+			f->text, sizeof(f->text),
+			"this site has no TAP, so this host has no neighbours there; bridges go by "
+			"Ethernet addresses: look it up where it was talked to (ip neigh)");
+	else if (f->asked[0])
 		snprintf(f->text, sizeof(f->text),
 			 "asked, no answer: this host asks for it at %s, and nobody there or at "
 			 "another site says that it is his",
@@ -299,20 +304,42 @@ static void put_flood_peers(json_t *object, const struct node *node)
 	answer_put(object, "left_out", left_out);
 }
 
-static json_t *flood_object(const struct node *node)
+/* A frame for the address may leave there; a reserved one not at all ports. */
+static bool may_pass(const struct port *port, struct mac mac)
+{
+	return port && (port->reserved_pass || !mac_is_reserved(mac));
+}
+
+static bool any_may_pass(const struct node *node, struct mac mac)
+{
+	for (unsigned i = 0; i < node->site.n_port; i++) {
+		if (may_pass(node->site.port[i], mac))
+			return true;
+	}
+	return false;
+}
+
+static json_t *flood_port_object(const struct node *node, unsigned number)
+{
+	const struct port *port = node->site.port[number];
+	json_t *object = json_object();
+
+	answer_text(object, "port", port->name);
+	answer_text(object, "state", report_port_state(node, number));
+	put_drops(object, &port->drops, DROP_AT_PORT, node->loop.now);
+	return object;
+}
+
+static json_t *flood_object(const struct node *node, struct mac mac)
 {
 	json_t *object = json_object(), *ports = json_array();
 
 	for (unsigned i = 0; i < node->site.n_port; i++) {
-		if (node->site.port[i])
-			json_array_append_new(ports, json_pack("{s:s,s:s}", "port",
-							       node->site.port[i]->name, "state",
-							       report_port_state(node, i)));
+		if (may_pass(node->site.port[i], mac))
+			json_array_append_new(ports, flood_port_object(node, i));
 	}
 	answer_put(object, "ports", ports);
 	put_flood_peers(object, node);
-	if (node->site.port[0])
-		put_drops(object, &node->site.port[0]->drops, DROP_AT_PORT, node->loop.now);
 	return object;
 }
 
@@ -351,12 +378,34 @@ static void explain_flood(const struct node *node, struct finding *f, bool reach
 			 vlan_words(f, vlan), reaches ? "flooded until one does" : nobody);
 }
 
+static unsigned count_up(const json_t *ports)
+{
+	const json_t *port;
+	unsigned n = 0;
+	size_t i;
+
+	json_array_foreach((json_t *)ports, i, port)
+	{
+		n += strcmp(json_string_value(json_object_get(port, "state")), "up") == 0;
+	}
+	return n;
+}
+
 /* A peer gets it, or one port what comes from another. */
 static bool flood_reaches(const json_t *flood)
 {
 	return json_array_size(json_object_get(flood, "relayed")) > 0 ||
 	       json_array_size(json_object_get(flood, "copies")) > 0 ||
-	       json_array_size(json_object_get(flood, "ports")) > 1;
+	       count_up(json_object_get(flood, "ports")) > 1;
+}
+
+static unsigned local_ports(const struct node *node)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < node->site.n_port; i++)
+		n += node->site.port[i] != NULL;
+	return n;
 }
 
 static const char *places_fate(const json_t *places)
@@ -380,7 +429,7 @@ static void put_fate(json_t *answer, struct node *node, struct finding *f)
 
 	if (!f->known) {
 		fate = "unknown";
-	} else if (mac_is_reserved(f->mac) && !node->port.reserved_pass) {
+	} else if (!any_may_pass(node, f->mac)) {
 		fate = "dropped";
 		snprintf(f->text, sizeof(f->text), "%s", drop_text(DROP_RESERVED));
 	} else {
@@ -389,12 +438,13 @@ static void put_fate(json_t *answer, struct node *node, struct finding *f)
 		places = places_array(node, f);
 		fate = places_fate(places);
 		if (json_array_size(places) == 0) {
-			flood = flood_object(node);
+			flood = flood_object(node, f->mac);
 			fate = flood_reaches(flood) ? "flooded" : "dropped";
 			explain_flood(node, f, flood_reaches(flood));
 		}
 	}
 	answer_text(answer, "fate", fate);
+	answer_count(answer, "local_ports", local_ports(node));
 	answer_put(answer, "places", places);
 	answer_put(answer, "flood", flood ? flood : json_null());
 }

@@ -101,7 +101,7 @@ static void print_state(const json_t *place)
 	free(words);
 }
 
-static void print_place(const json_t *place)
+static void print_place(const json_t *place, bool only_port)
 {
 	char *port = text_member(place, "port"), *vlan = text_member(place, "vlan");
 	bool peer = is(place, "kind", "peer");
@@ -114,7 +114,9 @@ static void print_place(const json_t *place)
 		printf("VLAN %s", vlan);
 	printf(": %s %s %s", is(place, "fate", "forwarded") ? "to" : "dropped, it is for",
 	       peer ? "peer" : "port", port);
-	puts(peer ? "" : ", this side of the tunnel: only frames from peers cross it");
+	puts(peer	 ? ""
+	     : only_port ? ", this side of the tunnel: only frames from peers cross it"
+			 : ", at this site: frames from peers and from its other ports go there");
 	print_source(place);
 	print_state(place);
 	print_path(place);
@@ -130,7 +132,7 @@ static void print_names(const char *what, char *names)
 	free(names);
 }
 
-static void print_flood(const json_t *flood)
+static void print_flood(const json_t *flood, bool only_port)
 {
 	char *relay = text_member(flood, "relay"), *what = NULL;
 	json_t *item;
@@ -140,7 +142,9 @@ static void print_flood(const json_t *flood)
 	{
 		char *port = text_member(item, "port"), *state = text_member(item, "state");
 
-		printf("  frames from peers: to port %s (%s)\n", port, state);
+		printf("  frames from peers%s: to port %s (%s)\n",
+		       only_port ? "" : " and other ports", port, state);
+		print_drops(item, "last drop on the way to the port", "last drop from the port");
 		free(port);
 		free(state);
 	}
@@ -158,7 +162,6 @@ static void print_flood(const json_t *flood)
 		free(peer);
 		free(reason);
 	}
-	print_drops(flood, "last drop on the way to the port", "last drop from the port");
 	free(relay);
 	free(what);
 }
@@ -192,14 +195,18 @@ static void print_head(const json_t *answer)
 
 static void print_answer(const json_t *answer)
 {
+	bool only_port = json_integer_value(json_object_get(answer, "local_ports")) == 1;
 	const json_t *flood = json_object_get(answer, "flood");
 	json_t *place;
 	size_t i;
 
 	print_head(answer);
-	json_array_foreach(json_object_get(answer, "places"), i, place) print_place(place);
+	json_array_foreach(json_object_get(answer, "places"), i, place)
+	{
+		print_place(place, only_port);
+	}
 	if (json_is_object(flood))
-		print_flood(flood);
+		print_flood(flood, only_port);
 }
 
 /* The arguments, apart from --json. */

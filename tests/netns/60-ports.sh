@@ -104,3 +104,36 @@ wait "$BRIEF"
 equal "the capture ends with its port, status" $? 1
 check "and says why" grep -q 'a ended it: port removed' "$W/log/brief.txt"
 equal "captures" "$(show a '.captures | length')" 0
+
+step "why, with lab ports"
+# says PATTERN ARGUMENT...: of why
+says() {
+	local site=$1 pattern=$2
+	shift 2
+	lanspan "$site" why "$@" >"$W/why" 2>&1
+	grep -qE -- "$pattern" "$W/why" || fail "why $*: $(cat "$W/why")"
+	echo "  ok  why $*: $pattern"
+}
+says b "this site has no TAP, so this host has no neighbours there" 192.168.77.1
+says b "VLAN 10: to port two, this side of the tunnel: only frames from peers cross it" \
+	02:00:00:00:77:0c
+says a "to port other, at this site: frames from peers and from its other ports go there" \
+	02:00:00:00:77:0d
+check "peers are none of it" lanspan a disconnect b
+fate() {
+	lanspan a why "$1" --json | jq -r "$2"
+}
+equal "a flood that reaches ports only" "$(fate 02:00:00:00:00:99 .fate)" flooded
+says a "frames from peers and other ports: to port other" 02:00:00:00:00:99
+equal "each port has its drops" \
+	"$(fate 02:00:00:00:00:99 '[.flood.ports[] | has("last_drop_there")] | all')" true
+equal "none for all" "$(fate 02:00:00:00:00:99 '.flood | has("last_drop_there")')" false
+equal "a reserved address" "$(fate 01:80:c2:00:00:0e .fate)" dropped
+check "a port that lets it pass" lanspan a port add lldp kind=vbox local=127.0.0.1:10011 \
+	remote=127.0.0.1:10012 reserved=pass
+equal "which alone is no way" "$(fate 01:80:c2:00:00:0e '.fate, .flood.ports[].port' | xargs)" \
+	"dropped lldp"
+check "and another" lanspan a port add lldq kind=vbox local=127.0.0.1:10013 \
+	remote=127.0.0.1:10014 reserved=pass
+equal "are one" "$(fate 01:80:c2:00:00:0e '.fate, .flood.ports[].port' | xargs)" "flooded lldp lldq"
+check "b is connected again" lanspan a connect b
