@@ -152,7 +152,7 @@ fault("lost", "begins in a datagram that is not there", "REASSEMBLE", "NOTE")
 
 lanspan.prefs.ports = Pref.range("UDP ports", PORT, "The ports of sites and relays", 65535)
 lanspan.prefs.key_log = Pref.string("Key log", "",
-	"What [site] key_log of lanspan.conf(5) names; opens DATA and FLOOD")
+	"What [site] key_log of lanspan.conf(5) names; opens DATA, FLOOD and HOP")
 
 -- ---- bytes --------------------------------------------------------------------------
 

@@ -218,6 +218,16 @@ record line wire -c 1
 wait_for 5 "" gone "$RECORD"
 check "of datagrams" grep -Eq '^[0-9:.]+ (in |out) \[?fd99::' "$W/line.said"
 
+step "what is on its way when it is told to end"
+record rest lan -w "$W/rest.pcap" icmp
+kill -STOP "$RECORD"
+on ha ping -q -c 20 -i 0.02 192.168.77.2 >/dev/null
+kill -INT "$RECORD"
+kill -CONT "$RECORD"
+wait_for 5 "" gone "$RECORD"
+check "is waited for" grep -qx '40 captured, 0 dropped' "$W/rest.said"
+equal "and written" "$(packets "$W/rest.pcap")" 40
+
 step "a ring of files"
 record ring lan -C 1 -W 3 -w "$W/ring.pcap"
 load_done() { gone "$LOAD"; }
