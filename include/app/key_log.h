@@ -29,6 +29,9 @@ struct key_log {
  * error: not a regular file, somebody else's, or others may open it. */
 bool key_log_open(struct key_log *log, const char *path, char *error, size_t room);
 
+/* Whether key_log_open would do now, without making the file. */
+bool key_log_check(const char *path, char *error, size_t room);
+
 /* A line that gives the site id a name. */
 void key_log_site(struct key_log *log, const uint8_t id[IDENTITY_ID], const char *site,
 		  const char *network);

@@ -96,23 +96,58 @@ static const char *fault_of(struct key_log *log)
 	return content_fault(log, st.st_size);
 }
 
-bool key_log_open(struct key_log *log, const char *path, char *error, size_t room)
+/* Opens it; what keeps it from being used, or NULL. */
+static const char *open_file(struct key_log *log, const char *path, int how)
 {
-	int flags = O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
-	const char *fault;
+	int flags = O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
 
 	*log = (struct key_log){ .watch = { log_key, log } };
 	snprintf(log->path, sizeof(log->path), "%s", path);
-	log->fd = open(path, flags, 0600);
+	log->fd = open(path, flags | how, 0600);
 	if (log->fd < 0)
-		fault = errno == ELOOP ? "a symbolic link: name the file itself" : strerror(errno);
-	else
-		fault = fault_of(log);
-	if (!fault)
+		return errno == ELOOP ? "a symbolic link: name the file itself" : strerror(errno);
+	return fault_of(log);
+}
+
+/* What keeps a file that is not there from being made, or NULL. */
+static const char *folder_fault(const char *path)
+{
+	char folder[CONF_PATH];
+	char *end;
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	end = strrchr(folder, '/');
+	if (end)
+		end[end == folder] = '\0';
+	if (faccessat(AT_FDCWD, end ? folder : ".", W_OK | X_OK, AT_EACCESS) == 0)
+		return NULL;
+	return errno == ENOENT ? "no such folder" : strerror(errno);
+}
+
+static bool tell_fault(const char *path, const char *fault, char *error, size_t room)
+{
+	if (fault)
+		snprintf(error, room, "key log %s: %s", path, fault);
+	return !fault;
+}
+
+bool key_log_open(struct key_log *log, const char *path, char *error, size_t room)
+{
+	if (tell_fault(path, open_file(log, path, O_CREAT), error, room))
 		return true;
-	snprintf(error, room, "key log %s: %s", path, fault);
 	key_log_close(log);
 	return false;
+}
+
+bool key_log_check(const char *path, char *error, size_t room)
+{
+	struct key_log log;
+	const char *fault = open_file(&log, path, 0);
+
+	if (log.fd < 0 && errno == ENOENT)
+		fault = folder_fault(path);
+	key_log_close(&log);
+	return tell_fault(path, fault, error, room);
 }
 
 void key_log_site(struct key_log *log, const uint8_t id[IDENTITY_ID], const char *site,

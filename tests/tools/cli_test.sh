@@ -186,6 +186,34 @@ bad.conf:8: [bridge] mtu: 99 is out of range: must be 576 to 9000 bytes
 bad.conf:9: [peer paris]: this site'\''s own name: must be another site'\''s'
 is 'check of a bad file: no summary' empty out
 
+# The key log is looked at as at the start, and not made.
+# keylog PATH: the file with that key log is checked
+keylog()
+{
+	sed "s,^key_file.*,&\nkey_log = $1," berlin.conf >keys.conf
+	run check keys.conf
+}
+keylog site.keys
+is 'check of a key log to come: status' [ $status -eq 0 ]
+is 'check of a key log to come: not made' [ ! -e site.keys ]
+keylog nodir/x.keys
+is 'check of a key log in no folder: status' [ $status -eq 2 ]
+is 'check of a key log in no folder: message' same err \
+	"keys.conf: [site] key_log: key log nodir/x.keys: no such folder"
+is 'check of a key log in no folder: no summary' empty out
+keylog "$tmp/run/x.keys"
+is 'check of a key log beside the control socket to come' [ $status -eq 0 ]
+(umask 022 && : >site.keys)
+keylog site.keys
+is 'check of a key log that others may read: status' [ $status -eq 2 ]
+is 'check of a key log that others may read: message' says err 'chmod 600'
+rm site.keys
+ln -s nowhere site.keys
+keylog site.keys
+is 'check of a key log by a symbolic link: status' [ $status -eq 2 ]
+is 'check of a key log by a symbolic link: message' says err 'a symbolic link'
+rm site.keys
+
 # ---- check of a relay's file -------------------------------------------------
 
 run keygen hub.key
@@ -225,6 +253,7 @@ if [ -e "$example" ]; then
 	run secret example/lab-access.secret
 	# But not with a hook in a folder that others may write, as here below /tmp.
 	sed -e 's/^;\([a-z_]* *=\|\[\)/\1/' -e 's,^hook  *=.*,hook = /bin/true,' \
+		-e 's,/run/lanspan/berlin.keys,berlin.keys,' \
 		"$example" >example/full.conf
 	run check example/full.conf
 	is 'the whole example is good' [ $status -eq 0 ]

@@ -184,6 +184,43 @@ static void other_files_refused(void **state)
 	rmdir(path);
 }
 
+static void check_refused(const char *of, const char *why)
+{
+	error[0] = '\0';
+	assert_false(key_log_check(of, error, sizeof(error)));
+	assert_non_null(strstr(error, why));
+	assert_non_null(strstr(error, of));
+}
+
+/* It says what opening would, and makes nothing. */
+static void checked_without_a_trace(void **state)
+{
+	char other[96];
+
+	(void)state;
+	assert_true(key_log_check(path, error, sizeof(error)));
+	assert_int_equal(access(path, F_OK), -1);
+	snprintf(other, sizeof(other), "%s/none/a.keys", folder);
+	check_refused(other, "no such folder");
+	assert_int_equal(symlink("none", path), 0);
+	check_refused(path, "symbolic link");
+	unlink(path);
+	put(SITE_LINE, 0644);
+	check_refused(path, "chmod 600");
+	put("AQID\n", 0600);
+	check_refused(path, "no key log");
+	unlink(path);
+	put(SITE_LINE, 0600);
+	assert_true(key_log_check(path, error, sizeof(error)));
+	assert_string_equal(content(), SITE_LINE);
+	if (geteuid() != 0) {
+		assert_int_equal(unlink(path), 0);
+		assert_int_equal(chmod(folder, 0500), 0);
+		check_refused(path, "Permission denied");
+		assert_int_equal(chmod(folder, 0700), 0);
+	}
+}
+
 /* What standard error got while f ran. */
 static const char *told(void (*f)(void))
 {
@@ -285,6 +322,7 @@ int main(void)
 		cmocka_unit_test_teardown(other_content_refused, remove_file),
 		cmocka_unit_test_teardown(other_files_refused, remove_file),
 		cmocka_unit_test_teardown(other_owner_refused, remove_file),
+		cmocka_unit_test_teardown(checked_without_a_trace, remove_file),
 		cmocka_unit_test_teardown(full_disk, remove_file),
 		cmocka_unit_test_teardown(reminds, remove_file),
 	};
