@@ -145,6 +145,7 @@ fault("header", "header that is dropped", "PROTOCOL", "WARN")
 fault("record", "record that is not as described", "MALFORMED", "ERROR")
 fault("short", "cut by the capture", "UNDECODED", "NOTE")
 fault("no_key", "no key in the key log", "UNDECODED", "CHAT")
+fault("key_log", "key log cannot be read", "UNDECODED", "WARN")
 fault("no_library", "cannot be opened: lua-luaossl is missing", "UNDECODED", "WARN")
 fault("auth", "not authentic under any key of that index", "DECRYPTION", "WARN")
 fault("repeated", "packet repeated", "SEQUENCE", "NOTE")
@@ -202,7 +203,9 @@ end
 
 -- ---- the key log --------------------------------------------------------------------
 
-local log = {} -- { file, at, looked }: what of it was read
+local log = {} -- { at, looked, good, fault }: what of it was read, and what is wrong with it
+local LINE_MAX = 512
+local told -- of what is wrong, on standard error
 local keys, sites = {}, {}
 
 local function add_line(line)
@@ -212,6 +215,7 @@ local function add_line(line)
 	end
 	if word[1] == "SITE" and #word >= 4 then
 		sites[word[2]] = { name = word[3], network = word[4] }
+		log.good = true
 		return
 	end
 	local context, key = word[4] or "", word[5] or ""
@@ -219,6 +223,7 @@ local function add_line(line)
 	   #context ~= 32 or #key ~= 64 or (context .. key):find("%X") then
 		return
 	end
+	log.good = true
 	local name = (word[1] == "FLOOD" and "F" or "D") .. word[2]
 	keys[name] = keys[name] or {}
 	local id = table.concat({ word[3], context, key }, " ")
@@ -232,6 +237,14 @@ local function add_line(line)
 		supers = {}, seen = {} })
 end
 
+local function note_fault(why)
+	log.fault = why and "key log cannot be read: " .. why
+	if why and told ~= log.fault then
+		told = log.fault
+		io.stderr:write("lanspan: ", told, "\n")
+	end
+end
+
 -- Reads what came to the file since the last time, at most once a second: keys are added
 -- to it while packets are captured.
 local function read_log()
@@ -240,18 +253,27 @@ local function read_log()
 		return
 	end
 	log.looked = now
-	local file = io.open(lanspan.prefs.key_log, "rb")
+	local file, why = io.open(lanspan.prefs.key_log, "rb")
 	if not file then
+		note_fault(why)
 		return
 	end
 	file:seek("set", log.at)
-	local text = file:read("*a")
+	local text
+	text, why = file:read("*a")
 	file:close()
+	if not text then -- a folder
+		note_fault(lanspan.prefs.key_log .. ": " .. (why or "it is no file"))
+		return
+	end
 	local whole = text:match("^(.*\n)") or ""
 	log.at = log.at + #whole
 	for line in whole:gmatch("[^\n]+") do
 		add_line(line)
 	end
+	-- One that begins just now may be empty, or have a part of a line.
+	local other = not log.good and (log.at > 0 or #text > LINE_MAX)
+	note_fault(other and lanspan.prefs.key_log .. ": it is no key log" or nil)
 end
 
 local function forget()
@@ -891,6 +913,14 @@ local function show_ends(tree, k, info)
 	info[#info + 1] = from .. " to " .. to
 end
 
+-- Why it is not opened.
+local function show_why(tree, why)
+	tree:add_proto_expert_info(ef[why])
+	if why == "no_key" and log.fault then
+		tree:add_proto_expert_info(ef.key_log, log.fault)
+	end
+end
+
 -- DATA or FLOOD.
 local function show_sealed(r, kind, tree, pinfo, root, info)
 	local raw = r:raw()
@@ -904,7 +934,7 @@ local function show_sealed(r, kind, tree, pinfo, root, info)
 	local o = open(pinfo.number, kind, index, counter, raw:sub(1, HEADER),
 		raw:sub(HEADER + 1, -TAG - 1), raw:sub(-TAG))
 	if not o.plain then
-		tree:add_proto_expert_info(ef[o.why])
+		show_why(tree, o.why)
 		return
 	end
 	tree:add(f.auth, "yes"):set_generated()
@@ -930,7 +960,7 @@ local function show_hop(r, tree, pinfo, root, info)
 			tree:add(f.auth, "yes"):set_generated()
 			show_ends(tree, o.key, info)
 		else
-			tree:add_proto_expert_info(ef[o.why])
+			show_why(tree, o.why)
 		end
 	end
 	info[#info + 1] = "with"

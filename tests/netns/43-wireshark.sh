@@ -191,6 +191,20 @@ sed 's/^\([A-Z]* [0-9a-f]* \S* \)../\1ff/' "$KEYS" >"$W/other.keys"
 equal "under another context" "$(shark "$W/vectors.pcap" -o "lanspan.key_log:$W/other.keys" \
 	-Y 'lanspan.expert.auth' | wc -l)" 10
 
+step "a key log that cannot be read"
+mkdir "$W/folder"
+for bad in "/nope: .*/nope: No such file or directory" "$W/folder: .*$W/folder: Is a directory" \
+	"$W/vectors: .*/vectors: it is no key log" "$W/vectors.pcap: .*/vectors.pcap: it is no key log"; do
+	file=${bad%%: *}
+	equal "warned of $file" "$(shark "$W/vectors.pcap" -o "lanspan.key_log:$file" \
+		-Y 'lanspan.expert.key_log && lanspan.expert.no_key' | wc -l)" 10
+	equal "told once" "$(grep -c "^lanspan: key log cannot be read${bad#"$file"}$" "$W/shark.err")" 1
+done
+: >"$W/empty.keys"
+equal "one that begins just now" "$(shark "$W/vectors.pcap" -o "lanspan.key_log:$W/empty.keys" \
+	-Y lanspan.expert.key_log | wc -l)" 0
+equal "a good one" "$(count "$W/vectors.pcap" lanspan.expert.key_log)" 0
+
 step "other ports"
 awk '{ print $3 }' "$W/vectors" | datagrams 5555 >"$W/port.pcap"
 equal "by the handshake before" "$(count "$W/port.pcap" lanspan)" 18
