@@ -73,7 +73,9 @@ struct node_peer {
 	unsigned n_answers[CONF_ADDRESSES];
 	char failure[CONF_ADDRESSES][NODE_FAILURE]; /* "" when the last look-up went well */
 	bool silent;				    /* a relay: that it does not answer was told */
-	char place[NODE_PLACE];			    /* where it was last told to be */
+	bool listed; /* a relay: that it lists so many was told, since it is up */
+	unsigned sites;
+	char place[NODE_PLACE]; /* where it was last told to be */
 };
 
 /* What the router in front maps, and why it is not asked. */

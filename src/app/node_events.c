@@ -105,6 +105,19 @@ static void peer_event(struct node *node, const struct peer *peer, enum peer_eve
 	}
 }
 
+/* With each new session the list begins anew, and most often it is the same. */
+static void listed_event(struct node *node, const struct peer *peer)
+{
+	struct node_peer *of = &node->peers[peer->number];
+	unsigned sites = link_count(peer->link);
+
+	if (of->listed && of->sites == sites)
+		return;
+	of->listed = true;
+	of->sites = sites;
+	event_tell(EVENT_RELAY_LISTED, log_text("relay", peer->name), log_number("sites", sites));
+}
+
 /* Those of relays are told by their own words. */
 static void relay_event(struct node *node, const struct peer *peer, enum peer_event event)
 {
@@ -113,6 +126,7 @@ static void relay_event(struct node *node, const struct peer *peer, enum peer_ev
 
 	switch (event) {
 	case PEER_UP:
+		node->peers[peer->number].listed = false;
 		event_tell(EVENT_RELAY_UP, name,
 			   log_text("at", node_relays_place(node, &peer->endpoint.addr, at)));
 		break;
@@ -120,7 +134,7 @@ static void relay_event(struct node *node, const struct peer *peer, enum peer_ev
 		event_tell(EVENT_RELAY_DOWN, name, log_text("reason", end_text(peer->end)));
 		break;
 	case PEER_LISTED:
-		event_tell(EVENT_RELAY_LISTED, name, log_number("sites", link_count(peer->link)));
+		listed_event(node, peer);
 		break;
 	case PEER_REFUSED:
 		event_tell(

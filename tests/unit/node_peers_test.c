@@ -155,6 +155,34 @@ static void test_moves_hide_nothing(void **state)
 	assert_int_equal(lines(), 1);
 }
 
+/* Its list begins anew with each new key. */
+static void test_a_list_is_told_when_it_is_another(void **state)
+{
+	struct link *link;
+	static const uint8_t key[KEX_KEY] = { 7 }, psk[KEX_KEY];
+
+	(void)state;
+	link = peers_add_link(&scene.node.site.peers, "hub", key, psk, scene.node.loop.now);
+	assert_non_null(link);
+	scene.peer = link->peer;
+	link->who[1] = LINK_STRANGER;
+	happens(PEER_UP, 1);
+	happens(PEER_LISTED, 1);
+	assert_int_equal(lines(), 2);
+	assert_non_null(strstr(said, "relay lists sites relay=hub sites=1"));
+	happens(PEER_REKEYED, 1);
+	happens(PEER_LISTED, 2);
+	assert_int_equal(lines(), 0);
+	link->who[2] = LINK_STRANGER;
+	happens(PEER_LISTED, 2);
+	assert_int_equal(lines(), 1);
+	assert_non_null(strstr(said, "sites=2"));
+	happens(PEER_DOWN, 1);
+	happens(PEER_UP, 1);
+	happens(PEER_LISTED, 2);
+	assert_int_equal(lines(), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -163,6 +191,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_move_to_where_it_is_is_none, scene_begin,
 						scene_end),
 		cmocka_unit_test_setup_teardown(test_moves_hide_nothing, scene_begin, scene_end),
+		cmocka_unit_test_setup_teardown(test_a_list_is_told_when_it_is_another, scene_begin,
+						scene_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
