@@ -44,11 +44,18 @@ static json_t *run_why(void *ctx, json_t *request)
 	return answer;
 }
 
+static bool knows_peer(void *ctx, const char *name)
+{
+	struct node *node = ctx;
+
+	return peers_find_name(&node->site.peers, name);
+}
+
 static json_t *run_events(void *ctx, json_t *request)
 {
 	struct node *node = ctx;
 
-	return event_answer(request, &node->loop, node->ctlsock);
+	return event_answer(request, &node->loop, node->ctlsock, knows_peer, node);
 }
 
 static json_t *run_reload(void *ctx, json_t *request)

@@ -22,11 +22,30 @@ static json_t *run_show(void *ctx, json_t *request)
 	return report;
 }
 
+static bool knows_member(void *ctx, const char *name)
+{
+	const struct hub *hub = ctx;
+	struct relay_network_view network;
+	struct relay_member_view member;
+	size_t at = 0, in;
+
+	while (relay_next_network(hub->relay, &at, &network)) {
+		in = 0;
+		while (relay_next_member(hub->relay, network.name, &in, &member)) {
+			if (strcmp(member.name, name) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Who follows may wait for one who never came yet. */
 static json_t *run_events(void *ctx, json_t *request)
 {
+	bool follows = json_is_true(json_object_get(request, "follow"));
 	struct hub *hub = ctx;
 
-	return event_answer(request, &hub->loop, hub->ctlsock);
+	return event_answer(request, &hub->loop, hub->ctlsock, follows ? NULL : knows_member, hub);
 }
 
 static json_t *run_reload(void *ctx, json_t *request)

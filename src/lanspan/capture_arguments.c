@@ -9,6 +9,21 @@
 #include "capture.h"
 #include "host/capture.h"
 
+void capture_print_options(FILE *f)
+{
+	fputs("options:\n"
+	      "  -c N        end after N packets\n"
+	      "  -Q WAY      one direction only: in or out\n"
+	      "  -s N        copy N bytes of each packet at most\n"
+	      "  --segments  large frames as the frames that they stand for\n"
+	      "  -w FILE     write a file for tcpdump and Wireshark; -: standard output\n"
+	      "  -C N        begin another file after N million bytes\n"
+	      "  -G N        begin another file after N seconds; FILE as for strftime(3)\n"
+	      "  -W N        with -C: N files in turns; with -G: end after N files\n"
+	      "FILTER is as in pcap-filter(7).\n",
+	      f);
+}
+
 static bool read_number(const char *text, uint64_t most, uint64_t *out)
 {
 	char *end;
@@ -37,7 +52,7 @@ static enum cli_status read_option(const struct cli *cli, struct capture_wanted 
 		return CLI_DONE;
 	}
 	if (!strchr("scCGW", option))
-		return cli_usage(cli, "see lanspan(8) for its options");
+		return cli_usage(cli, "see lanspan help capture for its options");
 	if (!read_number(optarg, option == 's' ? CAPTURE_SNAP : 1000000000, &number) ||
 	    (number == 0 && option != 's'))
 		return cli_usage(cli, "-%c %s: must be a number from %d to %d", option, optarg,
@@ -104,6 +119,17 @@ static enum cli_status read_point(const struct cli *cli, struct capture_wanted *
 	return CLI_DONE;
 }
 
+/* Whether strftime(3) makes something of it. */
+static bool has_time(const char *path)
+{
+	while ((path = strchr(path, '%'))) {
+		if (path[1] && path[1] != '%')
+			return true;
+		path += path[1] ? 2 : 1;
+	}
+	return false;
+}
+
 /* Options that make no sense together. */
 static enum cli_status check_options(const struct cli *cli, const struct capture_wanted *w)
 {
@@ -119,6 +145,9 @@ static enum cli_status check_options(const struct cli *cli, const struct capture
 	}
 	if (f->most_files && !f->most_bytes == !f->most_seconds)
 		return cli_usage(cli, "-W belongs to -C, or to -G: to one of them");
+	if (f->most_seconds && f->most_files != 1 && !has_time(f->path))
+		return cli_usage(cli, "-G: each file would be written over the one before: -w must "
+				      "have a conversion of strftime(3), such as %%H%%M%%S");
 	if (w->segments && f->ip)
 		return cli_usage(cli, "--segments is for frames: at %s there are none", w->point);
 	return CLI_DONE;
@@ -127,11 +156,13 @@ static enum cli_status check_options(const struct cli *cli, const struct capture
 static enum cli_status read_words(const struct cli *cli, struct capture_wanted *w)
 {
 	static const struct option options[] = { { "segments", no_argument, NULL, 'S' }, { 0 } };
-	char **argv = cli->argv - 1; /* with the verb, for getopt */
+	static char name[] = "lanspan: capture"; /* as getopt's errors begin */
+	char **argv = cli->argv - 1;		 /* with the verb, for getopt */
 	enum cli_status status = CLI_DONE;
 	int option;
 
 	w->files.snap = CAPTURE_SNAP;
+	argv[0] = name;
 	optind = 0;
 	while (status == CLI_DONE &&
 	       (option = getopt_long(cli->argc + 1, argv, "w:s:c:C:G:W:Q:", options, NULL)) != -1)

@@ -58,6 +58,10 @@ enum cli_status verb_attach(const struct cli *cli);
 enum cli_status verb_detach(const struct cli *cli);
 enum cli_status verb_lab(const struct cli *cli);
 
+/* What help says of them besides. */
+void events_print_kinds(FILE *f);
+void capture_print_options(FILE *f);
+
 /* --- the daemons --- */
 
 #define INSTANCE_PATH 512

@@ -5,11 +5,12 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include "app/event.h"
+#include "app/event_answer.h"
 #include "base/bytes.h"
 #include "cli.h"
 
-#define LAST_MOST 256  /* events that a daemon keeps */
-#define FOLLOW_LAST 10 /* of them, when they are followed */
+#define FOLLOW_LAST 10 /* of those that are kept, when they are followed */
 #define LINE_MOST 65536
 
 struct wish {
@@ -23,18 +24,6 @@ static const char *text_of(const json_t *event, const char *key)
 	const char *text = json_string_value(json_object_get(event, key));
 
 	return text ? text : "";
-}
-
-/* Peers, and relays and members, are called by their names. */
-static bool is_wanted(const struct wish *wish, const json_t *event)
-{
-	if (strcmp(text_of(event, "event"), "lost") == 0)
-		return true;
-	if (wish->kind && strcmp(wish->kind, text_of(event, "event")) != 0)
-		return false;
-	return !wish->peer || strcmp(wish->peer, text_of(event, "peer")) == 0 ||
-	       strcmp(wish->peer, text_of(event, "relay")) == 0 ||
-	       strcmp(wish->peer, text_of(event, "member")) == 0;
 }
 
 /* ---- one event ---------------------------------------------------------- */
@@ -110,7 +99,7 @@ static void print_text(json_t *event)
 
 static void print_event(const struct wish *wish, json_t *event)
 {
-	if (!is_wanted(wish, event))
+	if (!event_matches(event, wish->kind, wish->peer))
 		return;
 	if (!wish->json) {
 		print_text(event);
@@ -124,7 +113,8 @@ static void print_event(const struct wish *wish, json_t *event)
 
 static json_t *make_request(const struct wish *wish)
 {
-	json_t *request = json_pack("{s:s,s:b}", "verb", "events", "follow", wish->follow);
+	json_t *request = json_pack("{s:s,s:b,s:s*,s:s*}", "verb", "events", "follow", wish->follow,
+				    "kind", wish->kind, "peer", wish->peer);
 	long last = wish->last < 0 && wish->follow ? FOLLOW_LAST : wish->last;
 
 	if (last >= 0)
@@ -195,7 +185,7 @@ static bool parse_last(const char *text, long *out)
 	size_t n = strlen(text);
 
 	*out = strtol(text, NULL, 10);
-	return n >= 1 && n <= 3 && strspn(text, "0123456789") == n && *out <= LAST_MOST;
+	return n >= 1 && n <= 3 && strspn(text, "0123456789") == n && *out <= EVENT_KEPT;
 }
 
 /* An option with an argument; *text gets that. */
@@ -205,6 +195,40 @@ static bool is_option(const struct cli *cli, int *i, const char *name, const cha
 		return false;
 	*text = cli->argv[++*i];
 	return true;
+}
+
+/* "lost" comes from the queue of who follows, not from the table. */
+void events_print_kinds(FILE *f)
+{
+	int column = fprintf(f, "kinds: lost");
+
+	for (unsigned i = 0; i < EVENT_KINDS; i++) {
+		const char *name = event_name((enum event_kind)i);
+
+		if (column + strlen(name) >= 79)
+			column = fprintf(f, "\n ") - 1;
+		column += fprintf(f, " %s", name);
+	}
+	fputc('\n', f);
+}
+
+static bool is_kind(const char *text)
+{
+	for (unsigned i = 0; i < EVENT_KINDS; i++) {
+		if (strcmp(text, event_name((enum event_kind)i)) == 0)
+			return true;
+	}
+	return strcmp(text, "lost") == 0;
+}
+
+static enum cli_status refuse_kind(const char *kind)
+{
+	char *safe = text_safe(kind);
+
+	cli_error(CLI_USAGE, "events: --kind %s: there is no such kind", safe);
+	events_print_kinds(stderr);
+	free(safe);
+	return CLI_USAGE;
 }
 
 enum cli_status verb_events(const struct cli *cli)
@@ -222,7 +246,9 @@ enum cli_status verb_events(const struct cli *cli)
 			 !is_option(cli, &i, "--last", &last))
 			return cli_usage(cli, "%s: not understood", cli->argv[i]);
 		if (last && !parse_last(last, &wish.last))
-			return cli_usage(cli, "--last %s: must be 0 to %d", last, LAST_MOST);
+			return cli_usage(cli, "--last %s: must be 0 to %d", last, EVENT_KEPT);
 	}
+	if (wish.kind && !is_kind(wish.kind))
+		return refuse_kind(wish.kind);
 	return wish.follow ? follow(cli, &wish) : list(cli, &wish);
 }

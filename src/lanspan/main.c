@@ -52,6 +52,12 @@ static const struct cli_verb verbs[] = {
 	{ "version", "", "print the version", 0, 0, false, verb_version },
 };
 
+/* What help says of a verb besides. */
+static const struct {
+	const char *verb;
+	void (*print)(FILE *f);
+} more[] = { { "events", events_print_kinds }, { "capture", capture_print_options } };
+
 static const struct cli_verb *find_verb(const char *name)
 {
 	for (size_t i = 0; i < COUNT_OF(verbs); i++)
@@ -70,6 +76,9 @@ static void describe_verb(const struct cli_verb *verb)
 {
 	print_verb(stdout, verb);
 	printf("%s\n", verb->summary);
+	for (size_t i = 0; i < COUNT_OF(more); i++)
+		if (strcmp(more[i].verb, verb->name) == 0)
+			more[i].print(stdout);
 }
 
 static void print_usage(FILE *f)
@@ -175,8 +184,10 @@ static enum cli_status parse_options(struct cli *cli, int argc, char **argv)
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
+	static char name[] = "lanspan"; /* as getopt's errors begin */
 	int c;
 
+	argv[0] = name;
 	while ((c = getopt_long(argc, argv, "+i:hV", options, NULL)) != -1) {
 		if (c == 'i')
 			cli->instance = optarg;

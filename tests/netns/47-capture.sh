@@ -367,6 +367,9 @@ refused 1 "no/such/x.pcap: cannot be written: No such file or directory" lan -w 
 refused 2 "-s x: must be a number" lan -s x
 refused 2 "-W belongs to -C" lan -w "$W/x.pcap" -W 3
 refused 2 "-C, -G and -W are for files" lan -C 3
+refused 2 "-G: each file would be written over the one before" lan -G 1 -w "$W/x.pcap"
+refused 1 "/dev/full: cannot write, capture stopped: No space left on device" lan -w /dev/full
+check "a device is not cut back" eval '! grep -q "cut back" "$W/refused"'
 refused 2 "must be in or out" lan -Q up
 for i in 1 2 3 4; do record "four$i" lan -w "$W/four$i.pcap" tcp; done
 refused 1 "there are 4 already" wire -w "$W/five.pcap"

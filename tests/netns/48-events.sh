@@ -109,17 +109,29 @@ equal "numbers without gaps" "$(lanspan a events --json | jq -s '[.[].seq] as $s
 equal "times rise" "$(lanspan a events --json | jq -s '[.[].time] | . == sort')" true
 equal "the last two" "$(lanspan a events --json --last 2 | jq -s length)" 2
 equal "one kind" "$(events a --kind peer-down)" peer-down
+equal "the last one of a kind, though others came after" "$(events a --kind started --last 1)" started
+equal "the same, followed" "$(timeout 2 "$BIN/lanspan" -i a events -f --json --kind started --last 1 |
+	jq -r .event)" started
+equal "a relay's list is told once" "$(events a --kind relay-listed | wc -w)" \
+	"$(lanspan a events --json --kind relay-listed | jq -r .sites | uniq | wc -l)"
 check "one peer" [ "$(lanspan a events --json --peer hub | jq -r '.relay' | sort -u)" = hub ]
 lanspan a events >"$W/text"
 check "as text" grep -qE '^[0-9TZ:.-]+ peer-down peer=b reason="closed by peer" path=direct at=10.99.0.2:7741$' "$W/text"
 check "the relay's own" in_order "$(events hub)" started network-new member-came member-came member-went member-came
 
 step "wrong usage"
-for wrong in "--last 257" "--last x" "--kind" "sideways"; do
+for wrong in "--last 257" "--last x" "--kind" "sideways" "--kind nope" "--peer nope" "-f --peer nope"; do
 	# shellcheck disable=SC2086
-	lanspan a events $wrong >/dev/null 2>"$W/err"
+	lanspan a events $wrong >"$W/out" 2>"$W/err"
 	equal "events $wrong: status" $? 2
+	equal "and nothing else" "$(wc -c <"$W/out")" 0
 done
+check "a peer that there is not" grep -q "no peer, relay or member of that name.*: nope" "$W/err"
+lanspan a events --kind nope 2>"$W/err"
+check "the kinds that there are" grep -q " peer-revoked" "$W/err"
+lanspan hub events --peer nope 2>"$W/err"
+equal "a member that there is not" $? 2
+check "one that there is" lanspan hub events --peer b
 
 step "the log: every line has its form"
 equal "lines of a that are no object with level and message" \

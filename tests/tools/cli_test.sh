@@ -110,6 +110,37 @@ is '-i with a dot in front is refused' [ $status -eq 2 ]
 run -x
 is 'unknown option' [ $status -eq 2 ]
 is 'unknown option: says how' says err 'see lanspan help'
+is 'unknown option: every line begins alike' not grep -v '^lanspan: ' err
+run capture lan -x
+is 'unknown option of capture' [ $status -eq 2 ]
+is 'unknown option of capture: begins as other errors do' \
+	[ "$(head -n 1 err)" = "lanspan: capture: invalid option -- 'x'" ]
+run help capture
+for option in -c -Q -s --segments -w -C -G -W; do
+	is "help capture names $option" grep -q -e "^  $option " out
+done
+run capture -h
+is 'capture -h is the same' says out '  -G N '
+for many in 'g.pcap' 'g%%.pcap' 'g%'; do
+	run capture lan -G 1 -w "$many"
+	is "-G to one name $many: status" [ $status -eq 2 ]
+	is "-G to one name $many: message" says err 'would be written over'
+done
+for one in '-G 1 -W 1 -w g.pcap' '-G 1 -w g%s.pcap'; do
+	# shellcheck disable=SC2086 # several words
+	run capture lan $one
+	is "$one: nobody runs" [ $status -eq 1 ]
+done
+run events --kind nope
+is 'events of no kind: status' [ $status -eq 2 ]
+is 'events of no kind: message' says err 'lanspan: events: --kind nope: there is no such kind'
+is 'events of no kind: the list' says err 'peer-up'
+run help events
+is 'help events lists the kinds' says out 'relay-listed'
+sed -i 1d out
+is 'help events: narrow' not grep -q '.\{81\}' out
+run events --kind peer-up
+is 'events of a kind: nobody runs' [ $status -eq 1 ]
 run keygen --help
 is 'VERB --help: status' [ $status -eq 0 ]
 is 'VERB --help' says out 'usage: lanspan keygen FILE'

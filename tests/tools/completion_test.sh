@@ -81,12 +81,17 @@ touch site.conf 'other file'
 completes 'site.conf' check si
 completes 'site.conf' capture lan -w si
 completes 'lan member peer port wire' capture ''
-# The options of capture stand in the completion: they are those that getopt knows.
+# The options of capture are those that getopt knows, and help lists.
 options=$(sed -n 's/.*getopt_long(.*"\([a-zA-Z:]*\)".*/\1/p' "$top/src/lanspan/capture_arguments.c" |
 	tr -d : | sed 's/./-&\n/g')
 long=$(sed -n 's/.*{ "\([a-z-]*\)", [a-z]*_argument.*/--\1/p' "$top/src/lanspan/capture_arguments.c")
 completes "$(printf '%s\n' "$options" "$long" | sort | xargs)" capture lan -
 completes 'in out' capture lan -Q ''
+
+kinds=$(sed -n 's/.*\[EVENT_[A-Z_]*\] = { "\([a-z-]*\)".*/\1/p' "$top/src/app/event.c" |
+	sort - <(echo lost) | xargs)
+completes "$kinds" events --kind ''
+completes 'peer-down peer-moved peer-refused peer-revoked peer-up' events --kind peer
 
 # ---- what runs --------------------------------------------------------------
 
@@ -129,7 +134,7 @@ completes 'corrupt cut' impair span0 in c
 completes 'both burst' impair span0 b
 completes '' impair span0 in delay ''
 completes 'hub paris prague rome' events --peer ''
-completes 'peer-up started' events --kind ''
+completes 'paris prague' events --peer p
 start hub/hub answer
 completes 'berlin hub' -i ''
 completes 'hub' -i h

@@ -396,7 +396,7 @@ static void test_the_last_ones_are_answered(void **state)
 
 	(void)state;
 	tell_many(5);
-	answer = event_answer(request, &loop, NULL);
+	answer = event_answer(request, &loop, NULL, NULL, NULL);
 	list = json_object_get(answer, "events");
 	assert_true(json_is_true(json_object_get(answer, "ok")));
 	assert_int_equal(json_array_size(list), 3);
@@ -404,11 +404,77 @@ static void test_the_last_ones_are_answered(void **state)
 			 event_last());
 	json_decref(answer);
 	json_object_del(request, "last");
-	answer = event_answer(request, &loop, NULL);
+	answer = event_answer(request, &loop, NULL, NULL, NULL);
 	assert_int_equal(json_array_size(json_object_get(answer, "events")),
 			 MIN(event_last(), EVENT_KEPT));
 	json_decref(answer);
 	json_decref(request);
+}
+
+/* Frees the request. */
+static json_t *ask(json_t *request, event_knows *knows)
+{
+	json_t *answer = event_answer(request, &loop, NULL, knows, &heard);
+
+	json_decref(request);
+	return answer;
+}
+
+static const char *event_at(const json_t *answer, size_t i, const char *key)
+{
+	const json_t *event = json_array_get(json_object_get(answer, "events"), i);
+
+	return json_string_value(json_object_get(event, key));
+}
+
+/* Not those of the last ones that happen to match. */
+static void test_the_last_ones_of_a_kind_are_answered(void **state)
+{
+	json_t *answer;
+
+	(void)state;
+	event_tell(EVENT_MTU_DIFFERS, log_text("peer", "oslo"), log_number("n", 1));
+	event_tell(EVENT_MTU_DIFFERS, log_text("peer", "rome"), log_number("n", 2));
+	event_tell(EVENT_MTU_DIFFERS, log_text("peer", "oslo"), log_number("n", 3));
+	tell_many(9);
+	answer = ask(json_pack("{s:i,s:s}", "last", 2, "kind", "mtu-differs"), NULL);
+	assert_int_equal(json_array_size(json_object_get(answer, "events")), 2);
+	assert_string_equal(event_at(answer, 0, "peer"), "rome");
+	assert_string_equal(event_at(answer, 1, "peer"), "oslo");
+	json_decref(answer);
+	answer = ask(json_pack("{s:i,s:s,s:s}", "last", 1, "kind", "mtu-differs", "peer", "rome"),
+		     NULL);
+	assert_int_equal(json_array_size(json_object_get(answer, "events")), 1);
+	assert_string_equal(event_at(answer, 0, "peer"), "rome");
+	json_decref(answer);
+	answer = ask(json_pack("{s:i,s:s}", "last", 0, "kind", "mtu-differs"), NULL);
+	assert_int_equal(json_array_size(json_object_get(answer, "events")), 0);
+	json_decref(answer);
+}
+
+static bool knows_madrid(void *ctx, const char *name)
+{
+	assert_ptr_equal(ctx, &heard);
+	return strcmp(name, "madrid") == 0;
+}
+
+static void test_a_name_that_nobody_has_is_refused(void **state)
+{
+	json_t *answer = ask(json_pack("{s:s}", "peer", "atlantis"), knows_madrid);
+
+	(void)state;
+	assert_true(json_is_false(json_object_get(answer, "ok")));
+	assert_int_equal(json_integer_value(json_object_get(answer, "status")), 2);
+	assert_non_null(strstr(json_string_value(json_object_get(answer, "error")), "atlantis"));
+	json_decref(answer);
+	answer = ask(json_pack("{s:s}", "peer", "madrid"), knows_madrid);
+	assert_true(json_is_true(json_object_get(answer, "ok")));
+	assert_int_equal(json_array_size(json_object_get(answer, "events")), 0);
+	json_decref(answer);
+	event_tell(EVENT_PEER_REVOKED, log_text("peer", "atlantis")); /* it was there once */
+	answer = ask(json_pack("{s:s}", "peer", "atlantis"), knows_madrid);
+	assert_string_equal(event_at(answer, 0, "event"), "peer-revoked");
+	json_decref(answer);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -424,6 +490,8 @@ int main(void)
 		TEST(test_others_do_not_take_all_places),
 		TEST(test_who_stalls_makes_way),
 		TEST(test_the_last_ones_are_answered),
+		TEST(test_the_last_ones_of_a_kind_are_answered),
+		TEST(test_a_name_that_nobody_has_is_refused),
 		TEST(test_the_oldest_go),
 		TEST(test_a_reader_that_stalls_is_told_what_it_lost),
 		TEST(test_any_thread_may_tell),
