@@ -423,7 +423,7 @@ has_key() { [ "$(peer_get a b .has_flood_key)" = true ]; }
 wait_for 5 "b has a's flood key" has_key
 wait_for 5 "ping" pings ha 192.168.77.2
 refused_hub() {
-	lanspan hub capture "$@" >"$W/refused" 2>&1
+	timeout 5 "$BIN/lanspan" -i hub capture "$@" >"$W/refused" 2>&1
 	[ $? = 2 ] && grep -qF "$SAYS" "$W/refused"
 }
 SAYS="a relay sees datagrams and nothing in them; there are: wire and member NAME"
@@ -432,6 +432,8 @@ check "peer NAME is refused" refused_hub peer a
 check "port NAME is refused" refused_hub port span0
 SAYS="0 members are called zz, and none"
 check "a member that is not there" refused_hub member zz
+SAYS="0 members are called"
+check "3 letters of a site id are too few" refused_hub member "$(member hub a .site_id | cut -c 1-3)"
 refused 2 "here there are: lan, wire, peer NAME and port NAME" member a
 # record_hub NAME ARGUMENT...: as record, at the relay
 record_hub() {
