@@ -3,11 +3,11 @@
 #
 # image.sh KERNEL INIT OUT MODULE...: an initramfs for a guest, made by an ordinary user:
 # busybox, INIT as /init, and the modules of the folder KERNEL (kernel.sh's) with all they
-# need.
+# need.  modprobe names files by whole paths, whatever it was given.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 
-kernel=$1 init=$2 out=$3
+kernel=$(realpath "$1") init=$2 out=$3
 shift 3
 release=$(cat "$kernel/release")
 root=$(mktemp -d "$out.XXXXXX")
