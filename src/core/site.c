@@ -278,7 +278,7 @@ static void flood(struct site *site, unsigned from, const struct site_outgoing *
 	}
 	if (last)
 		site_to_peer(site, last, o, true);
-	else if (!local)
+	else if (!local && site->peers.n_peer)
 		port_drop(site->port[from], DROP_NO_SESSION);
 }
 

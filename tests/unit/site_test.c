@@ -222,6 +222,17 @@ static void test_flood_to_nobody_is_counted(void **state)
 	pair_free(p);
 }
 
+/* Nobody is there who could miss it. */
+static void test_flood_without_peers_is_no_loss(void **state)
+{
+	struct pair *p = connected(1);
+
+	(void)state;
+	pair_send(p, 0, 0, 1, 100);
+	assert_int_equal(p->s[0].port.drops.count[DROP_NO_SESSION], 0);
+	pair_free(p);
+}
+
 static void test_addresses_age(void **state)
 {
 	struct pair *p = connected(2);
@@ -504,6 +515,7 @@ int main(void)
 		cmocka_unit_test(test_no_more_than_64_ports),
 		cmocka_unit_test(test_down_forgets_addresses),
 		cmocka_unit_test(test_flood_to_nobody_is_counted),
+		cmocka_unit_test(test_flood_without_peers_is_no_loss),
 		cmocka_unit_test(test_addresses_age),
 		cmocka_unit_test(test_workers_take_turns),
 		cmocka_unit_test(test_error_comes_back_with_the_run),
