@@ -19,6 +19,7 @@
 #define CONF_VLANS 4095 /* VLANs are 1 to one less */
 #define CONF_NETDEV 64
 
+struct conf;
 struct conf_errors;
 
 enum conf_port_kind {
@@ -54,7 +55,8 @@ struct conf_port {
 	char name[WIRE_NAME + 1]; /* [a-z0-9._-] */
 	unsigned kind;		  /* enum conf_port_kind */
 	unsigned transport;	  /* enum conf_port_transport, of qemu */
-	struct labend local, remote; /* unset: neither family nor path */
+	struct labend local, remote; /* unset: neither family nor path; the remote of a stream
+				      * that listens may have port 0 */
 	char interface[IFNAMSIZ];    /* of nic and tap */
 	char bridge[IFNAMSIZ];	     /* of tap, as in [bridge] */
 	bool create, offload;
@@ -72,7 +74,9 @@ static inline bool conf_end_is_set(const struct labend *end)
 	return end->addr.family != ADDR_NONE || end->path[0];
 }
 
-/* "127.0.0.1:10001" or "unix:/path", as it was written. */
+bool conf_end_equal(const struct labend *a, const struct labend *b);
+
+/* "127.0.0.1:10001", "127.0.0.1" or "unix:/path", as it was written. */
 #define CONF_END_TEXT (sizeof(((struct labend *)0)->path) + 8)
 const char *conf_end_format(const struct labend *end, char out[CONF_END_TEXT]);
 
@@ -87,6 +91,20 @@ const char *conf_vlans_format(const struct conf_vlans *vlans, char out[CONF_VLAN
  * errors, each "[port NAME] key: what is wrong", which the caller frees. */
 bool conf_port_read(struct conf_port *out, const char *name, const char *const *settings, size_t n,
 		    struct conf_errors *errors);
+
+/* Whether it says nothing: all frames pass as they are. */
+bool conf_vlans_are_plain(const struct conf_vlans *vlans);
+
+/* What keeps a port from being beside another: both would hold one thing, or frames
+ * would go round for ever.  key: of the port, NULL when nothing keeps it. */
+struct conf_clash {
+	const char *key;
+	char why[180];
+};
+struct conf_clash conf_port_clash(const struct conf_port *port, const struct conf_port *other);
+
+/* The same, beside the TAP of [bridge]. */
+struct conf_clash conf_port_clash_tap(const struct conf_port *port, const struct conf *conf);
 
 /* Whether one can become the other while its wire stays as it is. */
 bool conf_port_same_wire(const struct conf_port *a, const struct conf_port *b);

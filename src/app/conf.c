@@ -17,12 +17,33 @@ static unsigned count_sections(const struct conf_reading *r, unsigned kind)
 	return n;
 }
 
+/* What says how the TAP is, and there is none. */
+static void check_without_tap(struct conf_reading *r)
+{
+	static const char *const of_tap[] = { "bridge", "create",    "vlan",	  "trunk",
+					      "native", "impair_in", "impair_out" };
+	unsigned line;
+
+	for (size_t i = 0; i < COUNT_OF(of_tap); i++) {
+		line = conf_read_line(r, CONF_BRIDGE, of_tap[i]);
+		if (line)
+			conf_report_add(&r->report, line,
+					"[bridge] %s: of a TAP, but tap is missing: must come with "
+					"tap = NAME, or be left out",
+					of_tap[i]);
+	}
+}
+
 static void check_tap(struct conf_reading *r)
 {
 	unsigned line = 0;
 
-	if (conf_read_line(r, CONF_BRIDGE, "tap") || count_sections(r, CONF_PORT))
+	if (conf_read_line(r, CONF_BRIDGE, "tap"))
 		return;
+	if (count_sections(r, CONF_PORT)) {
+		check_without_tap(r);
+		return;
+	}
 	for (size_t i = 0; i < r->index.n_sections && !line; i++)
 		line = r->index.sections[i].kind == CONF_BRIDGE ? r->index.sections[i].line : 0;
 	conf_report_add(&r->report, line, "[bridge] tap: missing: must be a name for the interface, "
@@ -56,8 +77,6 @@ static void check_bridge(struct conf_reading *r)
 	struct conf *c = r->root;
 
 	check_tap(r);
-	conf_check_vlans(r, "bridge", conf_read_line(r, CONF_BRIDGE, "vlan"), &c->vlans);
-
 	if (c->create && !conf_read_line(r, CONF_BRIDGE, "bridge"))
 		conf_report_add(&r->report, conf_read_line(r, CONF_BRIDGE, "create"),
 				"[bridge] create: yes, but no bridge is named: must come with "
@@ -190,6 +209,8 @@ static void check_together(struct conf_reading *r)
 	check_trust(r);
 	for (size_t i = 0; i < r->index.n_sections; i++) {
 		s = &r->index.sections[i];
+		if (s->kind == CONF_BRIDGE && !s->spare)
+			conf_check_vlans(r, i, &c->vlans, c->wire);
 		if (s->kind == CONF_PEER && !s->spare)
 			check_peer(r, i, have_own);
 		if (s->kind == CONF_RELAY && !s->spare)

@@ -220,8 +220,10 @@ void conf_value_set_impair(const struct conf_place *place, struct conf_impair *o
 
 /* What values of a port must be to each other. */
 void conf_check_port(struct conf_reading *r, size_t section);
-void conf_check_vlans(struct conf_reading *r, const char *title, unsigned line,
-		      const struct conf_vlans *vlans);
+
+/* The same of vlan, trunk and native in a section; wire: mode = wire has a say. */
+void conf_check_vlans(struct conf_reading *r, size_t section, const struct conf_vlans *vlans,
+		      bool wire);
 
 /* iniparser's view of the values: line number to value.  The text is INI with
  * a key "kLINE" for each value; what iniparser complains about is reported. */

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * [port NAME]: its values, what they must be to each other, and the same by
- * command.  What comes by command is written as a section and read like one, so
+ * [port NAME]: its values, and the same by command (conf_ports_check.c has what they must
+ * be to each other).  What comes by command is written as a section and read like one, so
  * that there is one grammar and one set of complaints.
  */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,10 +32,13 @@ static void set_path(const struct conf_place *place, struct labend *out, const c
 
 void conf_value_set_end(const struct conf_place *place, struct labend *out, const char *text)
 {
+	bool remote = strcmp(place->key->name, "remote") == 0;
 	struct labend end = { 0 };
 
 	if (strncmp(text, "unix:", 5) == 0)
 		set_path(place, &end, text + 5);
+	else if (remote && !addr_parse(&end.addr, text, 0) && addr_parse(&end.addr, text, 1))
+		end.addr.port = 0; /* right for some, see conf_ports_check.c */
 	else if (!addr_parse(&end.addr, text, 0) || end.addr.port == 0)
 		conf_value_complain(place, "\"%s\" is no end of a wire: must be like "
 				    "127.0.0.1:10001, [::1]:10001 or unix:/run/lab/a.sock", text);
@@ -108,188 +110,6 @@ void conf_value_set_impair(const struct conf_place *place, struct conf_impair *o
 	out->on = impair_text_parse(&out->setup, text, why);
 	if (!out->on)
 		conf_value_complain(place, "%s", why);
-}
-
-/* ---- values of a port together -------------------------------------------------- */
-
-/* Which kinds a key goes with; what it must be there for. */
-#define OF(kind) (1u << (kind))
-#define ANY (~0u)
-#define DATAGRAMS (OF(CONF_PORT_QEMU) | OF(CONF_PORT_VBOX) | OF(CONF_PORT_UBRIDGE))
-#define DEVICES (OF(CONF_PORT_NIC) | OF(CONF_PORT_TAP))
-
-static const struct {
-	const char *key;
-	unsigned goes, needs;
-} uses[] = {
-	{ "transport", OF(CONF_PORT_QEMU), 0 },
-	{ "local", DATAGRAMS, OF(CONF_PORT_VBOX) | OF(CONF_PORT_UBRIDGE) },
-	{ "remote", DATAGRAMS, OF(CONF_PORT_VBOX) | OF(CONF_PORT_UBRIDGE) },
-	{ "interface", DEVICES, DEVICES },
-	{ "bridge", OF(CONF_PORT_TAP), 0 },
-	{ "create", OF(CONF_PORT_TAP), 0 },
-	{ "mtu", OF(CONF_PORT_TAP), 0 },
-	{ "offload", OF(CONF_PORT_TAP), 0 },
-	{ "qmp", OF(CONF_PORT_QEMU), 0 },
-	{ "qmp_netdev", OF(CONF_PORT_QEMU), 0 },
-};
-
-static const char *const kinds[] = { NULL, "qemu", "vbox", "ubridge", "tap", "nic" };
-
-const char *conf_port_kind_name(unsigned kind)
-{
-	return kinds[kind];
-}
-
-/* The section at hand. */
-struct check {
-	struct conf_reading *r;
-	size_t section;
-	const struct conf_port *port;
-};
-
-static unsigned line_of(const struct check *c, const char *key)
-{
-	const struct conf_entry *e = conf_read_entry(c->r, c->section, key);
-
-	return e ? e->line : 0;
-}
-
-#define COMPLAIN(c, key, ...)                                                                      \
-	complain(c, line_of(c, key) ? line_of(c, key) : c->r->index.sections[c->section].line, key, \
-		 __VA_ARGS__)
-
-static void complain(const struct check *c, unsigned line, const char *key, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-
-static void complain(const struct check *c, unsigned line, const char *key, const char *fmt, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	conf_report_add(&c->r->report, line, "[port %s] %s: %s", c->port->name, key, text);
-}
-
-static void check_uses(const struct check *c)
-{
-	unsigned kind = OF(c->port->kind);
-
-	for (unsigned i = 0; i < COUNT_OF(uses); i++) {
-		bool there = line_of(c, uses[i].key);
-
-		if (there && !(uses[i].goes & kind))
-			COMPLAIN(c, uses[i].key, "does not go with kind = %s: leave it out",
-				 kinds[c->port->kind]);
-		if (!there && (uses[i].needs & kind))
-			COMPLAIN(c, uses[i].key, "missing: kind = %s needs it",
-				 kinds[c->port->kind]);
-	}
-}
-
-static bool same_end(const struct labend *a, const struct labend *b)
-{
-	return strcmp(a->path, b->path) == 0 && addr_equal(&a->addr, &b->addr);
-}
-
-static bool is_path(const struct labend *end)
-{
-	return end->path[0];
-}
-
-static void check_pair(const struct check *c)
-{
-	const struct labend *local = &c->port->local, *remote = &c->port->remote;
-
-	if (is_path(local) != is_path(remote))
-		COMPLAIN(c, "remote", "one end is a path and the other is not: must be two of a kind");
-	else if (same_end(local, remote))
-		COMPLAIN(c, "remote", "the same as local: must be where the other end is");
-	else if (!is_path(local) && local->addr.family != remote->addr.family)
-		COMPLAIN(c, "remote", "IPv4 and IPv6 do not go together: must be two of a kind");
-}
-
-static void check_ends(const struct check *c)
-{
-	const struct conf_port *p = c->port;
-	bool local = line_of(c, "local"), remote = line_of(c, "remote");
-	bool both = conf_end_is_set(&p->local) && conf_end_is_set(&p->remote);
-
-	if (p->kind == CONF_PORT_QEMU && p->transport == CONF_PORT_STREAM) {
-		if (!local && !remote)
-			COMPLAIN(c, "local", "missing: a stream needs local to listen at, or remote "
-				 "to connect to");
-		else if (local && !remote && conf_end_is_set(&p->local) && !is_path(&p->local))
-			COMPLAIN(c, "remote", "missing: must be the one address that connections "
-				 "are taken from");
-	} else if (p->kind == CONF_PORT_QEMU && (!local || !remote)) {
-		COMPLAIN(c, local ? "remote" : "local", "missing: transport = dgram needs local and "
-			 "remote");
-	}
-	if (both && p->transport != CONF_PORT_STREAM)
-		check_pair(c);
-}
-
-static void check_qmp(const struct check *c)
-{
-	if (c->port->qmp.addr.family != ADDR_NONE)
-		COMPLAIN(c, "qmp", "must be a path, like unix:/run/lab/a.qmp");
-	if (!line_of(c, "qmp") != !line_of(c, "qmp_netdev"))
-		COMPLAIN(c, line_of(c, "qmp") ? "qmp_netdev" : "qmp",
-			 "missing: qmp and qmp_netdev go together");
-}
-
-static void check_twins(const struct check *c)
-{
-	const struct conf *conf = c->r->root;
-	const struct conf_port *p = c->port, *other;
-
-	for (other = conf->ports; other < p; other++) {
-		if (p->interface[0] && strcmp(p->interface, other->interface) == 0)
-			COMPLAIN(c, "interface", "\"%s\" is that of [port %s]: must be another",
-				 p->interface, other->name);
-		if (conf_end_is_set(&p->local) &&
-		    same_end(&p->local, &other->local) &&
-		    (p->kind == CONF_PORT_QEMU && p->transport == CONF_PORT_STREAM) ==
-			    (other->kind == CONF_PORT_QEMU &&
-			     other->transport == CONF_PORT_STREAM))
-			COMPLAIN(c, "local", "that of [port %s]: must be another", other->name);
-	}
-	if (conf->tap[0] && strcmp(p->interface, conf->tap) == 0)
-		COMPLAIN(c, "interface", "\"%s\" is the tap of [bridge]: must be another",
-			 p->interface);
-	if (conf->tap[0] && strcmp(p->name, conf->tap) == 0)
-		COMPLAIN(c, "interface", "the port has the name of the tap of [bridge]: must have "
-			 "a name of its own");
-}
-
-void conf_check_vlans(struct conf_reading *r, const char *title, unsigned line,
-		      const struct conf_vlans *vlans)
-{
-	if (vlans->access && (vlans->native || vlans->trunk.some))
-		conf_report_add(&r->report, line, "[%s] vlan: with trunk or native: must be an "
-				"access port (vlan) or a trunk (trunk, native)", title);
-}
-
-void conf_check_port(struct conf_reading *r, size_t section)
-{
-	const struct conf_section *s = &r->index.sections[section];
-	const struct conf *conf = r->root;
-	struct check c = { r, section, &conf->ports[s->slot] };
-	char title[CONF_TITLE];
-
-	conf_check_vlans(r, conf_section_title(r->grammar, s, title), line_of(&c, "vlan"),
-			 &c.port->vlans);
-	if (!c.port->kind)
-		return;
-	check_uses(&c);
-	check_ends(&c);
-	check_qmp(&c);
-	check_twins(&c);
-	if (c.port->create && !line_of(&c, "bridge"))
-		COMPLAIN((&c), "create", "yes, but no bridge is named: must come with bridge = NAME");
 }
 
 /* ---- by command ------------------------------------------------------------------- */
@@ -399,13 +219,18 @@ bool conf_port_read(struct conf_port *out, const char *name, const char *const *
 
 /* ---- what else is asked about one ---------------------------------------------------- */
 
+bool conf_end_equal(const struct labend *a, const struct labend *b)
+{
+	return strcmp(a->path, b->path) == 0 && addr_equal(&a->addr, &b->addr);
+}
+
 bool conf_port_same_wire(const struct conf_port *a, const struct conf_port *b)
 {
 	return a->kind == b->kind && a->transport == b->transport &&
-	       same_end(&a->local, &b->local) && same_end(&a->remote, &b->remote) &&
+	       conf_end_equal(&a->local, &b->local) && conf_end_equal(&a->remote, &b->remote) &&
 	       strcmp(a->interface, b->interface) == 0 && strcmp(a->bridge, b->bridge) == 0 &&
 	       a->create == b->create && a->offload == b->offload && a->mtu == b->mtu &&
-	       same_end(&a->qmp, &b->qmp) && strcmp(a->qmp_netdev, b->qmp_netdev) == 0;
+	       conf_end_equal(&a->qmp, &b->qmp) && strcmp(a->qmp_netdev, b->qmp_netdev) == 0;
 }
 
 const char *conf_end_format(const struct labend *end, char out[CONF_END_TEXT])
@@ -414,6 +239,8 @@ const char *conf_end_format(const struct labend *end, char out[CONF_END_TEXT])
 		snprintf(out, CONF_END_TEXT, "unix:%s", end->path);
 	else
 		addr_format(&end->addr, out);
+	if (!end->path[0] && conf_end_is_set(end) && !end->addr.port)
+		*strrchr(out, ':') = '\0';
 	return out;
 }
 

@@ -278,6 +278,12 @@ static int refuse(const struct ports *ports, const struct conf_port *conf, char 
 	else if (c->wire && locals + 1 + c->n_peers > 2)
 		snprintf(note, PORTS_NOTE, "mode = wire joins exactly two ports, and there are "
 			 "%u of this site and %u peers already", locals, c->n_peers);
+	else if (c->wire && !conf_vlans_are_plain(&conf->vlans))
+		snprintf(note, PORTS_NOTE,
+			 "vlan, trunk and native do not go with mode = wire, where "
+			 "every frame passes: leave them out");
+	else
+		ports_fit(ports, conf, c, note);
 	return note[0] ? -EEXIST : 0;
 }
 
@@ -394,7 +400,8 @@ void ports_reload(struct ports *ports, const struct conf *conf)
 			continue;
 		if (ports->n == PORTS_MAX)
 			snprintf(note, sizeof(note), "there are %d lab ports already", PORTS_MAX);
-		else if (add(ports, &conf->ports[i], conf, false, true, note) == 0)
+		else if (ports_fit(ports, &conf->ports[i], conf, note) &&
+			 add(ports, &conf->ports[i], conf, false, true, note) == 0)
 			continue;
 		log_error("port left out", log_text("port", conf->ports[i].name),
 			  log_text("error", note));

@@ -42,19 +42,24 @@ static void read_some(struct reading *r, int *n)
 		port_drop(&lab->port, DROP_OVERSIZE);
 }
 
-/* A NIC that is set down keeps its descriptor; one that went is opened anew when
- * there is one of that name. */
-static void gone(struct lab *lab, struct instant now)
+static void shut(struct lab *lab, struct instant now)
 {
 	struct worker *main_thread = &lab->ports->node->workers[0];
 
-	ports_note(lab, "%s: the interface is gone, waiting for it", lab->conf.interface);
 	lab->wire->close(lab);
 	lab->open = false;
 	worker_enter(main_thread, now);
 	lab->port.up = false;
 	worker_leave(main_thread);
 	lab->again = instant_add(now, PORTS_AGAIN);
+}
+
+/* A NIC that is set down keeps its descriptor; one that went is opened anew when
+ * there is one of that name. */
+static void gone(struct lab *lab, struct instant now)
+{
+	ports_note(lab, "%s: the interface is gone, waiting for it", lab->conf.interface);
+	shut(lab, now);
 }
 
 static void ready(struct loop_source *source, uint32_t events, struct instant now)
@@ -73,10 +78,15 @@ static void ready(struct loop_source *source, uint32_t events, struct instant no
 
 static int open_nic(struct lab *lab, struct instant now)
 {
-	char error_text[NIC_ERROR];
-	int error = nic_open(&lab->nic, lab->conf.interface, error_text);
+	char error_text[NIC_ERROR], why[PORTS_NOTE];
+	int error;
 
 	(void)now;
+	if (ports_round(lab, why)) {
+		ports_note(lab, "%s", why);
+		return -ELOOP;
+	}
+	error = nic_open(&lab->nic, lab->conf.interface, error_text);
 	if (error) {
 		ports_note(lab, "%s", error_text);
 		return error;
@@ -111,8 +121,13 @@ static bool nic_link(struct lab *lab)
 
 static void look_nic(struct lab *lab, struct instant now)
 {
-	(void)now;
+	char why[PORTS_NOTE];
+
 	lab->running = nic_running(&lab->nic);
+	if (ports_round(lab, why)) {
+		ports_note(lab, "%s", why);
+		shut(lab, now);
+	}
 }
 
 static void report_nic(struct lab *lab, json_t *object)

@@ -87,6 +87,14 @@ void ports_end(struct lab *lab);
 /* What is wrong, for people; logged when it is new. */
 void ports_note(struct lab *lab, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Whether a port can be beside the others and the TAP, by what the configuration says of them;
+ * else why. */
+bool ports_fit(const struct ports *ports, const struct conf_port *conf, const struct conf *bridge,
+	       char note[PORTS_NOTE]);
+
+/* Whether what goes out at the interface of this NIC comes in again; then why. */
+bool ports_round(struct lab *lab, char why[PORTS_NOTE]);
+
 /* --- the handoff --- */
 
 bool handoff_init(struct ports *ports);

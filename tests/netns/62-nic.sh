@@ -83,3 +83,29 @@ check "which is told" eval 'lanspan a show ports | grep -q "^office: .*nic0"'
 lan
 wait_for 5 "and another" port_is a office .state up
 wait_for 5 "hl reaches hb" pings hl 192.168.77.2
+
+step "no NIC that leads back into the site"
+# refuses WORDS NAME KEY=VALUE...: such a port at b, with those words
+refuses() {
+	local words=$1
+	shift
+	! lanspan b port add "$@" 2>"$W/why" && grep -q "$words" "$W/why"
+}
+ip -n sb link property add dev br0 altname office
+ip -n sb link add x0 type veth peer name x1
+ip -n sb link property add dev x0 altname cable
+ip -n sb link set x0 up
+ip -n sb link set x1 up
+check "its TAP" refuses '"span0" is that of the TAP' n kind=nic interface=span0
+check "its bridge" refuses '"br0" is the bridge of the TAP' n kind=nic interface=br0
+check "by another name" refuses 'br0 is the bridge of the TAP span0' n kind=nic interface=office
+check "a NIC of no bridge is one" lanspan b port add n kind=nic interface=x0
+check "but once" refuses '"x0" is that of \[port n\]' m kind=nic interface=x0
+check "by another name, too" refuses 'x0 is the NIC of \[port n\]' m kind=nic interface=cable
+ip -n sb link set x0 master br0
+wait_for 5 "in the bridge it is one no more" port_is b n .state absent
+check "which is told" eval 'lanspan b show ports | grep -q "x0 is in one bridge with the TAP span0"'
+check "nor can be plugged in" refuses 'in one bridge with the TAP' m kind=nic interface=cable
+ip -n sb link set x0 nomaster
+wait_for 5 "out of it, it is one again" port_is b n .state up
+check "its bridge of a TAP to come" refuses '"x0" is the NIC of \[port n\]' t kind=tap interface=t1 bridge=x0

@@ -88,7 +88,8 @@ struct bad {
 static void test_errors(void **state)
 {
 	static const struct bad table[] = {
-		{ BAD(ENDS), "6: [port a] kind: missing: must be qemu, vbox, ubridge, tap or nic\n" },
+		{ BAD(ENDS),
+		  "6: [port a] kind: missing: must be qemu, vbox, ubridge, tap or nic\n" },
 		{ BAD("kind = kvm\n" ENDS),
 		  "7: [port a] kind: \"kvm\": must be qemu, vbox, ubridge, tap or nic\n" },
 		{ BAD("kind = qemu\n" ENDS "transport = tcp\n"),
@@ -122,17 +123,56 @@ static void test_errors(void **state)
 		{ BAD("kind = nic\ninterface = eth1\nmtu = 1500\n"),
 		  "9: [port a] mtu: does not go with kind = nic: leave it out\n" },
 		{ BAD("kind = tap\ninterface = x\ncreate = yes\n"),
-		  "9: [port a] create: yes, but no bridge is named: must come with bridge = NAME\n" },
+		  "9: [port a] create: yes, but no bridge is named: must come with bridge = "
+		  "NAME\n" },
 		{ BAD("kind = qemu\n" ENDS "vlan = 4095\n"),
 		  "10: [port a] vlan: 4095 is out of range: must be 1 to 4094 (a VLAN)\n" },
 		{ BAD("kind = qemu\n" ENDS "vlan = 5\ntrunk = 5\n"),
 		  "10: [port a] vlan: with trunk or native: must be an access port (vlan) or a "
 		  "trunk (trunk, native)\n" },
+		{ BAD("kind = qemu\n" ENDS "vlan = 5\ntrunk = all\n"),
+		  "10: [port a] vlan: with trunk or native: must be an access port (vlan) or a "
+		  "trunk (trunk, native)\n" },
+		{ BAD("kind = ubridge\nlocal = 127.0.0.1:1\nremote = 0.0.0.0:2\n"),
+		  "9: [port a] remote: \"0.0.0.0:2\" is no address of a host: must be where the "
+		  "far "
+		  "end is\n" },
+		{ BAD("kind = ubridge\nlocal = [::1]:1\nremote = [::]:2\n"),
+		  "9: [port a] remote: \"[::]:2\" is no address of a host: must be where the far "
+		  "end is\n" },
+		{ BAD("kind = qemu\nlocal = 127.0.0.1:1\nremote = 239.1.1.1:2\n"),
+		  "9: [port a] remote: \"239.1.1.1:2\" is no address of a host: must be where the "
+		  "far end is\n" },
+		{ BAD("kind = qemu\nlocal = [::1]:1\nremote = [ff02::1]:2\n"),
+		  "9: [port a] remote: \"[ff02::1]:2\" is no address of a host: must be where the "
+		  "far end is\n" },
+		{ BAD("kind = qemu\nlocal = 127.0.0.1:1\nremote = 255.255.255.255:2\n"),
+		  "9: [port a] remote: \"255.255.255.255:2\" is no address of a host: must be "
+		  "where "
+		  "the far end is\n" },
+		{ BAD("kind = vbox\nlocal = 127.0.0.1:1\nremote = 127.0.0.1\n"),
+		  "9: [port a] remote: \"127.0.0.1\" has no port: must be like 127.0.0.1:10002\n" },
+		{ BAD("kind = qemu\ntransport = stream\nremote = [::1]\n"),
+		  "9: [port a] remote: \"[::1]\" has no port: must be like 127.0.0.1:10002\n" },
+		{ BAD("kind = vbox\nlocal = unix:/a\nremote = unix:/b\n"),
+		  "8: [port a] local: VirtualBox has UDP only: must be like 127.0.0.1:10001\n"
+		  "9: [port a] remote: VirtualBox has UDP only: must be like 127.0.0.1:10002\n" },
+		{ HOST "[bridge]\nbridge = br0\ncreate = yes\nimpair_in = cut\n" QEMU,
+		  "7: [bridge] bridge: of a TAP, but tap is missing: must come with tap = NAME, or "
+		  "be "
+		  "left out\n"
+		  "8: [bridge] create: of a TAP, but tap is missing: must come with tap = NAME, or "
+		  "be "
+		  "left out\n"
+		  "9: [bridge] impair_in: of a TAP, but tap is missing: must come with tap = NAME, "
+		  "or "
+		  "be left out\n" },
 		{ BAD("kind = qemu\n" ENDS "trunk = 5, 9-8\n"),
 		  "10: [port a] trunk: \"9-8\" is no VLAN: must be all, or VLANs of 1 to 4094 like "
 		  "10, 20-30\n" },
 		{ BAD("kind = qemu\n" ENDS "trunk = 4095\n"),
-		  "10: [port a] trunk: \"4095\" is no VLAN: must be all, or VLANs of 1 to 4094 like "
+		  "10: [port a] trunk: \"4095\" is no VLAN: must be all, or VLANs of 1 to 4094 "
+		  "like "
 		  "10, 20-30\n" },
 		{ BAD("kind = qemu\n" ENDS "qmp = unix:/q\n"),
 		  "6: [port a] qmp_netdev: missing: qmp and qmp_netdev go together\n" },
@@ -143,10 +183,34 @@ static void test_errors(void **state)
 		{ BAD("kind = vbox\n" ENDS "[port b]\nkind = qemu\n" ENDS),
 		  "12: [port b] local: that of [port a]: must be another\n" },
 		{ HOST BRIDGE "[port a]\nkind = nic\ninterface = span0\n",
-		  "10: [port a] interface: \"span0\" is the tap of [bridge]: must be another\n" },
+		  "10: [port a] interface: \"span0\" is that of the TAP of [bridge]: must be "
+		  "another\n" },
+		{ HOST BRIDGE "bridge = br0\n[port a]\nkind = nic\ninterface = br0\n",
+		  "11: [port a] interface: \"br0\" is the bridge of the TAP of [bridge], and "
+		  "frames "
+		  "would go round for ever: must be another\n" },
+		{ BAD("kind = nic\ninterface = e\n[port b]\nkind = nic\ninterface = e\n"),
+		  "11: [port b] interface: \"e\" is that of [port a]: must be another\n" },
+		{ BAD("kind = tap\ninterface = t\nbridge = br1\n[port b]\nkind = nic\n"
+		      "interface = br1\n"),
+		  "12: [port b] interface: \"br1\" is the bridge of [port a], and frames would go "
+		  "round for ever: must be another\n" },
+		{ BAD("kind = nic\ninterface = br1\n[port b]\nkind = tap\ninterface = t\n"
+		      "bridge = br1\n"),
+		  "12: [port b] bridge: \"br1\" is the NIC of [port a], and frames would go round "
+		  "for ever: must be another\n" },
 		{ HOST BRIDGE "[port span0]\nkind = nic\ninterface = e\n",
 		  "10: [port span0] interface: the port has the name of the tap of [bridge]: must "
 		  "have a name of its own\n" },
+		{ HOST BRIDGE "mode = wire\nvlan = 5\n" QEMU,
+		  "9: [bridge] vlan: with mode = wire, where every frame passes: leave it out\n" },
+		{ HOST BRIDGE "mode = wire\ntrunk = all\n" QEMU "trunk = 5\nnative = 5\n",
+		  "14: [port qa] trunk: with mode = wire, where every frame passes: leave it out\n"
+		  "15: [port qa] native: with mode = wire, where every frame passes: leave it "
+		  "out\n" },
+		{ HOST "[bridge]\nmode = wire\n" QEMU "vlan = 5\n[port b]\nkind=nic\ninterface=e\n",
+		  "12: [port qa] vlan: with mode = wire, where every frame passes: leave it "
+		  "out\n" },
 		{ HOST BRIDGE "mode = wire\n",
 		  "8: [bridge] mode: a wire joins exactly two ports, and here are 1 of this site "
 		  "and 0 peers: must be two of this site, or one and one [peer NAME]\n" },
@@ -169,6 +233,21 @@ static void test_wires(void **state)
 	conf_free(c);
 	c = conf_load_good(HOST BRIDGE "mode = wire\n[peer p]\npublic_key = @1\n");
 	assert_true(c->wire);
+	conf_free(c);
+}
+
+/* Its port may be any. */
+static void test_listener(void **state)
+{
+	struct conf *c = conf_load_good(HOST "[port a]\nkind = qemu\ntransport = stream\n"
+					     "local = 0.0.0.0:1\nremote = 127.0.0.1\n"
+					     "[port b]\nkind = qemu\ntransport = stream\n"
+					     "local = [::]:1\nremote = [::1]:7\n");
+	char text[CONF_END_TEXT];
+
+	(void)state;
+	assert_string_equal(conf_end_format(&c->ports[0].remote, text), "127.0.0.1");
+	assert_string_equal(conf_end_format(&c->ports[1].remote, text), "[::1]:7");
 	conf_free(c);
 }
 
@@ -232,6 +311,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_every_key, conf_free_errors),
 		cmocka_unit_test_teardown(test_errors, conf_free_errors),
 		cmocka_unit_test_teardown(test_wires, conf_free_errors),
+		cmocka_unit_test_teardown(test_listener, conf_free_errors),
 		cmocka_unit_test(test_command),
 		cmocka_unit_test(test_command_errors),
 	};
