@@ -275,13 +275,13 @@ static int refuse(const struct ports *ports, const struct conf_port *conf, char 
 		snprintf(note, PORTS_NOTE, "there is a port %s already", conf->name);
 	else if (ports->n == PORTS_MAX)
 		snprintf(note, PORTS_NOTE, "there are %d lab ports already, no more fit", PORTS_MAX);
-	else if (c->wire && locals + 1 + c->n_peers > 2)
-		snprintf(note, PORTS_NOTE, "mode = wire joins exactly two ports, and there are "
-			 "%u of this site and %u peers already", locals, c->n_peers);
 	else if (c->wire && !conf_vlans_are_plain(&conf->vlans))
 		snprintf(note, PORTS_NOTE,
 			 "vlan, trunk and native do not go with mode = wire, where "
 			 "every frame passes: leave them out");
+	else if (c->wire && locals + 1 + c->n_peers > 2)
+		snprintf(note, PORTS_NOTE, "mode = wire joins exactly two ports, and there are "
+			 "%u of this site and %u peers already", locals, c->n_peers);
 	else
 		ports_fit(ports, conf, c, note);
 	return note[0] ? -EEXIST : 0;

@@ -93,8 +93,10 @@ static void print_key_log(const json_t *site)
 /* What is set otherwise than most have it, and what costs. */
 static void print_switching(const json_t *site)
 {
-	char *reserved = text_member(site, "reserved");
+	char *reserved = text_member(site, "reserved"), *mode = text_member(site, "mode");
 
+	if (strcmp(mode, "wire") == 0)
+		puts("  mode: wire");
 	show_line("mss_clamp", text_member(site, "mss_clamp"));
 	if (json_is_true(json_object_get(site, "netfilter")))
 		puts("  netfilter: on, bridged frames pass the packet filters too");
@@ -105,6 +107,7 @@ static void print_switching(const json_t *site)
 	if (strcmp(reserved, "pass") == 0)
 		puts("  reserved: pass");
 	free(reserved);
+	free(mode);
 }
 
 static void print_site(const json_t *site)

@@ -109,3 +109,7 @@ check "nor can be plugged in" refuses 'in one bridge with the TAP' m kind=nic in
 ip -n sb link set x0 nomaster
 wait_for 5 "out of it, it is one again" port_is b n .state up
 check "its bridge of a TAP to come" refuses '"x0" is the NIC of \[port n\]' t kind=tap interface=t1 bridge=x0
+port b twin kind=nic interface=x0
+conf_write b
+check "a reload passes over a section with it" lanspan b reload
+equal "ports called twin" "$(show b "[.ports[] | select(.name == \"twin\")] | length")" 0

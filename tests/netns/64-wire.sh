@@ -22,6 +22,7 @@ for s in a b; do
 done
 connect
 equal "a is a wire" "$(show a .site.mode)" wire
+check "people see it, too" eval 'lanspan a show | grep -qx "  mode: wire"'
 
 arrived() {
 	[ "$(captured "$W/got.pcap")" -ge "$1" ]
@@ -111,3 +112,5 @@ refused() {
 }
 check "by command as well" refused port add more kind=vbox local=127.0.0.1:1 remote=127.0.0.1:2
 check "which is told" grep -q 'exactly two ports' "$W/refused"
+check "nor one that filters" refused port add more kind=vbox local=127.0.0.1:1 remote=127.0.0.1:2 vlan=5
+check "which is told" grep -q 'vlan, trunk and native do not go with mode = wire' "$W/refused"
