@@ -69,6 +69,9 @@ struct lab_conf {
 struct lab_conf *lab_conf_load(const char *file, struct conf_errors *errors);
 void lab_conf_free(struct lab_conf *conf);
 
+/* Whether the file is a lab's, by its sections. */
+bool lab_conf_is(const char *file);
+
 const struct lab_network *lab_conf_network(const struct lab_conf *conf, const char *name);
 
 #endif

@@ -250,7 +250,7 @@ static void report_unknown_key(const struct conf_grammar *grammar, struct conf_r
 				name, type->name, type->named ? " NAME" : "");
 		return;
 	}
-	conf_report_add(report, line, "[%s] %s: unknown key: see lanspan.conf(5)", section, name);
+	conf_report_add(report, line, "[%s] %s: unknown key: see %s", section, name, grammar->page);
 }
 
 static const struct conf_entry *entry_before(const struct conf_index *index,
@@ -300,7 +300,9 @@ static void scan_value(struct conf_index *index, struct conf_report *report, uns
 		return;
 	before = entry_before(index, entry.key);
 	entry.spare = before;
-	if (before && known)
+	if (before && known && report->typed)
+		conf_report_add(report, line, "[%s] %s: repeated: must be there once", title, name);
+	else if (before && known)
 		conf_report_add(report, line, "[%s] %s: repeated: line %u has it already", title,
 				name, before->line);
 	trap = value_trap(value);

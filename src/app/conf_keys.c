@@ -172,4 +172,5 @@ const struct conf_grammar conf_site_grammar = {
 	.all = "[network], [site], [bridge], [port NAME], [relay NAME] and [peer NAME]",
 	.foreign = { "relay" },
 	.foreign_hint = "this is the file of a relay: it is for lanspan-relay",
+	.page = "lanspan.conf(5)",
 };

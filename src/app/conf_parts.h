@@ -23,7 +23,8 @@ struct conf_report {
 		unsigned order;
 	} * list;
 	size_t n;
-	bool lost; /* memory was short: not every error is in the list */
+	bool lost;  /* memory was short: not every error is in the list */
+	bool typed; /* by command: places in the file mean nothing, and are not told */
 };
 
 /* "FILE:LINE: " is put in front; characters that do not print become '?'. */
@@ -102,6 +103,7 @@ struct conf_grammar {
 	const char *all;	  /* "[a], [b NAME] and [c]" */
 	const char *foreign[4];	  /* sections that show a file of another kind, */
 	const char *foreign_hint; /* and what to say then */
+	const char *page;	  /* where its keys are told */
 };
 
 #define CONF_UNKNOWN UINT_MAX /* no section of the grammar */

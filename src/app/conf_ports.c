@@ -171,20 +171,6 @@ static void read_section(struct conf_reading *r)
 		conf_report_add(&r->report, 0, "not a port");
 }
 
-/* Without the file's name and the line, which mean nothing to who typed a command. */
-static void strip_places(struct conf_errors *errors, const char *file)
-{
-	size_t n = strlen(file);
-
-	for (size_t i = 0; i < errors->n; i++) {
-		char *line = errors->lines[i], *text = line + n + 1;
-
-		text += strspn(text, "0123456789");
-		text += strspn(text, ": ");
-		memmove(line, text, strlen(text) + 1);
-	}
-}
-
 bool conf_port_read(struct conf_port *out, const char *name, const char *const *settings, size_t n,
 		    struct conf_errors *errors)
 {
@@ -197,6 +183,7 @@ bool conf_port_read(struct conf_port *out, const char *name, const char *const *
 
 	snprintf(file, sizeof(file), "/proc/self/fd/%d", fd);
 	r.report.file = file;
+	r.report.typed = true;
 	port_keys(&grammar);
 	write_section(fd, name, settings, n, &r.report);
 	r.scratch = conf ? conf + 1 : NULL;
@@ -205,12 +192,11 @@ bool conf_port_read(struct conf_port *out, const char *name, const char *const *
 	else if (!conf_name_valid(name))
 		conf_report_add(&r.report, 0, "\"%s\" is not a name: must be 1 to %d of a-z 0-9 . "
 				"_ -", name, WIRE_NAME);
-	else
+	else if (conf_report_clean(&r.report))
 		read_section(&r);
 	if (fd >= 0)
 		close(fd);
 	good = conf_read_finish(&r, errors);
-	strip_places(errors, file);
 	if (good && conf)
 		*out = conf->ports[0];
 	free(conf);

@@ -56,12 +56,15 @@ static void hide_keys(char *text)
 	*out = '\0';
 }
 
-static char *make_text(const char *file, unsigned line, const char *message)
+static char *make_text(const struct conf_report *report, unsigned line, const char *message)
 {
+	const char *file = report->file;
 	char *text = NULL;
 	int n;
 
-	if (line)
+	if (report->typed)
+		n = asprintf(&text, "%s", message);
+	else if (line)
 		n = asprintf(&text, "%s:%u: %s", file, line, message);
 	else
 		n = asprintf(&text, "%s: %s", file, message);
@@ -81,7 +84,7 @@ static bool append(struct conf_report *report, unsigned line, const char *messag
 	if (!list)
 		return false;
 	report->list = list;
-	text = make_text(report->file, line, message);
+	text = make_text(report, line, message);
 	if (!text)
 		return false;
 	list[report->n] = (struct conf_report_line){ text, line, (unsigned)report->n };

@@ -106,6 +106,7 @@ static const struct conf_grammar grammar = {
 	.all = "[lab], [network NAME] and [guest NAME]",
 	.foreign = { "site", "bridge", "relay", "peer" },
 	.foreign_hint = "only the file of a site or a relay has that; this is a lab's",
+	.page = "lanspan-lab(7)",
 };
 
 /* --- what must fit together --- */
@@ -133,6 +134,28 @@ static void check_networks(struct conf_reading *r, size_t section, const struct 
 			conf_report_add(&r->report, e->line,
 					"[guest %s] networks: there is no [network %s]",
 					guest->name, guest->networks[i]);
+}
+
+/* What its ports will be told, as a [port NAME] would have it. */
+static void check_network(struct conf_reading *r, size_t section)
+{
+	const struct conf_section *s = &r->index.sections[section];
+	const struct lab_conf *c = r->root;
+	struct conf_place place = { .report = &r->report };
+	struct conf_port port = { 0 };
+	const struct conf_entry *e;
+	char title[CONF_TITLE];
+
+	place.section = conf_section_title(r->grammar, s, title);
+	for (unsigned i = 0; i < LAB_SETTINGS; i++) {
+		e = conf_read_entry(r, section, lab_setting_names[i]);
+		if (!e || !c->networks[s->slot].settings[i][0])
+			continue;
+		place.line = e->line;
+		place.key = conf_key_find(&conf_site_grammar, CONF_PORT, lab_setting_names[i]);
+		conf_value_set(&place, &port, c->networks[s->slot].settings[i]);
+	}
+	conf_check_vlans(r, section, &port.vlans, false);
 }
 
 /* One of the two ways to boot, and what belongs to it. */
@@ -188,6 +211,8 @@ static void check_together(struct conf_reading *r)
 	set_defaults(&c->machine);
 	for (size_t i = 0; i < r->index.n_sections; i++) {
 		s = &r->index.sections[i];
+		if (s->kind == NETWORK && !s->spare)
+			check_network(r, i);
 		if (s->kind == GUEST && !s->spare)
 			check_guest(r, i);
 	}
@@ -221,6 +246,47 @@ struct lab_conf *lab_conf_load(const char *file, struct conf_errors *errors)
 void lab_conf_free(struct lab_conf *conf)
 {
 	free(conf);
+}
+
+/* 1: a line that only a lab's file has, -1: only another's, 0: neither. */
+static int kind_of_line(const char *line)
+{
+	static const char blank[] = " \t\r";
+	char word[16] = "";
+	size_t n;
+
+	line += strspn(line, blank);
+	if (*line++ != '[')
+		return 0;
+	line += strspn(line, blank);
+	n = strcspn(line, " \t]\r\n");
+	if (n >= sizeof(word))
+		return 0;
+	memcpy(word, line, n);
+	if (strcmp(word, sections[LAB].name) == 0 || strcmp(word, sections[GUEST].name) == 0)
+		return 1;
+	for (size_t i = 0; i < COUNT_OF(grammar.foreign); i++) {
+		if (strcmp(word, grammar.foreign[i]) == 0)
+			return -1;
+	}
+	return 0;
+}
+
+bool lab_conf_is(const char *file)
+{
+	struct conf_report report = { .file = file };
+	struct conf_errors errors;
+	char *text, *line, *rest;
+	int kind = 0;
+	size_t len;
+
+	text = conf_index_text(&report, grammar.file_max, &len);
+	for (rest = text; rest && kind == 0 && (line = strsep(&rest, "\n"));)
+		kind = kind_of_line(line);
+	free(text);
+	conf_report_finish(&report, &errors);
+	conf_errors_free(&errors);
+	return kind > 0;
 }
 
 const struct lab_network *lab_conf_network(const struct lab_conf *conf, const char *name)

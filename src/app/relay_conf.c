@@ -99,6 +99,7 @@ static const struct conf_grammar grammar = {
 	.all = "[relay] and [network NAME]",
 	.foreign = { "site", "bridge" },
 	.foreign_hint = "only the file of a site has that, for lanspan-bridge; this is a relay's",
+	.page = "lanspan.conf(5)",
 };
 
 /* --- what must fit together --- */

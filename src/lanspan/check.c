@@ -4,6 +4,7 @@
 
 #include "app/conf.h"
 #include "app/key_log.h"
+#include "app/lab_conf.h"
 #include "app/relay_conf.h"
 #include "base/bytes.h"
 #include "cli.h"
@@ -82,9 +83,26 @@ static enum cli_status check_relay(const char *file)
 	return CLI_DONE;
 }
 
+static enum cli_status check_lab(const char *file)
+{
+	struct conf_errors errors;
+	struct lab_conf *conf;
+
+	conf = lab_conf_load(file, &errors);
+	print_errors(&errors);
+	if (!conf)
+		return CLI_USAGE;
+	printf("%s: good: lab %s, %u guest%s, %u network%s\n", file, conf->instance, conf->n_guests,
+	       conf->n_guests == 1 ? "" : "s", conf->n_networks, conf->n_networks == 1 ? "" : "s");
+	lab_conf_free(conf);
+	return CLI_DONE;
+}
+
 enum cli_status verb_check(const struct cli *cli)
 {
 	const char *file = cli->argv[0];
 
+	if (lab_conf_is(file))
+		return check_lab(file);
 	return relay_conf_is(file) ? check_relay(file) : check_site(file);
 }

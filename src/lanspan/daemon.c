@@ -30,8 +30,9 @@ static enum cli_status report_no_answer(const char *instance, const char *path, 
 }
 
 /* A no of the daemon: "error", or "errors" with whole lines. */
-static enum cli_status report_refusal(const json_t *answer)
+static enum cli_status report_refusal(const struct cli *cli, const json_t *answer)
 {
+	bool of_file = strcmp(cli->verb->name, "reload") == 0; /* they begin with its name */
 	const json_t *lines = json_object_get(answer, "errors"), *line;
 	char *safe;
 	size_t i;
@@ -39,7 +40,7 @@ static enum cli_status report_refusal(const json_t *answer)
 	json_array_foreach((json_t *)lines, i, line)
 	{
 		safe = text_safe(json_is_string(line) ? json_string_value(line) : "?");
-		fprintf(stderr, "%s\n", safe);
+		fprintf(stderr, "%s%s\n", of_file ? "" : "lanspan: ", safe);
 		free(safe);
 	}
 	if (json_array_size(lines) == 0) {
@@ -105,15 +106,15 @@ static char *ask_open(const char *instance, const char *request, int *fd, size_t
 }
 
 /* The answer if it is a yes; otherwise NULL, and what is wrong was printed. */
-static json_t *read_answer(const char *instance, const char *text, size_t len,
-			   enum cli_status *status)
+static json_t *read_answer(const struct cli *cli, const char *instance, const char *text,
+			   size_t len, enum cli_status *status)
 {
 	json_t *answer = json_loadb(text, len, 0, NULL);
 
 	if (json_is_true(json_object_get(answer, "ok")))
 		return answer;
 	if (json_is_object(answer))
-		*status = report_refusal(answer);
+		*status = report_refusal(cli, answer);
 	else
 		*status = cli_error(CLI_FAILED, "the answer of %s makes no sense: another version?",
 				    instance);
@@ -154,7 +155,7 @@ json_t *daemon_ask(const struct cli *cli, json_t *request, enum cli_status *stat
 	free(line);
 	if (!text)
 		return NULL;
-	answer = read_answer(instance, text, len, status);
+	answer = read_answer(cli, instance, text, len, status);
 	free(text);
 	return answer;
 }
@@ -172,7 +173,7 @@ json_t *daemon_open(const struct cli *cli, json_t *request, char instance[WIRE_N
 	free(line);
 	if (!text)
 		return NULL;
-	answer = read_answer(instance, text, len, status);
+	answer = read_answer(cli, instance, text, len, status);
 	free(text);
 	if (!answer)
 		close(*fd);

@@ -121,33 +121,33 @@ static enum cli_status up(const struct cli *cli, const char *file, bool dry)
 /* --- down and show --- */
 
 /* The lab of a file, of a name, or the only one. */
-static enum cli_status open_chosen(const struct cli *cli, struct lab *lab)
+static enum cli_status open_chosen(const struct cli *cli, const char *file, struct lab *lab)
 {
 	char name[WIRE_NAME + 1] = "";
 	const char *base;
 	size_t n;
 
 	memset(lab, 0, sizeof(*lab));
-	if (cli->argc < 2) {
+	if (!file) {
 		enum cli_status status = lab_only(name);
 
 		return status == CLI_DONE ? lab_open(lab, name) : status;
 	}
-	base = strrchr(cli->argv[1], '/');
-	base = base ? base + 1 : cli->argv[1];
+	base = strrchr(file, '/');
+	base = base ? base + 1 : file;
 	n = strlen(base);
 	if (n > 5 && strcmp(base + n - 5, ".conf") == 0)
 		n -= 5;
 	if (!conf_instance_valid(base, n))
-		return cli_usage(cli, "%s: not the name of a lab, nor its file", cli->argv[1]);
+		return cli_usage(cli, "%s: not the name of a lab, nor its file", file);
 	memcpy(name, base, n);
 	return lab_open(lab, name);
 }
 
-static enum cli_status down(const struct cli *cli)
+static enum cli_status down(const struct cli *cli, const char *file)
 {
 	struct lab lab;
-	enum cli_status status = open_chosen(cli, &lab);
+	enum cli_status status = open_chosen(cli, file, &lab);
 
 	if (status == CLI_DONE && !json_object_get(lab.state, "file"))
 		status = cli_error(CLI_FAILED, "lab %s is not up", lab.name);
@@ -197,10 +197,10 @@ static void print_ports(const struct lab *lab)
 	table_finish(table, "no ports");
 }
 
-static enum cli_status show(const struct cli *cli)
+static enum cli_status show(const struct cli *cli, const char *chosen)
 {
 	struct lab lab;
-	enum cli_status status = open_chosen(cli, &lab);
+	enum cli_status status = open_chosen(cli, chosen, &lab);
 	const char *file;
 
 	if (status == CLI_DONE) {
@@ -220,17 +220,29 @@ static enum cli_status show(const struct cli *cli)
 
 enum cli_status verb_lab(const struct cli *cli)
 {
-	const char *action = cli->argv[0];
-	bool dry = cli->argc > 1 && strcmp(cli->argv[cli->argc - 1], "--dry-run") == 0;
+	const char *words[2] = { NULL }, *action, *word;
+	bool dry = false;
+	unsigned n = 0;
 
-	if (strcmp(action, "up") == 0) {
-		if (cli->argc - dry != 2)
-			return cli_usage(cli, "up: the file of the lab is missing");
-		return up(cli, cli->argv[1], dry);
+	for (int i = 0; i < cli->argc; i++) {
+		word = cli->argv[i];
+		if (strcmp(word, "--dry-run") == 0)
+			dry = true;
+		else if (word[0] == '-')
+			return cli_usage(cli, "%s: no such option", word);
+		else if (n == 2)
+			return cli_usage(cli, "too many arguments");
+		else
+			words[n++] = word;
 	}
+	action = n ? words[0] : "";
+	if (strcmp(action, "up") == 0 && n == 2)
+		return up(cli, words[1], dry);
+	if (strcmp(action, "up") == 0)
+		return cli_usage(cli, "up: the file of the lab is missing");
 	if (strcmp(action, "down") != 0 && strcmp(action, "show") != 0)
-		return cli_usage(cli, "%s: must be up, down or show", action);
-	if (cli->argc > 2)
-		return cli_usage(cli, "too many arguments");
-	return action[0] == 'd' ? down(cli) : show(cli);
+		return cli_usage(cli, "\"%s\": must be up, down or show", action);
+	if (dry)
+		return cli_usage(cli, "--dry-run: goes with up only");
+	return action[0] == 'd' ? down(cli, words[1]) : show(cli, words[1]);
 }

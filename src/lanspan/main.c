@@ -38,7 +38,7 @@ static const struct cli_verb verbs[] = {
 	  "copy packets to the screen, a file or a pipe", 1, 1000, true, verb_capture },
 	{ "port", "add NAME KEY=VALUE ... | del NAME | list [--json]",
 	  "plug a lab port in, pull it out, or list them", 1, 34, true, verb_port },
-	{ "impair", "PORT [in|out|both WORD ...|cut|none]",
+	{ "impair", "PORT [[in|out|both] cut|none|WORD ...]",
 	  "make the line at a port bad, good again, or show how it is", 1, 32, true, verb_impair },
 	{ "attach",
 	  "IFACE --bridge BRIDGE [--confirm-within SECONDS] [--force] | "

@@ -142,17 +142,25 @@ static char *join(int n, char **words)
 
 enum cli_status verb_impair(const struct cli *cli)
 {
+	static const char *const ways[] = { "in", "out", "both" };
+	const char *way = NULL;
 	enum cli_status status;
 	char *line;
+	int first;
 
 	if (cli->argc == 1)
 		return show_impair(cli);
-	if (cli->argc == 2)
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		if (strcmp(cli->argv[1], ways[i]) == 0)
+			way = ways[i];
+	}
+	first = way ? 2 : 1;
+	if (cli->argc == first)
 		return cli_usage(cli, "what it does to the line is missing: delay 80ms, cut, none");
-	line = join(cli->argc - 2, cli->argv + 2);
+	line = join(cli->argc - first, cli->argv + first);
 	json_decref(daemon_ask(cli,
 			       json_pack("{ssssssss}", "verb", "impair", "port", cli->argv[0],
-					 "way", cli->argv[1], "line", line),
+					 "way", way ? way : "both", "line", line),
 			       &status));
 	free(line);
 	return status;

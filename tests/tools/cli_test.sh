@@ -245,6 +245,33 @@ is 'check of a key log by a symbolic link: status' [ $status -eq 2 ]
 is 'check of a key log by a symbolic link: message' says err 'a symbolic link'
 rm site.keys
 
+# ---- check of a lab's file, and labs ------------------------------------------
+
+printf '[network lan]\n[guest ann]\nnetworks = lan\nkernel = lab.conf\n' >lab.conf
+run check lab.conf
+is 'check of a lab: status' [ $status -eq 0 ]
+is 'check of a lab' same out 'lab.conf: good: lab lab, 1 guest, 1 network'
+run lab up --dry-run lab.conf
+is 'lab up --dry-run FILE' [ $status -eq 0 ]
+is 'lab up --dry-run FILE: prints' says out 'port add ann.0 kind=qemu'
+printf '[network lan]\nvlan = 5000\n[guest ann]\nnetworks = lan\n' >lab.conf
+run check lab.conf
+is 'check of a bad lab: status' [ $status -eq 2 ]
+is 'check of a bad lab: every error' same err \
+	'lab.conf:2: [network lan] vlan: 5000 is out of range: must be 1 to 4094 (a VLAN)
+lab.conf:3: [guest ann] nothing to boot: must have a kernel or a disk, here or in [lab]'
+run lab up lab.conf --dryrun
+is 'lab up: an option of its own' [ $status -eq 2 ]
+is 'lab up: named' says err 'lanspan: lab: --dryrun: no such option'
+run lab down --dry-run
+is 'lab down --dry-run' says err 'lanspan: lab: --dry-run: goes with up only'
+run lab up
+is 'lab up: what is missing' says err 'lanspan: lab: up: the file of the lab is missing'
+run lab up a b
+is 'lab up: too much' says err 'lanspan: lab: too many arguments'
+run lab dance
+is 'lab dance' says err 'lanspan: lab: "dance": must be up, down or show'
+
 # ---- check of a relay's file -------------------------------------------------
 
 run keygen hub.key
@@ -403,6 +430,9 @@ asks '{"verb":"port","action":"del","name":"r1","settings":[]}' port del r1
 asks '{"verb":"show","what":"ports"}' port list
 asks '{"verb":"impair","port":"r1","way":"both","line":"delay 80ms loss 1%"}' \
 	impair r1 both delay 80ms loss 1%
+asks '{"verb":"impair","port":"r1","way":"in","line":"none"}' impair r1 in none
+asks '{"verb":"impair","port":"r1","way":"both","line":"cut"}' impair r1 cut
+asks '{"verb":"impair","port":"r1","way":"both","line":"delay 80ms"}' impair r1 delay 80ms
 for words in 'port' 'port dance' 'port add' 'port add r1' 'port del' 'port del a b' \
 	'port list x' 'impair' 'impair r1 in'; do
 	: >requests
@@ -430,6 +460,11 @@ run -i berlin reload
 is 'errors of a configuration: status' [ $status -eq 2 ]
 is 'errors of a configuration: all lines' same err 'x.conf:1: one
 x.conf:2: two'
+echo '{"ok":false,"status":2,"errors":["[port r1] vlan: one","[port r1] mtu: two"]}' >answer
+run -i berlin port add r1 kind=nic
+is 'errors of a port: status' [ $status -eq 2 ]
+is 'errors of a port: all lines' same err 'lanspan: [port r1] vlan: one
+lanspan: [port r1] mtu: two'
 echo 'hello' >answer
 run -i berlin reload
 is 'nonsense: status' [ $status -eq 1 ]

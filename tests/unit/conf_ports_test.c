@@ -292,13 +292,22 @@ static void test_command(void **state)
 
 static void test_command_errors(void **state)
 {
+	const char *kind = "kind";
+	struct conf_errors errors;
+	struct conf_port p;
+
 	(void)state;
+	assert_false(conf_port_read(&p, "a", &kind, 1, &errors));
+	assert_int_equal(errors.n, 1);
+	assert_string_equal(errors.lines[0], "kind: must be KEY=VALUE");
+	conf_errors_free(&errors);
 	assert_refused("A", "vlan=1", "\"A\" is not a name: must be 1 to 63 of a-z 0-9 . _ -");
 	assert_refused("a", "vlan", "vlan: must be KEY=VALUE");
 	assert_refused("a", "vlan=0",
 		       "[port a] vlan: 0 is out of range: must be 1 to 4094 (a VLAN)");
 	assert_refused("a", "vlna=1", "[port a] vlna: unknown key: did you mean vlan?");
-	assert_refused("a", "kind=nic", "[port a] kind: repeated: line 2 has it already");
+	assert_refused("a", "kind=nic", "[port a] kind: repeated: must be there once");
+	assert_refused("a", "colour=1", "[port a] colour: unknown key: see lanspan.conf(5)");
 	assert_refused("a", "vlan=1\n[port b]", "vlan=1?[port b]: must be KEY=VALUE");
 	assert_refused("a", "[port b]=1", "[port b]=1: must be KEY=VALUE");
 	assert_refused("a", "mtu=1500", "[port a] mtu: does not go with kind = vbox: leave it out");

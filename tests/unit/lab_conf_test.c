@@ -142,7 +142,26 @@ static void test_errors(void **state)
 		  "3: [lab] accel: \"xen\": must be tcg, kvm or auto\n" },
 		{ LAB "[site]\nname = a\n" LAN ANN, NULL },
 		{ LAB LAN ANN "[guest ann]\nnetworks = lan\n", NULL },
-		{ LAB LAN ANN "colour = red\n", NULL },
+		{ LAB LAN ANN "colour = red\n",
+		  "6: [guest ann] colour: unknown key: see lanspan-lab(7)\n" },
+		/* Of each network, whether a guest is in it or not. */
+		{ LAB LAN "vlan = 5000\n" ANN
+			  "[network wan]\ntrunk = 9-8\nnative = x\nreserved = yes\n"
+			  "impair_in = dely 1s\nimpair_out = delay\n",
+		  "4: [network lan] vlan: 5000 is out of range: must be 1 to 4094 (a VLAN)\n"
+		  "8: [network wan] trunk: \"9-8\" is no VLAN: must be all, or VLANs of 1 to 4094 "
+		  "like 10, 20-30\n"
+		  "9: [network wan] native: \"x\" is not a number: must be 1 to 4094 (a VLAN)\n"
+		  "10: [network wan] reserved: \"yes\": must be pass or drop\n"
+		  "11: [network wan] impair_in: \"dely\": there is delay, jitter, loss, burst, "
+		  "duplicate, reorder, corrupt, rate, limit, cut, none\n"
+		  "12: [network wan] impair_out: delay: behind it belongs a number and us, ms or "
+		  "s\n" },
+		{ LAB LAN "vlan = 5\ntrunk = all\n" ANN,
+		  "4: [network lan] vlan: with trunk or native: must be an access port (vlan) or a "
+		  "trunk (trunk, native)\n" },
+		{ LAB LAN "vlan =\n" ANN,
+		  "4: [network lan] vlan: has no value: give one, or remove the line\n" },
 	};
 
 	(void)state;
@@ -152,6 +171,29 @@ static void test_errors(void **state)
 		else
 			assert_null(load(bad[i].text));
 	}
+}
+
+static void test_whose(void **state)
+{
+	static const struct {
+		const char *text;
+		bool lab;
+	} table[] = {
+		{ LAB, true },
+		{ LAN "[ guest ann ]\n", true },
+		{ LAN, false },
+		{ GOOD "[lab]\n", false },
+		{ "[relay]\n[guest a]\n", false },
+		{ "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(table); i++) {
+		conf_put_file(conf_path("office.conf"), table[i].text, strlen(table[i].text));
+		assert_int_equal(lab_conf_is(conf_path("office.conf")), table[i].lab);
+	}
+	unlink(conf_path("office.conf"));
+	assert_false(lab_conf_is(conf_path("office.conf")));
 }
 
 /* Its ports are called ann.0, ann.1, ... and have no more room than names. */
@@ -177,6 +219,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_defaults, conf_free_errors),
 		cmocka_unit_test_teardown(test_all, conf_free_errors),
 		cmocka_unit_test_teardown(test_errors, conf_free_errors),
+		cmocka_unit_test(test_whose),
 		cmocka_unit_test_teardown(test_long_name, conf_free_errors),
 	};
 
