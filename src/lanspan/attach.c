@@ -230,6 +230,8 @@ enum cli_status verb_attach(const struct cli *cli)
 	struct netlink nl;
 	int error;
 
+	if (status == CLI_DONE)
+		status = attach_permitted(cli);
 	if (status != CLI_DONE)
 		return status;
 	if (wish.confirm)

@@ -131,6 +131,9 @@ int attach_guard_start(struct attach_plan *plan, const struct attach_places *pla
 
 /* --- attach_back.c --- */
 
+/* Before anything is looked at: only root may. */
+enum cli_status attach_permitted(const struct cli *cli);
+
 enum cli_status attach_confirm(const char *nic);
 enum cli_status attach_undo(const char *nic);
 

@@ -77,6 +77,12 @@ static pid_t guardian_of(const struct attach_plan *plan)
 	return holder == plan->guardian ? holder : 0;
 }
 
+enum cli_status attach_permitted(const struct cli *cli)
+{
+	return geteuid() == 0 ? CLI_DONE
+			      : cli_error(CLI_FAILED, "%s: must be run as root", cli->verb->name);
+}
+
 enum cli_status attach_confirm(const char *nic)
 {
 	struct attach_plan plan = { 0 };
@@ -183,10 +189,13 @@ enum cli_status attach_undo(const char *nic)
 enum cli_status verb_detach(const struct cli *cli)
 {
 	const char *nic = cli->argv[0];
+	enum cli_status status = attach_permitted(cli);
 	struct attach_plan plan = { 0 };
-	int error = attach_state_load(&plan, nic);
-	enum cli_status status;
+	int error;
 
+	if (status != CLI_DONE)
+		return status;
+	error = attach_state_load(&plan, nic);
 	if (error)
 		return report_state(nic, error);
 	status = plan.attached ? give_back_alone(nic, true) : refuse(&plan);

@@ -196,14 +196,16 @@ static int read_state(struct attach_plan *plan, json_t *object)
 int attach_state_load(struct attach_plan *plan, const char *nic)
 {
 	char path[ATTACH_PATH];
-	int error = state_path(path, nic);
+	int error = state_path(path, nic), fd;
 	json_t *object;
 
 	if (error)
 		return error;
-	if (access(path, F_OK) < 0)
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
 		return -errno;
-	object = json_load_file(path, 0, NULL);
+	object = json_loadfd(fd, 0, NULL);
+	close(fd);
 	error = object ? read_state(plan, object) : -EBADMSG;
 	json_decref(object);
 	return error;

@@ -209,6 +209,17 @@ equal "MTU of br0 beside a smaller port" "$(link br0 .mtu)" 1480
 ip -n sa link del small
 refused "attached to br0 already: lanspan detach" attach w0 --bridge br0
 refused "was confirmed: lanspan detach" attach --undo w0
+# others ARGUMENT...: who is not root is told so
+others() {
+	! on sa setpriv --reuid 65534 --clear-groups "$BIN/lanspan" "$@" 2>"$W/said" &&
+		grep -qx "lanspan: $1: must be run as root" "$W/said"
+}
+if setpriv --reuid 65534 --clear-groups true 2>/dev/null; then
+	check "others: detach" others detach w0
+	check "others: attach --confirm" others attach --confirm w0
+	check "others: attach --undo" others attach --undo w0
+	check "others: attach" others attach w0 --bridge br0
+fi
 check "detach" lanspan_a detach w0
 as_before "detach"
 refused "not attached" detach w0
