@@ -62,7 +62,6 @@ static bool is_switch(const json_t *value)
 static json_t *refuse_type(const json_t *request)
 {
 	const char *name = NULL, *words = NULL;
-	json_t *refusal;
 
 	for (size_t i = 0; !name && i < COUNT_OF(members); i++) {
 		const json_t *value = json_object_get(request, members[i].name);
@@ -74,9 +73,8 @@ static json_t *refuse_type(const json_t *request)
 		name = "follow", words = "true or false";
 	if (!name)
 		return NULL;
-	refusal = answer_refusal(2, "");
-	answer_put(refusal, "error", json_sprintf("%s must be %s", name, words));
-	return refusal;
+	return json_pack("{s:b,s:i,s:o}", "ok", 0, "status", 2, "error",
+			 json_sprintf("%s must be %s", name, words));
 }
 
 static json_t *answer_object(const struct answer_verb *verbs, size_t n, void *ctx,
