@@ -77,6 +77,7 @@ static void begin(unsigned workers)
 	memset(&scene, 0, sizeof(scene));
 	scene.node.conf = &scene.conf;
 	scene.node.attach.tap.fd = -1;
+	assert_int_equal(netlink_open(&scene.node.attach.netlink), 0);
 	scene.node.told_carrier = true;
 	snprintf(scene.folder, sizeof(scene.folder), "/tmp/ports_test.XXXXXX");
 	assert_non_null(mkdtemp(scene.folder));
@@ -93,6 +94,7 @@ static void finish(void)
 	site_free(&scene.node.site);
 	loop_free(&scene.node.loop);
 	worker_free(&scene.node);
+	netlink_close(&scene.node.attach.netlink);
 	assert_int_equal(rmdir(scene.folder), 0);
 }
 
