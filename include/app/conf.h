@@ -132,9 +132,9 @@ void conf_free(struct conf *conf);
 void conf_errors_free(struct conf_errors *errors);
 
 /* What is wrong with so many ports of this site and so many peers in wire mode, or NULL;
- * text is where it may be written. */
+ * out is where it may be written. */
 const char *conf_wire_fault(const struct conf *conf, unsigned locals, unsigned peers,
-			    char text[200]);
+			    char out[200]);
 
 /* The one error of a reload that would change this key of the file. */
 void conf_errors_fixed(struct conf_errors *errors, const char *file, const char *key);

@@ -50,13 +50,14 @@ static void check_tap(struct conf_reading *r)
 			"like span0, where there is no [port NAME]");
 }
 
-const char *conf_wire_fault(const struct conf *c, unsigned locals, unsigned peers, char out[200])
+const char *conf_wire_fault(const struct conf *conf, unsigned locals, unsigned peers,
+			    char out[200])
 {
-	if (!c->wire)
+	if (!conf->wire)
 		return NULL;
 	snprintf(out, 200, "a wire joins exactly two ports, and here are %u of this site and %u "
 		 "peers: must be two of this site, or one and one [peer NAME]", locals, peers);
-	if (c->trust_secret)
+	if (conf->trust_secret)
 		return "a wire has one far end: must not come with trust = secret";
 	return locals + peers == 2 && locals ? NULL : out;
 }

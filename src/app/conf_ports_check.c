@@ -276,7 +276,7 @@ void conf_check_vlans(struct conf_reading *r, size_t section, const struct conf_
 				"a trunk (trunk, native)",
 				title);
 	for (size_t i = 0; i < COUNT_OF(keys) && wire; i++) {
-		if (keys[i].filters)
+		if (keys[i].filters && keys[i].entry)
 			conf_report_add(
 				&r->report, keys[i].entry->line,
 				"[%s] %s: with mode = wire, where every frame passes: leave "

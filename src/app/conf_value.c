@@ -113,7 +113,7 @@ static void set_program(const struct conf_place *place, char out[CONF_PATH], con
 	else if (!trust_program(path, real, why))
 		complain(place, "%s", why);
 	else if (strlen(real) >= CONF_PATH)
-		complain(place, "the path is too long");
+		complain(place, "it leads to a path that is too long: %s", real);
 	else
 		memcpy(out, real, strlen(real) + 1);
 }
