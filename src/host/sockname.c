@@ -36,7 +36,7 @@ struct addr sockname_to_addr(const union sockname *name)
 
 struct addr sockname_of(int fd)
 {
-	union sockname name;
+	union sockname name = { 0 };
 	socklen_t len = sizeof(name);
 
 	if (getsockname(fd, &name.any, &len) < 0)
