@@ -152,8 +152,8 @@ void show_line(const char *name, char *text);
 char *show_bytes(const json_t *object, const char *name);
 char *show_age(const json_t *object, const char *name);
 
-/* Where a port's wire leads: the far end, the interface, or the bridge. */
-char *show_wire(const json_t *port);
+/* Where the wire of a port, a row of show ports, leads: the far end, the interface, or the bridge. */
+char *show_wire(const json_t *row);
 char *show_rtt(const json_t *object, const char *name);
 /* "0.3 %" of a number's member, or "-". */
 char *show_percent(const json_t *object, const char *name);
