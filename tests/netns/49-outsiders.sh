@@ -227,7 +227,7 @@ check "events as JSON: no raw byte" eval '! grep -qP "[^ -~\n]" "$W/events.json"
 timeout 1 "$BIN/lanspan" -i hub events --follow >"$W/follow.txt" 2>/dev/null
 check "events --follow" plain "$W/follow.txt"
 check "the log" plain "$W/log/hub.log"
-timeout 3 script -qec "stty rows 24 cols 132; exec env TERM=xterm '$BIN/lanspan' -i hub watch" "$W/watch.raw" \
+timeout 3 script -qfec "stty rows 24 cols 132; exec env TERM=xterm '$BIN/lanspan' -i hub watch" "$W/watch.raw" \
 	</dev/null >/dev/null 2>&1
 check "watch has it" grep -qaF 'x1b]0;owned' "$W/watch.raw"
 check "and not raw" eval '! LC_ALL=C grep -qaP "\x1b\]0;|\xc2\x9b|\xe2\x80\xae|\xff" "$W/watch.raw"'
