@@ -38,8 +38,8 @@ struct impair_setup {
 	uint32_t duplicate, corrupt, reorder; /* millionths; a reordered one skips the delay */
 	uint64_t rate;	       /* bits a second of Ethernet frames, 0: no limit */
 	size_t limit;	       /* bytes held at most, 0: IMPAIR_LIMIT.  A frame counts 256, or
-				* whole 2048; the memory for them is whole 256 KiB, and
-				* 256 KiB more */
+				* whole 2048; the memory for them is whole 1 MiB, and
+				* 1 MiB more */
 };
 
 /* Of frames; a super-frame counts those that it stands for. */
@@ -47,7 +47,7 @@ struct impair_counts {
 	uint64_t passed, lost, duplicated, corrupted, reordered;
 	uint64_t overflowed; /* lost for the limit, or lack of memory */
 	size_t held; /* bytes now, as limit counts them */
-	size_t memory; /* bytes taken for what is held */
+	size_t memory; /* bytes reserved for what is held: used when first written */
 	size_t frames; /* held now; here a super-frame is one */
 };
 
@@ -60,14 +60,15 @@ typedef void (*impair_out)(void *ctx, struct frame *frame);
 /* One that changes nothing: no need to have it. */
 bool impair_is_none(const struct impair_setup *setup);
 
-/* NULL when memory is short: it takes the limit's memory as it is used, in slabs that
- * are kept until the limit is less or impair_free, never per frame. */
+/* NULL when memory is short: a line with delay, jitter or rate takes the limit's memory now,
+ * and none while frames pass. */
 struct impair *impair_new(const struct impair_setup *setup, const struct rand_source *rand,
 			  impair_out out, void *ctx, struct instant now);
 void impair_free(struct impair *p); /* what is held is lost */
 
-/* While it runs; what is held keeps its time. */
-void impair_change(struct impair *p, const struct impair_setup *setup, struct instant now);
+/* While it runs; what is held keeps its time.  Memory beyond a lower limit goes as what it
+ * holds leaves.  False when memory is short for a higher one: then nothing is changed. */
+bool impair_change(struct impair *p, const struct impair_setup *setup, struct instant now);
 
 const struct impair_setup *impair_setup(const struct impair *p);
 const struct impair_counts *impair_counts(const struct impair *p);
@@ -80,7 +81,8 @@ bool impair_wants_single(const struct impair *p);
 void impair_take(struct impair *p, const struct vnet *vnet, const struct iovec *iov,
 		 unsigned n, size_t len, struct instant now);
 
-/* Hands out what is due, by INSTANT_NEVER all that is held; impair_due says when to come next (INSTANT_NEVER: nothing held). */
+/* Hands out what is due, by INSTANT_NEVER all that is held; impair_due says when to come next
+ * (INSTANT_NEVER: nothing held). */
 void impair_tick(struct impair *p, struct instant now);
 struct instant impair_due(const struct impair *p);
 

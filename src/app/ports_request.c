@@ -90,6 +90,25 @@ static int parse_way(const char *text)
 	return strcmp(text, "out") == 0 ? PORT_OUT : -1;
 }
 
+/* Both ways or none: the first is as before when memory is short for the other. */
+static int set_lines(struct port *port, int way, const struct impair_setup *setup,
+		     struct instant now)
+{
+	const struct impair *line = port->impair[PORT_IN];
+	const struct impair_setup before = line ? *impair_setup(line) : (struct impair_setup){ 0 };
+	int error;
+
+	if (way != PORT_WAYS)
+		return port_set_impair(port, (enum port_way)way, setup, now);
+	error = port_set_impair(port, PORT_IN, setup, now);
+	if (error)
+		return error;
+	error = port_set_impair(port, PORT_OUT, setup, now);
+	if (error)
+		port_set_impair(port, PORT_IN, &before, now);
+	return error;
+}
+
 json_t *ports_request_impair(void *ctx, json_t *request)
 {
 	const char *name = json_string_value(json_object_get(request, "port"));
@@ -99,7 +118,7 @@ json_t *ports_request_impair(void *ctx, json_t *request)
 	struct port *port = name ? ports_find(node->ports, name) : NULL;
 	struct impair_setup setup = { 0 };
 	char why[IMPAIR_TEXT_NOTE];
-	int error = 0;
+	int error;
 
 	if (!port)
 		return refusal(2, "impair", name ? name : "", "there is no port of that name");
@@ -109,12 +128,7 @@ json_t *ports_request_impair(void *ctx, json_t *request)
 		return refusal(2, "impair", name, "must say what, cut or none");
 	if (strcmp(line, "none") != 0 && !impair_text_parse(&setup, line, why))
 		return refusal(2, "impair", name, why);
-	for (int i = PORT_IN; i < PORT_WAYS && !error; i++) {
-		if (way == i || way == PORT_WAYS)
-			error = port_set_impair(port, (enum port_way)i,
-						strcmp(line, "none") ? &setup : NULL,
-						node->loop.now);
-	}
+	error = set_lines(port, way, &setup, node->loop.now);
 	if (error)
 		return refusal(1, "impair", name, strerror(-error));
 	event_tell(EVENT_IMPAIRED, log_text("port", name),

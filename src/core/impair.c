@@ -104,9 +104,10 @@ static void pass(struct impair *p, const struct impair_coming *c)
 static bool has_room(const struct impair *p, const struct impair_coming *c, int64_t sent,
 		     struct instant now)
 {
-	size_t limit = impair_limit(p);
+	size_t limit = impair_limit(&p->setup);
 
-	return impair_memory_of(c->len) <= limit && p->counts.held <= limit - impair_memory_of(c->len) &&
+	return impair_memory_of(c->len) <= limit &&
+	       p->counts.held <= limit - impair_memory_of(c->len) &&
 	       sent / 1000 - now.us <= IMPAIR_BACKLOG;
 }
 
@@ -190,12 +191,15 @@ bool impair_wants_single(const struct impair *p)
 	return s->loss || s->duplicate || s->corrupt || s->reorder;
 }
 
-void impair_change(struct impair *p, const struct impair_setup *setup, struct instant now)
+bool impair_change(struct impair *p, const struct impair_setup *setup, struct instant now)
 {
 	impair_tick(p, now);
+	if (!impair_slabs_reserve(p, setup))
+		return false;
 	p->setup = *setup;
-	impair_hold_trim(p);
+	impair_slabs_trim(p);
 	set_runs(p);
+	return true;
 }
 
 struct impair *impair_new(const struct impair_setup *setup, const struct rand_source *rand,
@@ -206,12 +210,15 @@ struct impair *impair_new(const struct impair_setup *setup, const struct rand_so
 
 	if (!p)
 		return NULL;
-	impair_hold_init(p);
+	impair_slabs_init(p);
 	p->out = out;
 	p->ctx = ctx;
 	rand_fill(rand, &seed, sizeof(seed));
 	p->rand = rand_source_seeded(&p->seeded, seed);
-	impair_change(p, setup, now);
+	if (!impair_change(p, setup, now)) {
+		impair_free(p);
+		return NULL;
+	}
 	return p;
 }
 
@@ -219,7 +226,7 @@ void impair_free(struct impair *p)
 {
 	if (!p)
 		return;
-	impair_hold_free(p);
+	impair_slabs_free(p);
 	free(p);
 }
 

@@ -11,10 +11,6 @@
  * any more, so the lower level is large enough for common delays.
  *
  * A rate is the time when the line is free again: each frame moves it on by its length.
- * Frames lie in chunks of two sizes, cut from slabs, each of one size as long as any of its
- * chunks is in use.  Slabs are taken as they are needed, up to the limit, and kept; an empty
- * one serves either size.  Chunks come from the slab that has had room for longest, so
- * that others become empty.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -27,20 +23,14 @@
 #define SLOTS IMPAIR_SLOTS
 #define TURN_BITS 11
 #define TURN ((uint64_t)1 << TURN_BITS) /* ticks */
-#define SMALL 256
-#define BIG 2048
+#define SMALL IMPAIR_SMALL
+#define BIG IMPAIR_BIG
 #define CACHE_LINE 64
-#define SLAB ((size_t)256 << 10)
 
 _Static_assert(SLOTS == 2 * TURN, "the lower level holds two turns");
 _Static_assert(2 * IMPAIR_DELAY_MAX + IMPAIR_BACKLOG <
 		       (int64_t)(SLOTS - 2) * (int64_t)TURN * IMPAIR_TICK,
 	       "the wheel is large enough");
-
-struct impair_chunk {
-	struct impair_slab *slab;
-	struct impair_chunk *next; /* of the same frame, or free */
-};
 
 /* The first chunk of a frame. */
 struct impair_held {
@@ -57,125 +47,7 @@ _Static_assert(SUPERFRAME_MAX / (BIG - sizeof(struct impair_chunk)) + 3 < IMPAIR
 _Static_assert(SMALL - sizeof(struct impair_held) >= 128, "a small frame fits");
 _Static_assert(BIG - sizeof(struct impair_held) >= SUPERFRAME_HEADERS, "all headers in one piece");
 
-struct impair_slab {
-	_Alignas(16) struct list link; /* in spare, full, small or big */
-	struct impair_chunk *free;
-	size_t size;	      /* of its chunks */
-	unsigned used, fresh; /* chunks in use; how many ever were, since it was empty */
-};
-
-/* ---- memory ---- */
-
-void impair_hold_init(struct impair *p)
-{
-	list_init(&p->spare);
-	list_init(&p->full);
-	list_init(&p->small);
-	list_init(&p->big);
-}
-
-static struct impair_slab *slab_of(struct list *link)
-{
-	return container_of(link, struct impair_slab, link);
-}
-
-static void move(struct impair_slab *slab, struct list *to)
-{
-	list_remove(&slab->link);
-	list_append(to, &slab->link);
-}
-
-/* Whole slabs, and one more for the chunks of the other size. */
-static size_t most_memory(const struct impair *p)
-{
-	return (impair_limit(p) + SLAB - 1) / SLAB * SLAB + SLAB;
-}
-
-static struct impair_slab *slab_new(struct impair *p)
-{
-	struct impair_slab *slab;
-
-	if (p->counts.memory + SLAB > most_memory(p))
-		return NULL;
-	slab = malloc(sizeof(*slab) + SLAB);
-	if (!slab)
-		return NULL;
-	p->counts.memory += SLAB;
-	list_init(&slab->link);
-	return slab;
-}
-
-static void slab_free(struct impair *p, struct impair_slab *slab)
-{
-	list_remove(&slab->link);
-	p->counts.memory -= SLAB;
-	free(slab);
-}
-
-void impair_hold_trim(struct impair *p)
-{
-	while (p->counts.memory > most_memory(p) && !list_empty(&p->spare))
-		slab_free(p, slab_of(p->spare.next));
-}
-
-static struct list *list_of(struct impair *p, size_t size)
-{
-	return size == SMALL ? &p->small : &p->big;
-}
-
-/* One with room for a chunk of that size. */
-static struct impair_slab *find_slab(struct impair *p, size_t size)
-{
-	struct list *list = list_of(p, size);
-	struct impair_slab *slab;
-
-	if (!list_empty(list))
-		return slab_of(list->next);
-	slab = list_empty(&p->spare) ? slab_new(p) : slab_of(p->spare.next);
-	if (!slab)
-		return NULL;
-	slab->free = NULL;
-	slab->size = size;
-	slab->used = slab->fresh = 0;
-	move(slab, list);
-	return slab;
-}
-
-static struct impair_chunk *take_chunk(struct impair *p, size_t size)
-{
-	struct impair_slab *slab = find_slab(p, size);
-	struct impair_chunk *chunk;
-
-	if (!slab)
-		return NULL;
-	chunk = slab->free;
-	if (chunk)
-		slab->free = chunk->next;
-	else
-		chunk = (struct impair_chunk *)(void *)((uint8_t *)(slab + 1) +
-							size * slab->fresh++);
-	if (++slab->used == SLAB / size)
-		move(slab, &p->full);
-	chunk->slab = slab;
-	chunk->next = NULL;
-	p->counts.held += size;
-	return chunk;
-}
-
-static void give_chunk(struct impair *p, struct impair_chunk *chunk)
-{
-	struct impair_slab *slab = chunk->slab;
-
-	chunk->next = slab->free;
-	slab->free = chunk;
-	p->counts.held -= slab->size;
-	if (slab->used == SLAB / slab->size)
-		move(slab, list_of(p, slab->size));
-	if (--slab->used == 0) {
-		move(slab, &p->spare);
-		impair_hold_trim(p);
-	}
-}
+/* ---- frames ---- */
 
 static void give_back(struct impair *p, struct impair_held *held)
 {
@@ -183,7 +55,7 @@ static void give_back(struct impair *p, struct impair_held *held)
 
 	for (; chunk; chunk = next) {
 		next = chunk->next;
-		give_chunk(p, chunk);
+		impair_chunk_give(p, chunk);
 	}
 }
 
@@ -200,8 +72,9 @@ size_t impair_memory_of(size_t len)
 /* Copies the frame into chunks; NULL when memory is short. */
 static struct impair_held *store(struct impair *p, const struct impair_coming *c)
 {
-	size_t size = impair_memory_of(c->len) == SMALL ? SMALL : BIG, room = size - sizeof(struct impair_held);
-	struct impair_held *held = (struct impair_held *)(void *)take_chunk(p, size);
+	size_t size = impair_memory_of(c->len) == SMALL ? SMALL : BIG,
+	       room = size - sizeof(struct impair_held);
+	struct impair_held *held = (struct impair_held *)(void *)impair_chunk_take(p, size);
 	struct impair_chunk *last = (struct impair_chunk *)held;
 	uint8_t *at;
 
@@ -220,7 +93,7 @@ static struct impair_held *store(struct impair *p, const struct impair_coming *c
 			size_t part;
 
 			if (room == 0) {
-				last->next = take_chunk(p, size);
+				last->next = impair_chunk_take(p, size);
 				if (!last->next) {
 					give_back(p, held);
 					return NULL;
@@ -375,16 +248,4 @@ void impair_hold(struct impair *p, const struct impair_coming *c, struct instant
 		p->tick = (uint64_t)now.us / IMPAIR_TICK;
 	held->tick = MAX(((uint64_t)due.us + IMPAIR_TICK - 1) / IMPAIR_TICK, p->tick + 1);
 	put(p, held);
-}
-
-void impair_hold_free(struct impair *p)
-{
-	struct list *lists[] = { &p->spare, &p->full, &p->small, &p->big };
-
-	for (unsigned i = 0; i < COUNT_OF(lists); i++) {
-		list_for_each_safe(link, lists[i])
-		{
-			free(slab_of(link));
-		}
-	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Between the files of the impair room: impair (what becomes of a frame), impair_hold
- * (frames that are held). */
+ * (frames that are held), impair_slabs (the memory in which they are). */
 #ifndef IMPAIR_PARTS_H
 #define IMPAIR_PARTS_H
 
@@ -10,6 +10,9 @@
 #define IMPAIR_LEVELS 2
 #define IMPAIR_SLOTS 4096u
 #define IMPAIR_PIECES 128
+#define IMPAIR_SMALL 256 /* sizes of chunks */
+#define IMPAIR_BIG 2048
+#define IMPAIR_SLAB ((size_t)1 << 20)
 
 struct impair_held; /* a frame */
 
@@ -44,9 +47,9 @@ struct impair_coming {
 	uint32_t frames;
 };
 
-static inline size_t impair_limit(const struct impair *p)
+static inline size_t impair_limit(const struct impair_setup *setup)
 {
-	return p->setup.limit ? p->setup.limit : IMPAIR_LIMIT;
+	return setup->limit ? setup->limit : IMPAIR_LIMIT;
 }
 
 /* What a frame of that length takes, as the limit counts it. */
@@ -56,10 +59,24 @@ size_t impair_memory_of(size_t len);
 void impair_hold(struct impair *p, const struct impair_coming *c, struct instant due,
 		 struct instant now);
 
-/* Empty slabs beyond the limit go. */
-void impair_hold_trim(struct impair *p);
+/* Piece of a frame: what is before its bytes. */
+struct impair_chunk {
+	struct impair_slab *slab;
+	struct impair_chunk *next; /* of the same frame, or free */
+};
 
-void impair_hold_init(struct impair *p);
-void impair_hold_free(struct impair *p);
+void impair_slabs_init(struct impair *p);
+void impair_slabs_free(struct impair *p);
+
+/* Takes the memory that a line of such a setup may need, beside what p has: false when there
+ * is too little, and then p has what it had. */
+bool impair_slabs_reserve(struct impair *p, const struct impair_setup *setup);
+
+/* Empty slabs beyond what p->setup may need go. */
+void impair_slabs_trim(struct impair *p);
+
+/* Of IMPAIR_SMALL or IMPAIR_BIG bytes, counted as held; NULL: none is left. */
+struct impair_chunk *impair_chunk_take(struct impair *p, size_t size);
+void impair_chunk_give(struct impair *p, struct impair_chunk *chunk);
 
 #endif

@@ -228,10 +228,8 @@ int port_set_impair(struct port *port, enum port_way way, const struct impair_se
 		line_good(port, way);
 		return 0;
 	}
-	if (port->impair[way]) {
-		impair_change(port->impair[way], setup, now);
-		return 0;
-	}
+	if (port->impair[way])
+		return impair_change(port->impair[way], setup, now) ? 0 : -ENOMEM;
 	port->impair[way] = impair_new(setup, port->rand, out ? arrive : port->came,
 				       out ? port : port->came_ctx, now);
 	return port->impair[way] ? 0 : -ENOMEM;

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <dlfcn.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,25 @@
 
 #define KEPT 200000
 #define START SECONDS(1000)
+
+/* ---- memory that is counted, and may be short ---- */
+
+/* Taken, here and by frames; that are there, of a slab's size. */
+static unsigned pieces, pieces_for_frames, pieces_left = UINT32_MAX;
+
+#define SLAB ((size_t)1 << 20)
+
+void *malloc(size_t size)
+{
+	static void *(*real)(size_t);
+
+	if (!real)
+		real = (void *(*)(size_t))dlsym(RTLD_NEXT, "malloc");
+	pieces++;
+	if (size >= SLAB && pieces_left-- == 0)
+		return NULL;
+	return real(size);
+}
 
 /* A line, and what came out at its end: when, and which. */
 struct end {
@@ -60,14 +80,18 @@ static void note(void *ctx, struct frame *frame)
 	e->damaged += bits > 0;
 }
 
-static void begin(const struct impair_setup *setup)
+static void begin(const struct impair_setup *wanted)
 {
+	struct impair_setup setup = *wanted;
 	struct rand_source rand;
+
+	if (!setup.limit)
+		setup.limit = 32 << 20; /* sanitizers are slow with more */
 
 	memset(&end, 0, sizeof(end));
 	rand = rand_source_seeded(&end.rand, 42);
 	end.now.us = START;
-	end.line = impair_new(setup, &rand, note, &end, end.now);
+	end.line = impair_new(&setup, &rand, note, &end, end.now);
 	assert_non_null(end.line);
 }
 
@@ -86,7 +110,9 @@ static void send(uint32_t number, size_t len)
 	for (size_t i = 4; i < len; i++)
 		bytes[i] = pattern(number, i);
 	be32_put(bytes, number);
+	pieces_for_frames -= pieces;
 	impair_take(end.line, &(struct vnet){ 0 }, iov, half < len ? 3 : 2, len, end.now);
+	pieces_for_frames += pieces;
 	free(bytes);
 }
 
@@ -431,11 +457,54 @@ static void test_limit(void **state)
 	finish();
 }
 
+/* Memory is taken when the line is set, and never for a frame. */
+static void test_no_allocation(void **state)
+{
+	(void)state;
+	begin(&(struct impair_setup){ .loss = 10 });
+	assert_int_equal(counts()->memory, 0);
+	finish();
+	begin(&(struct impair_setup){ .delay = MS(10), .limit = 8 << 20 });
+	assert_int_equal(counts()->memory, 9 * SLAB);
+	pieces_for_frames = 0;
+	for (unsigned i = 0; i < 3000; i++)
+		send(i, i % 2 ? 60 : 9000);
+	assert_true(counts()->held > 6 << 20);
+	pass_time(MS(11));
+	assert_int_equal(end.n + counts()->overflowed, 3000);
+	assert_int_equal(pieces_for_frames, 0);
+	finish();
+}
+
+/* A line that there is no memory for is not set, and one that is stays as it was. */
+static void test_memory_is_short(void **state)
+{
+	const struct impair_setup large = { .delay = MS(20), .limit = 8 << 20 };
+	struct rand_source rand = rand_source_seeded(&end.rand, 42);
+
+	(void)state;
+	pieces_left = 5;
+	assert_null(impair_new(&large, &rand, note, &end, end.now));
+	pieces_left = UINT32_MAX;
+	begin(&(struct impair_setup){ .delay = MS(10), .limit = 2 << 20 });
+	send(1, 100);
+	pieces_left = 5;
+	assert_false(impair_change(end.line, &large, end.now));
+	pieces_left = UINT32_MAX;
+	assert_int_equal(impair_setup(end.line)->delay, MS(10));
+	assert_int_equal(counts()->memory, 3 * SLAB);
+	pass_time(MS(11));
+	assert_int_equal(end.n, 1);
+	assert_true(impair_change(end.line, &large, end.now));
+	assert_int_equal(counts()->memory, 9 * SLAB);
+	finish();
+}
+
 /* So is the memory, whatever lengths come one after the other; what a lower limit does not
  * allow goes when it is empty. */
 static void test_limit_of_memory(void **state)
 {
-	enum { LIMIT = 4 << 20, SLAB = 256 << 10 };
+	enum { LIMIT = 4 << 20 };
 	const struct impair_setup large = { .delay = MS(10), .limit = LIMIT },
 				  little = { .delay = MS(10), .limit = LIMIT / 4 };
 
@@ -591,6 +660,8 @@ int main(void)
 		cmocka_unit_test(test_reordering),
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_no_allocation),
+		cmocka_unit_test(test_memory_is_short),
 		cmocka_unit_test(test_limit_of_memory),
 		cmocka_unit_test(test_change),
 		cmocka_unit_test(test_super_frames),
