@@ -4,9 +4,9 @@
 # From $W/results to text: medians over the rounds, and ratios of medians.
 # bench.sh sources this.
 
-METRICS="tcp1 tcp1r tcp4 tcp4r tcpno udp64 pps64 udp1400 rtt rttload busy cpu500"
-HEAD="TCP 1 | TCP 1 r | TCP 4 | TCP 4 r | TCP 1, hosts without offloads | UDP 64 B | 64 B, at most 1 % lost | UDP 1400 B | ping | ping under TCP | CPU at TCP 1 | tunnel CPU at 500 Mb/s |"
-LINE="|---|---|---|---|---|---|---|---|---|---|---|---|"
+METRICS="tcp1 tcp1r tcp4 tcp4r tcpno udp64 pps64 udp1400 rtt rttload busy cpu500 machine500"
+HEAD="TCP 1 | TCP 1 r | TCP 4 | TCP 4 r | TCP 1, hosts without offloads | UDP 64 B | 64 B, at most 1 % lost | UDP 1400 B | ping | ping under TCP | CPU at TCP 1 | tunnel CPU at 500 Mb/s | machine at 500 Mb/s |"
+LINE="|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 
 # stat PEER METRIC: median, lowest, highest
 stat() {
@@ -96,6 +96,31 @@ calls_table() {
 	done
 }
 
+# less_hosts PEER: the machine's CPU at 500 Mb/s less that under VXLAN, which stands for
+# what the hosts take: it adds next to nothing
+less_hosts() {
+	local with without
+	with=$(stat "$1" machine500)
+	without=$(stat vxlan machine500)
+	[ -n "$with" ] && [ -n "$without" ] && awk -v a="${with%% *}" -v b="${without%% *}" 'BEGIN { printf "%.1f", a - b }' ||
+		printf -- -
+}
+
+hosts_table() {
+	local p other
+	other=$(less_hosts openvpn)
+	echo "CPU of the tunnel at 500 Mb/s, both ends, with the hosts' share left out: that of the machine"
+	echo "less that of the machine under VXLAN, in percent of one core."
+	echo
+	echo "| | CPU | OpenVPN's over it |"
+	echo "|---|---|---|"
+	for p in $RUN; do
+		[ "$p" != vxlan ] || continue
+		echo "| ${TITLE[$p]} | $(less_hosts "$p") | $(awk -v a="$other" -v b="$(less_hosts "$p")" \
+			'BEGIN { if (a + 0 > 0 && b + 0 > 0) printf "%.1f", a / b; else printf "-" }') |"
+	done
+}
+
 table() {
 	local p
 	echo "# lanspan beside other tunnels"
@@ -120,6 +145,11 @@ table() {
 	for p in $RUN; do
 		row "$p"
 	done
+	case " $RUN " in *" vxlan "*)
+		echo
+		hosts_table
+		;;
+	esac
 	if any_calls; then
 		echo
 		calls_table
