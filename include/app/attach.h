@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "app/gro.h"
 #include "app/offloads.h"
 #include "base/clock.h"
 #include "host/brnf.h"
@@ -30,6 +31,7 @@ struct attach_setup {
 	unsigned mtu;
 	bool offload;
 	bool netfilter_off; /* bridged frames pass by the packet filters */
+	bool gro;	 /* of the bridge's other ports is switched on */
 	bool silent;	 /* what the start finds amiss is the caller's to tell */
 	unsigned queues; /* wanted, at most ATTACH_QUEUES */
 	uint8_t mac[6];	 /* of a TAP that is made */
@@ -51,6 +53,7 @@ struct attach {
 	struct brnf netfilter;	  /* what it was before */
 	int made_bridge;	  /* index of the bridge that we made, or 0 */
 	struct offloads offloads; /* of the TAP */
+	struct gro gro;		  /* of the bridge's other ports */
 	char note[ATTACH_NOTE];	  /* what is amiss, for people; "" when nothing */
 	struct instant retry;	  /* when to look again, without being told to */
 };

@@ -81,6 +81,7 @@ struct conf {
 	bool learning;	      /* learning = yes */
 	bool offload;	      /* offload = auto */
 	bool netfilter_off;   /* netfilter = off */
+	bool gro;	      /* gro = on */
 	unsigned mss_clamp;   /* CONF_MSS_OFF, CONF_MSS_PATH, or bytes */
 	unsigned broadcast;   /* auto, relay, direct, from 1: 1 + enum flood_mode */
 	unsigned ageing;      /* seconds, 10 .. 1000000, default 300 */

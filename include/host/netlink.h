@@ -42,6 +42,10 @@ void netlink_close(struct netlink *nl);
 /* -ENODEV when there is no such link. */
 int netlink_link_get(struct netlink *nl, const char *name, struct netlink_link *out);
 
+/* The links in that bridge, as many as there is room for: n. */
+int netlink_bridge_ports(struct netlink *nl, int bridge, struct netlink_link *out, unsigned room,
+			 unsigned *n);
+
 int netlink_bridge_add(struct netlink *nl, const char *name);
 int netlink_link_delete(struct netlink *nl, int index);
 int netlink_link_set_up(struct netlink *nl, int index, bool up);

@@ -6,6 +6,7 @@
 #ifndef HOST_OFFLOAD_H
 #define HOST_OFFLOAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,6 +44,10 @@ int offload_features(const char *name, struct offload_features *out);
 
 /* "tx on tso on": the words for ethtool -K that undo these OFFLOAD_* bits. */
 void offload_advice(uint32_t off, char out[OFFLOAD_ADVICE]);
+
+/* Generic receive offload of a device.  0, or -errno: ENODEV, EOPNOTSUPP, EPERM. */
+int offload_gro_get(const char *name, bool *on);
+int offload_gro_set(const char *name, bool on);
 
 /* ---- UDP --------------------------------------------------------------- */
 

@@ -8,7 +8,8 @@
  * event has to be understood, and none can be lost.
  *
  * The TAP's offloads are looked at with it: a test when it came up, and each time
- * what ethtool has switched off, which rtnetlink reports as a change as well.
+ * what ethtool has switched off, which rtnetlink reports as a change as well.  So are the
+ * other ports of its bridge, which come and go (app/gro).
  *
  * A TAP that somebody sets down stays down: that is a wish.  One that somebody
  * deletes is made again: the process has no other work.
@@ -224,6 +225,8 @@ static int join(struct attach *a)
 			   log_text("bridge", a->bridge_name));
 	}
 	a->bridge = ATTACH_JOINED;
+	if (!a->silent)
+		gro_look(&a->gro, &a->netlink, bridge.index, a->tap.ifindex);
 	return 0;
 }
 
@@ -307,6 +310,7 @@ int attach_open(struct attach *a, const struct attach_setup *setup, struct insta
 	a->mtu = setup->mtu;
 	a->offload = setup->offload;
 	offloads_reset(&a->offloads, a->tap_name);
+	a->gro.wanted = setup->gro;
 	a->queues = setup->queues;
 	memcpy(a->mac, setup->mac, sizeof(a->mac));
 	a->opening = true;
@@ -354,5 +358,6 @@ void attach_close(struct attach *a)
 		netlink_link_delete(&a->netlink, bridge.index);
 	a->made_bridge = 0;
 	brnf_restore(&a->netfilter);
+	gro_restore(&a->gro, &a->netlink);
 	netlink_close(&a->netlink);
 }

@@ -60,6 +60,8 @@ static const struct conf_key keys[] = {
 	  .standard = "auto", .words = { "auto", "off" } },
 	{ CONF_BRIDGE, CONF_KIND_CHOICE, KEY("bridge", "netfilter"), IN_CONF(netfilter_off),
 	  .standard = "keep", .words = { "off", "keep" } },
+	{ CONF_BRIDGE, CONF_KIND_CHOICE, KEY("bridge", "gro"), IN_CONF(gro), .standard = "keep",
+	  .words = { "on", "keep" } },
 	{ CONF_BRIDGE, CONF_KIND_MSS, KEY("bridge", "mss_clamp"), IN_CONF(mss_clamp),
 	  .standard = "no", .min = 500, .max = 8960, .unit = "bytes", .live = true },
 	{ CONF_BRIDGE, CONF_KIND_WORD, KEY("bridge", "broadcast"), IN_CONF(broadcast),

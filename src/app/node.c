@@ -186,6 +186,7 @@ static bool start_attachment(struct node *node)
 				      .mtu = conf->mtu,
 				      .offload = conf->offload,
 				      .netfilter_off = conf->netfilter_off,
+				      .gro = conf->gro,
 				      .queues = node->n_workers };
 
 	/* A bridge takes the lowest address among its ports: not one that changes. */

@@ -189,7 +189,7 @@ static void read_kind(struct netlink_link *link, const struct nlattr *info)
 	}
 }
 
-static int read_link(const struct nlmsghdr *nlh, void *ctx)
+int netlink_read_link(const struct nlmsghdr *nlh, void *ctx)
 {
 	const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
 	struct netlink_link *link = ctx;
@@ -233,7 +233,7 @@ int netlink_link_get(struct netlink *nl, const char *name, struct netlink_link *
 		return -ENODEV;
 	netlink_request_link(&r, RTM_GETLINK, 0, 0);
 	mnl_attr_put_strz(r.nlh, IFLA_IFNAME, name);
-	error = netlink_ask(nl, &r, read_link, &link);
+	error = netlink_ask(nl, &r, netlink_read_link, &link);
 	if (error)
 		return error;
 	if (!link.index)
@@ -477,7 +477,7 @@ int netlink_route_mtu(const struct addr *to, unsigned *mtu)
 	error = find_route(s, to, &route);
 	if (!error) {
 		netlink_request_link(&r, RTM_GETLINK, 0, route.index);
-		error = exchange(s, &r, 2, read_link, &link);
+		error = exchange(s, &r, 2, netlink_read_link, &link);
 	}
 	mnl_socket_close(s);
 	if (!error)

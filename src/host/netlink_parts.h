@@ -23,4 +23,7 @@ struct ifinfomsg *netlink_request_link(struct request *r, uint16_t type, uint16_
  * or before the end of a dump. */
 int netlink_ask(struct netlink *nl, struct request *r, mnl_cb_t content, void *ctx);
 
+/* Of a message about a link, into the struct netlink_link `ctx`. */
+int netlink_read_link(const struct nlmsghdr *nlh, void *ctx);
+
 #endif

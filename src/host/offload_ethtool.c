@@ -117,3 +117,33 @@ void offload_advice(uint32_t off, char out[OFFLOAD_ADVICE])
 						len ? " " : "", words[i]);
 	}
 }
+
+/* The old request: every kernel has it, and it is one call. */
+static int gro(const char *name, uint32_t cmd, uint32_t *value)
+{
+	struct ethtool_value v = { .cmd = cmd, .data = *value };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), error;
+
+	if (fd < 0)
+		return -errno;
+	error = ask(fd, name, &v);
+	close(fd);
+	*value = v.data;
+	return error;
+}
+
+int offload_gro_get(const char *name, bool *on)
+{
+	uint32_t value = 0;
+	int error = gro(name, ETHTOOL_GGRO, &value);
+
+	*on = value;
+	return error;
+}
+
+int offload_gro_set(const char *name, bool on)
+{
+	uint32_t value = on;
+
+	return gro(name, ETHTOOL_SGRO, &value);
+}
