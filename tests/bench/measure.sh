@@ -113,6 +113,14 @@ offloads() {
 	done
 }
 
+# merging on|off: GRO of the bridges' ports, as lanspan's gro = on has it; here for all
+merging() {
+	local n
+	for n in a b; do
+		on s$n ethtool -K p-$n gro "$1" >/dev/null 2>&1
+	done
+}
+
 # Of ping's closing lines: the average, in us.
 round_trip() {
 	awk -F'[/ ]' '/^rtt/ { print $8 * 1000 }'
@@ -155,6 +163,9 @@ measure() {
 	note tcp4r "$(load -P 4 -R | megabits)"
 	offloads off
 	note tcpno "$(counted tcpno 66 1448 load | megabits)"
+	merging on
+	note tcpgro "$(load | megabits)"
+	merging off
 	offloads on
 	note udp64 "$(counted udp64 42 64 load -u -b 0 -l 64 | arrived)"
 	note pps64 "$(paced)"
