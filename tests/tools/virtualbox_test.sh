@@ -22,31 +22,118 @@ ok()
 	fi
 }
 
-# A VBoxManage that knows the machines in the folder, and a lanspan that says yes.
+# A VBoxManage that knows the machines in the folder and speaks as 7.2.22 was heard to; of
+# modifyvm it takes the options that 7.2.22 took.  A lanspan that has the ports in the file.
 mkdir "$work/machines" "$work/bin"
+: >"$work/ports"
 cat >"$work/bin/VBoxManage" <<'END'
 #!/bin/sh
 cd "$WORK/machines" || exit 1
+no()
+{
+	echo "VBoxManage: error: $*" >&2
+	exit 1
+}
+card()
+{
+	printf "NIC 1:                       MAC: 080027B4BDB0, Attachment: Generic 'UDPTunnel' "
+	printf "{ dest='127.0.0.1', dport='%s', sport='%s' }, Cable connected: on\n" \
+		"$(cat "$1/dport")" "$(cat "$1/sport")"
+}
 case $1 in
-showvminfo) [ -e "$2" ]; exit ;;
-list) cat -- * 2>/dev/null; exit 0 ;;
+showvminfo | list)
+	if [ -e "$WORK/ended" ]; then
+		rm "$WORK/ended"
+		no "Failed to create the VirtualBox object!"
+	fi
+	;;
+*) echo "VBoxManage $*" >>"$WORK/said" ;;
 esac
-echo "VBoxManage $*" >>"$WORK/said"
-case $1 in
-createvm) touch "$3" ;;
-unregistervm) rm "$2" ;;
+verb=$1
+case $verb in
+list)
+	for name in *; do
+		[ -d "$name" ] || continue
+		echo "\"$name\" {a548734d-1e30-4616-9383-923e6393c182}"
+		[ "$2" != -l ] || card "$name"
+	done
+	exit
+	;;
+createvm)
+	mkdir "$3"
+	echo poweroff >"$3/state"
+	exit
+	;;
+esac
+name=$2
+[ -d "$name" ] || no "Could not find a registered machine named '$name'"
+case $verb in
+showvminfo)
+	if [ "${3:-}" = --machinereadable ]; then
+		echo "name=\"$name\""
+		echo "VMState=\"$(cat "$name/state")\""
+	else
+		card "$name"
+	fi
+	;;
+startvm)
+	[ ! -e "$WORK/no-driver" ] || no "The virtual machine '$name' has terminated unexpectedly"
+	echo running >"$name/state"
+	;;
+controlvm)
+	[ "$(cat "$name/state")" = running ] || no "Machine '$name' is not currently running."
+	echo poweroff >"$name/state"
+	touch "$name/locked" "$WORK/ended"
+	;;
+unregistervm)
+	if [ -e "$name/locked" ]; then
+		rm "$name/locked"
+		no "Cannot unregister the machine '$name' while it is locked"
+	fi
+	rm -r "$name"
+	;;
+storageattach) [ ! -e "$WORK/bad-disk" ] || no "Could not find file for the medium" ;;
 modifyvm)
-	for word; do
-		case $word in
-		sport=*) echo "NIC 1 Settings: sport='${word#sport=}'" >>"$2" ;;
+	shift 2
+	[ "$(cat "$name/state")" = poweroff ] || no "The machine is not mutable or running"
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--memory | --boot[1-4] | --nic[1-8] | --nictype[1-8] | --cableconnected[1-8]) ;;
+		--nicgenericdrv[1-8] | --uartmode[12] | --audio-enabled | --vm-execution-engine) ;;
+		--uart[12]) shift ;;
+		--nicproperty[1-8]) echo "${2#*=}" >"$name/${2%%=*}" ;;
+		*) no "Unknown option: $1" ;;
 		esac
+		[ "$1" != --uartmode1 ] || shift
+		shift 2
 	done
 	;;
 esac
 END
 cat >"$work/bin/lanspan" <<'END'
 #!/bin/sh
+[ "$1" != -i ] || { echo "instance $2" >>"$WORK/said" && shift 2; }
+case "$1 $2" in
+"port list")
+	cat "$WORK/ports"
+	exit
+	;;
+"port add")
+	! grep -q "^$3 " "$WORK/ports" || exit 1
+	[ ! -e "$WORK/no-bridge" ] || exit 1
+	echo "$3   vbox  up     ${6#remote=}  -          -  trunk all" >>"$WORK/ports"
+	;;
+"port del")
+	grep -q "^$3 " "$WORK/ports" || exit 1
+	sed -i "/^$3 /d" "$WORK/ports"
+	;;
+esac
 echo "lanspan $*" >>"$WORK/said"
+END
+cat >"$work/bin/VirtualBoxVM" <<'END'
+#!/bin/sh
+echo "VirtualBoxVM $*" >>"$WORK/said"
+echo running >"$WORK/machines/$2/state"
 END
 chmod +x "$work"/bin/*
 touch "$work/guest.iso"
@@ -57,33 +144,84 @@ lab()
 	env WORK="$work" PATH="$work/bin:$PATH" ISO="$work/guest.iso" CONSOLES="$work" \
 		vm/virtualbox/lab.sh "$@" >"$work/out" 2>&1
 }
+state_of()
+{
+	cat "$work/machines/lanspan-$1/state" 2>/dev/null
+}
 
 lab up ann
 ok "up: status" $? 0
 ok "up: what it says" "$(cat "$work/said")" "lanspan port add ann kind=vbox local=127.0.0.1:20101 remote=127.0.0.1:20100
 VBoxManage createvm --name lanspan-ann --ostype Debian_64 --register
-VBoxManage modifyvm lanspan-ann --memory 256 --boot1 dvd --audio none --uart1 0x3F8 4 --uartmode1 server $work/lanspan-ann.console
+VBoxManage modifyvm lanspan-ann --memory 256 --boot1 dvd --audio-enabled off --uart1 0x3F8 4 --uartmode1 server $work/lanspan-ann.console
 VBoxManage modifyvm lanspan-ann --nic1 generic --nictype1 virtio --cableconnected1 on --nicgenericdrv1 UDPTunnel --nicproperty1 dest=127.0.0.1 --nicproperty1 sport=20100 --nicproperty1 dport=20101
 VBoxManage storagectl lanspan-ann --name ide --add ide
 VBoxManage storageattach lanspan-ann --storagectl ide --port 0 --device 0 --type dvddrive --medium $work/guest.iso
 VBoxManage startvm lanspan-ann --type headless"
+ok "up: it runs" "$(state_of ann)" running
 lab up bob
 ok "a second one has other ports" "$(head -n 1 "$work/said")" \
 	"lanspan port add bob kind=vbox local=127.0.0.1:20103 remote=127.0.0.1:20102"
+
 lab up ann
-ok "one that exists: status" $? 1
-ok "one that exists: nothing is done" "$(cat "$work/said")" ""
+ok "up again: status" $? 0
+ok "up again: nothing is done" "$(cat "$work/said")" ""
+: >"$work/ports"
+lab up bob
+ok "up after a restart of the bridge process: plugged in as before" "$(cat "$work/said")" \
+	"lanspan port add bob kind=vbox local=127.0.0.1:20103 remote=127.0.0.1:20102"
+
 INSTANCE=berlin lab down ann bob
 ok "down: status" $? 0
-ok "down: what it says" "$(cat "$work/said")" "lanspan -i berlin port del ann
-VBoxManage controlvm lanspan-ann poweroff
+ok "down: of that instance" "$(grep -c '^instance berlin' "$work/said")" 3
+ok "down: what it says, one that is locked for a moment" "$(grep -v ^instance "$work/said")" \
+	"VBoxManage controlvm lanspan-ann poweroff
 VBoxManage unregistervm lanspan-ann --delete
-lanspan -i berlin port del bob
+VBoxManage unregistervm lanspan-ann --delete
+lanspan port del bob
 VBoxManage controlvm lanspan-bob poweroff
+VBoxManage unregistervm lanspan-bob --delete
 VBoxManage unregistervm lanspan-bob --delete"
 ok "down: no machine is left" "$(ls "$work/machines")" ""
-lab
-ok "no verb: status" $? 2
+lab down ann
+ok "down again: status" $? 0
+ok "down again: nothing is said" "$(cat "$work/said" "$work/out")" ""
+
+touch "$work/no-driver"
+lab up ann
+ok "one that does not start: status" $? 1
+ok "one that does not start: what is told" "$(tail -n 1 "$work/out")" \
+	'lab.sh: lanspan-ann does not start: "down ann" takes it away, and its log with it'
+DRIVERLESS=yes lab up ann
+ok "without the driver: status" $? 0
+ok "without the driver: what it says" "$(cat "$work/said")" \
+	"VBoxManage modifyvm lanspan-ann --vm-execution-engine recompiler
+VirtualBoxVM --startvm lanspan-ann --driverless"
+rm "$work/no-driver"
+lab down ann
+
+touch "$work/bad-disk"
+lab up ann
+ok "one that cannot be made: status" $? 1
+ok "one that cannot be made: what is told" "$(tail -n 1 "$work/out")" \
+	"lab.sh: lanspan-ann could not be made"
+ok "one that cannot be made: nothing is left" "$(ls "$work/machines" && cat "$work/ports")" ""
+rm "$work/bad-disk"
+touch "$work/no-bridge"
+lab up ann
+ok "no bridge process: status" $? 1
+ok "no bridge process: nothing is made" "$(ls "$work/machines")" ""
+rm "$work/no-bridge" "$work/guest.iso"
+lab up ann
+ok "no CD: status" $? 1
+ok "no CD: nothing is done" "$(cat "$work/said")" ""
+VBOXMANAGE=none-of-these lab show
+ok "no VirtualBox: what is told" "$(cat "$work/out")" "lab.sh: none-of-these: not found"
+for words in "" up "show ann"; do
+	# shellcheck disable=SC2086 # words
+	lab $words
+	ok "\"$words\": status" $? 2
+done
 
 if command -v vagrant >/dev/null 2>&1; then
 	ok "vagrant validate" "$(cd vm/virtualbox && HOME=$work VAGRANT_DOTFILE_PATH=$work/vagrant \

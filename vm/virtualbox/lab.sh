@@ -12,8 +12,13 @@
 #   FIRST      the first of the UDP ports, default 20100: two a machine
 #   MEMORY     MB of a machine, default 256
 #   CONSOLES   folder of their serial consoles, unix sockets: default $XDG_RUNTIME_DIR or /tmp
-#   VBOXMANAGE, LANSPAN   the programs
+#   DRIVERLESS yes: without the kernel driver, interpreted and slow, in a window (README.md)
+#   VBOXMANAGE, VIRTUALBOXVM, LANSPAN   the programs
+#
+# Both verbs may be said again: up makes, plugs in and starts what is not yet, after a restart
+# of the bridge process, say; down takes away what is left.
 set -eu
+export LC_ALL=C
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 iso=${ISO:-$top/build/vm/guest.iso}
@@ -21,6 +26,7 @@ first=${FIRST:-20100}
 memory=${MEMORY:-256}
 consoles=${CONSOLES:-${XDG_RUNTIME_DIR:-/tmp}}
 vboxmanage=${VBOXMANAGE:-VBoxManage}
+lanspan=${LANSPAN:-lanspan}
 
 usage()
 {
@@ -28,9 +34,15 @@ usage()
 	exit 2
 }
 
+die()
+{
+	echo "lab.sh: $*" >&2
+	exit 1
+}
+
 ask_lanspan()
 {
-	"${LANSPAN:-lanspan}" ${INSTANCE:+-i "$INSTANCE"} "$@"
+	"$lanspan" ${INSTANCE:+-i "$INSTANCE"} "$@"
 }
 
 machine()
@@ -38,21 +50,68 @@ machine()
 	echo "lanspan-$1"
 }
 
-exists()
+# ask_vbox QUESTION...: the answer in $said.  The service behind it ends when nobody asks it
+# any more, and in between it does not answer.
+ask_vbox()
 {
-	"$vboxmanage" showvminfo "$(machine "$1")" >/dev/null 2>&1
+	more=5
+	until said=$("$vboxmanage" "$@" 2>&1); do
+		[ $more -gt 0 ] || die "$said"
+		more=$((more - 1))
+		sleep 1
+	done
 }
 
-# The first pair that no machine of ours has; one that is taken by others is refused below.
+# look MACHINE: its $state, empty when there is no such machine
+look()
+{
+	state=
+	ask_vbox list vms
+	case $said in
+	*"\"$1\" {"*) ;;
+	*) return 0 ;;
+	esac
+	ask_vbox showvminfo "$1" --machinereadable
+	state=$(echo "$said" | sed -n 's/^VMState="\(.*\)"$/\1/p')
+}
+
+is_off()
+{
+	look "$1"
+	case $state in
+	'' | poweroff | aborted | saved | aborted-saved) ;;
+	*) return 1 ;;
+	esac
+}
+
+# The first pair that no machine has; one that is taken by others is refused below.
 free_pair()
 {
 	pair=$first
-	while "$vboxmanage" list -l vms 2>/dev/null | grep -q "sport *= *'*$pair"; do
+	ask_vbox list -l vms
+	while echo "$said" | grep -q "sport='$pair'"; do
 		pair=$((pair + 2))
 	done
 }
 
-# card NAME: its frames go from port pair to port pair + 1, where the bridge process listens
+# pair_of MACHINE: as it was made with
+pair_of()
+{
+	ask_vbox showvminfo "$1"
+	pair=$(echo "$said" | sed -n "s/^NIC 1:.* sport='\([0-9]*\)'.*/\1/p")
+	[ -n "$pair" ] || die "$1: its card is no UDPTunnel's: another machine of that name"
+}
+
+# Before the machine, so that nothing is made when lanspan says no.
+plug()
+{
+	if ! ask_lanspan port list | grep -q "^$1 .* 127\.0\.0\.1:$pair "; then
+		ask_lanspan port add "$1" kind=vbox "local=127.0.0.1:$((pair + 1))" \
+			"remote=127.0.0.1:$pair"
+	fi
+}
+
+# card MACHINE: its frames go from port pair to port pair + 1, where the bridge process listens
 card()
 {
 	"$vboxmanage" modifyvm "$1" --nic1 generic --nictype1 virtio --cableconnected1 on \
@@ -60,54 +119,85 @@ card()
 		--nicproperty1 "sport=$pair" --nicproperty1 "dport=$((pair + 1))"
 }
 
+make()
+{
+	"$vboxmanage" createvm --name "$1" --ostype Debian_64 --register &&
+		"$vboxmanage" modifyvm "$1" --memory "$memory" --boot1 dvd --audio-enabled off \
+			--uart1 0x3F8 4 --uartmode1 server "$consoles/$1.console" &&
+		card "$1" &&
+		"$vboxmanage" storagectl "$1" --name ide --add ide &&
+		"$vboxmanage" storageattach "$1" --storagectl ide --port 0 --device 0 \
+			--type dvddrive --medium "$iso"
+}
+
+start()
+{
+	if [ "${DRIVERLESS:-no}" = no ]; then
+		"$vboxmanage" startvm "$1" --type headless
+		return
+	fi
+	"$vboxmanage" modifyvm "$1" --vm-execution-engine recompiler
+	"${VIRTUALBOXVM:-VirtualBoxVM}" --startvm "$1" --driverless >/dev/null 2>&1 &
+	tries=60
+	until look "$1" && [ "$state" = running ]; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 1
+	done
+}
+
 up()
 {
 	name=$(machine "$1")
-	if exists "$1"; then
-		echo "lab.sh: $name exists already: down $1 takes it away" >&2
-		exit 1
+	look "$name"
+	if [ -n "$state" ]; then
+		pair_of "$name"
+		plug "$1"
+	else
+		[ -r "$iso" ] || die "$iso: cannot be read: make vm-images, or ISO=FILE"
+		free_pair
+		plug "$1"
+		make "$name" || {
+			down "$1"
+			die "$name could not be made"
+		}
 	fi
-	free_pair
-	ask_lanspan port add "$1" kind=vbox "local=127.0.0.1:$((pair + 1))" \
-		"remote=127.0.0.1:$pair"
-	"$vboxmanage" createvm --name "$name" --ostype Debian_64 --register
-	"$vboxmanage" modifyvm "$name" --memory "$memory" --boot1 dvd --audio none \
-		--uart1 0x3F8 4 --uartmode1 server "$consoles/$name.console"
-	card "$name"
-	"$vboxmanage" storagectl "$name" --name ide --add ide
-	"$vboxmanage" storageattach "$name" --storagectl ide --port 0 --device 0 \
-		--type dvddrive --medium "$iso"
-	"$vboxmanage" startvm "$name" --type headless
+	! is_off "$name" || start "$name" ||
+		die "$name does not start: \"down $1\" takes it away, and its log with it"
 	echo "$1: console at $consoles/$name.console"
 }
 
-# Goes on after a failure: a machine that is off, a port that went with the bridge process.
+# Goes on after a failure: a port that went with the bridge process, say.  A machine that was
+# just turned off is locked for a moment.
 down()
 {
 	name=$(machine "$1")
-	ask_lanspan port del "$1" || :
-	exists "$1" || return 0
-	"$vboxmanage" controlvm "$name" poweroff || :
-	"$vboxmanage" unregistervm "$name" --delete
+	! ask_lanspan port list | grep -q "^$1 " || ask_lanspan port del "$1" || :
+	is_off "$name" || "$vboxmanage" controlvm "$name" poweroff || :
+	tries=10
+	while look "$name" && [ -n "$state" ]; do
+		! said=$("$vboxmanage" unregistervm "$name" --delete 2>&1) || break
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || die "$said"
+		sleep 1
+	done
 	rm -f "$consoles/$name.console"
 }
 
 verb=${1:-}
 [ $# -eq 0 ] || shift
 case $verb in
-up | down)
-	[ $# -gt 0 ] || usage
-	if [ "$verb" = up ] && [ ! -r "$iso" ]; then
-		echo "lab.sh: $iso: cannot be read: make vm-images, or ISO=FILE" >&2
-		exit 1
-	fi
-	for guest; do
-		$verb "$guest"
-	done
-	;;
-show)
-	"$vboxmanage" list vms | grep '"lanspan-' || :
-	ask_lanspan port list
-	;;
+up | down) [ $# -gt 0 ] || usage ;;
+show) [ $# -eq 0 ] || usage ;;
 *) usage ;;
 esac
+for program in "$vboxmanage" "$lanspan"; do
+	command -v "$program" >/dev/null || die "$program: not found"
+done
+if [ "$verb" = show ]; then
+	"$vboxmanage" list vms | grep '"lanspan-' || :
+	ask_lanspan port list
+fi
+for guest; do
+	$verb "$guest"
+done
