@@ -282,10 +282,11 @@ vm-test: ## guests in QEMU, emulated: labs over a relay, and namespaces under De
 vm-test: $(netns_programs) vm-images
 	+@$(test_env) LANSPAN_VM='$(abspath $(vm))' STORIES='$(STORIES)' tools/run-tests.sh \
 		vm $(vm_tests) -- netns $(lab_tests)
-vm-netns: ## STORIES="01 07 ..." of tests/netns inside such a guest
+vm-netns: ## the stories of tests/netns inside such guests, or STORIES="01 07 ..." of them
 vm-netns: $(netns_programs) $(vm)/netns.gz
 	+@BIN='$(bin)' $(if $(PATIENCE),PATIENCE='$(PATIENCE)') vm/netns.sh $(vm) \
-		$(foreach s,$(STORIES),$(filter tests/netns/$(s)%,$(netns_tests)))
+		$(if $(STORIES),$(foreach s,$(STORIES),$(filter tests/netns/$(s)%,$(netns_tests))),\
+			$(netns_tests))
 
 fuzz: ## libFuzzer on each target, FUZZ_SECONDS each (60)
 fuzz: $(fuzzers:%=$(BUILD)/fuzz/%)

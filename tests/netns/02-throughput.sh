@@ -42,17 +42,17 @@ transfer ha hb '[fd77::2]' "a to b, IPv6"
 transfer hb ha '[fd77::1]' "b to a, IPv6"
 
 step "TCP, $T s each"
-at_least "a to b, Mb/s" "$(iperf hb ha 5201 -t "$T" | megabits)" 20
-at_least "b to a, Mb/s" "$(iperf hb ha 5202 -t "$T" -R | megabits)" 20
-at_least "4 streams, Mb/s" "$(iperf hb ha 5203 -t "$T" -P 4 | megabits)" 20
-at_least "IPv6, Mb/s" "$(IPERF_TO=fd77::2 iperf hb ha 5204 -t "$T" | megabits)" 20
+speed "a to b, Mb/s" "$(iperf hb ha 5201 -t "$T" | megabits)" 20
+speed "b to a, Mb/s" "$(iperf hb ha 5202 -t "$T" -R | megabits)" 20
+speed "4 streams, Mb/s" "$(iperf hb ha 5203 -t "$T" -P 4 | megabits)" 20
+speed "IPv6, Mb/s" "$(IPERF_TO=fd77::2 iperf hb ha 5204 -t "$T" | megabits)" 20
 
 step "UDP at 20 Mb/s, $T s each"
 for size in 64 1000 1400 1472; do
 	rate=20M
 	[ "$size" = 64 ] && rate=2M
-	lost=$(iperf hb ha 5205 -u -w 1M -b "$rate" -l "$size" -t "$T" | jq -r .end.sum.lost_percent)
-	between "a to b, $size bytes, lost %" "$lost" 0 1
-	lost=$(iperf hb ha 5206 -u -w 1M -b "$rate" -l "$size" -t "$T" -R | jq -r .end.sum.lost_percent)
-	between "b to a, $size bytes, lost %" "$lost" 0 1
+	lost=$(iperf hb ha 5205 -u -w "$(iperf_window)" -b "$rate" -l "$size" -t "$T" | jq -r .end.sum.lost_percent)
+	speed "a to b, $size bytes, lost %" "$lost" 0 1
+	lost=$(iperf hb ha 5206 -u -w "$(iperf_window)" -b "$rate" -l "$size" -t "$T" -R | jq -r .end.sum.lost_percent)
+	speed "b to a, $size bytes, lost %" "$lost" 0 1
 done

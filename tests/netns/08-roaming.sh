@@ -45,5 +45,5 @@ wait_for 3 "a follows b to 10.99.0.22" at a b 10.99.0.22
 wait_for 2 "ping ha to hb" pings ha 192.168.77.2
 wait_for 15 "" gone "$flow"
 lost=$(sed -n 's/.* \([0-9.]*\)% packet loss.*/\1/p' "$W/log/ping.log")
-between "lost % of the ping through all this" "$lost" 0 30
+speed "lost % of the ping through all this" "$lost" 0 30
 equal "no new handshake was needed" "$(peer_get a b .handshakes)" "$hs"

@@ -77,7 +77,7 @@ flows_end() {
 	end "$RELAYED" INT
 	calm_end
 	equal "lost of the direct ping" "$(lost "$W/log/direct.log")" 0
-	between "its longest silence, s" "$(gap "$W/log/direct.log")" 0 "$(with_calm "0.$((2 * PATIENCE))")"
+	speed "its longest silence, s" "$(gap "$W/log/direct.log")" 0 "$(with_calm "0.$((2 * PATIENCE))")"
 	echo "      the relayed one's: $(gap "$W/log/relayed.log") s"
 }
 
@@ -117,7 +117,7 @@ back_after "$began" "started again" 5
 wait_for 20 "" gone "$iperf"
 wait_for 30 "" gone "$other"
 least=$(jq '[.intervals[].sum.bits_per_second] | min / 1e6' "$W/log/iperf-a.log")
-at_least "slowest second of the direct TCP flow of 20 Mb/s, Mb/s" "$least" 15
+speed "slowest second of the direct TCP flow of 20 Mb/s, Mb/s" "$least" 15
 lived() {
 	jq -e ".end.sum_received.bytes > 0" "$1" >/dev/null
 }
@@ -152,7 +152,7 @@ for round in 1 2; do
 	sleep $((4 * PATIENCE)) # what comes then is in the ping's log
 	wait_for 10 "" answered_since "$W/log/relayed.log" "$(now)" || fail "relayed traffic never came back"
 	check "c and d are relayed" both_are relayed c d
-	between "relay $hub killed, round $round: longest silence of the relayed ping, s" \
+	speed "relay $hub killed, round $round: longest silence of the relayed ping, s" \
 		"$(gap "$W/log/relayed.log" "$began")" 0 $((3 * PATIENCE))
 	flows_end
 	check "it is another relay" [ "$(used c d)" != "$hub" ]

@@ -24,6 +24,7 @@
 . "$TOP/tests/netns/lib-relay.sh"
 need ping nft
 case $BIN in */asan* | */tsan*) skip "256 sanitizers are too much" ;; esac
+not_emulated "64 bridge processes at once"
 [ -z "${LONG:-}" ] || SITES=${SITES:-256}
 SITES=${SITES:-64}
 AT_ONCE=${AT_ONCE:-$((SITES > 64 ? 16 : SITES))}

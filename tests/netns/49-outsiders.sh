@@ -32,7 +32,7 @@ quietly() {
 	end "$PING" INT
 	# the last one may be on its way
 	between "pings lost meanwhile" "$(awk '/packets transmitted/ { n = $1 - $4 } END { print n }' "$W/log/ping.log")" 0 1
-	between "the slowest of them, ms" \
+	speed "the slowest of them, ms" \
 		"$(sed -n 's,^rtt .*= [0-9.]*/[0-9.]*/\([0-9.]*\)/.*,\1,p' "$W/log/ping.log" | tail -n 1)" 0 $((500 * PATIENCE))
 }
 

@@ -28,19 +28,19 @@ rtt() {
 step "delay"
 check "80 ms from the TAP" lanspan a impair span0 in delay 80ms
 rtt 20
-between "the least time" "$MIN" 80 140
+speed "the least time" "$MIN" 80 140
 check "and as much to it" lanspan a impair span0 both delay 80ms
 rtt 20
-between "the least time" "$MIN" 160 220
+speed "the least time" "$MIN" 160 220
 check "told" eval 'lanspan a impair span0 | grep -qx "in: delay 80ms"'
 check "jitter" lanspan a impair span0 in delay 50ms jitter 40ms
 check "one way" lanspan a impair span0 out none
 rtt 100
-between "the least time" "$MIN" 10 45
-at_least "the largest" "$MAX" 55
+speed "the least time" "$MIN" 10 45
+speed "the largest" "$MAX" 55
 check "none" lanspan a impair span0 both none
 rtt 5
-between "the least time" "$MIN" 0 29
+speed "the least time" "$MIN" 0 29
 
 step "loss"
 check "30 % to the TAP" lanspan a impair span0 out loss 30%
@@ -57,7 +57,7 @@ conf a bridge impair_in "delay 30ms"
 conf_write a
 check "a reload" lanspan a reload
 rtt 10
-between "the least time" "$MIN" 30 79
+speed "the least time" "$MIN" 30 79
 conf a bridge impair_in -
 conf_write a
 check "and another" lanspan a reload
@@ -73,7 +73,7 @@ check "no such way" refused span0 up cut
 
 step "rate"
 check "20 Mbit/s" lanspan a impair span0 in rate 20mbit limit 256K
-between "TCP, Mbit/s" \
+speed "TCP, Mbit/s" \
 	"$(iperf hb ha 5201 -t 2 -O 1 | jq '.end.sum_received.bits_per_second / 1e6')" 5 20.5
 check "none" lanspan a impair span0 in none
 
@@ -116,5 +116,5 @@ for i in 1 2 3 4 5 6; do # others use this machine, too: the pair that they let 
 	best=$((share > best ? share : best))
 	[ $i -lt 2 ] || [ $best -lt 90 ] || break
 done
-at_least "percent of packets" "$best" 90
+speed "percent of packets" "$best" 90
 equal "none was lost for the limit" "$(show a '.ports[0].impair_in.overflowed')" 0

@@ -88,7 +88,7 @@ for from in a b; do
 		quick "and one again" $to up
 		[ $best -le 100 ] && [ $TOOK -le 100 ] && break
 	done
-	between "milliseconds" "$best" 0 100
+	speed "milliseconds" "$best" 0 100
 	wait_for 2 "$from has its own" carrier_is $from up
 done
 bridge_kill b
@@ -97,7 +97,7 @@ wait_for 10 "a and b are up again" both_up a b
 wait_for 2 "with a carrier" carrier_is a up
 bridge_stop b
 quick "none when b says goodbye" a down
-between "milliseconds" "$TOOK" 0 100
+speed "milliseconds" "$TOOK" 0 100
 bridge_start b
 wait_for 10 "a and b are up again" both_up a b
 wait_for 2 "and a carrier" carrier_is a up

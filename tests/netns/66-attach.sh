@@ -148,8 +148,9 @@ logged_in() {
 
 step "nobody confirms"
 began=$(now)
-begin w0 --bridge br0 --confirm-within 2
-between "seconds until it was moved" "$(since "$began")" 0 2.5
+within=$((2 * PATIENCE))
+begin w0 --bridge br0 --confirm-within $within
+speed "seconds until it was moved" "$(since "$began")" 0 2.5
 equal "mode of the state file" "$(stat -c %a "$W/run/attach-w0.state")" 600
 equal "addresses and routes, on br0" "$(looks br0 | sed 's/w0/br0/')" "$before" >/dev/null
 echo "  ok  addresses and routes are on br0"
@@ -170,7 +171,7 @@ equal "spanning tree, forward delay" \
 logged_in "moved"
 refused "under way" attach w0 --bridge br1
 ended 1 "taken back"
-between "seconds until it was taken back" "$(since "$began")" 2 4.5
+speed "seconds until it was taken back" "$(since "$began")" $within $((within + 2)).5
 as_before "time-out"
 equal "br0 is gone" "$(ip -n sa link show br0 2>/dev/null | wc -l)" 0
 logged_in "time-out"
@@ -192,7 +193,7 @@ prompt() { # ANSWER
 		wait_for 10 "" grep -q "taken back in" "$W/log/prompt.log"
 		echo "$1"
 		sleep 1
-	) | on sa script -qec "'$BIN/lanspan' attach w0 --bridge br0 --confirm-within 8" \
+	) | on sa script -qec "'$BIN/lanspan' attach w0 --bridge br0 --confirm-within $((8 * PATIENCE))" \
 		"$W/log/typescript" >"$W/log/prompt.log" 2>&1
 }
 prompt n
@@ -226,11 +227,11 @@ refused "not attached" detach w0
 logged_in "detach"
 
 step "confirmed from elsewhere; taken back from elsewhere"
-begin w0 --bridge br0 --confirm-within 20
+begin w0 --bridge br0 --confirm-within $((20 * PATIENCE))
 check "attach --undo" lanspan_a attach --undo w0
 ended 1 "taken back"
 as_before "attach --undo"
-begin w0 --bridge br0 --confirm-within 20
+begin w0 --bridge br0 --confirm-within $((20 * PATIENCE))
 check "attach --confirm" lanspan_a attach --confirm w0
 ended 0 "confirmed"
 check "it stays" test "$(link w0 .master)" = br0
@@ -240,7 +241,7 @@ as_before "detach"
 refused "not attached" attach --confirm w0
 
 step "detached twice at once"
-begin w0 --bridge br0 --confirm-within 20
+begin w0 --bridge br0 --confirm-within $((20 * PATIENCE))
 check "attach --confirm" lanspan_a attach --confirm w0
 ended 0 "confirmed"
 # One has read what is to be taken back, and waits at the lock while the other does it.
@@ -304,7 +305,7 @@ bridge_add sa br7
 ip -n sa addr add 10.77.0.1/24 dev br7
 ip -n sa addr add 10.99.0.1/24 brd + dev br7 noprefixroute # w0 has it, too
 mine=$(own_of_br7)
-begin w0 --bridge br7 --confirm-within 20
+begin w0 --bridge br7 --confirm-within $((20 * PATIENCE))
 check "attach --confirm" lanspan_a attach --confirm w0
 ended 0 "confirmed"
 logged_in "in br7"
@@ -312,7 +313,7 @@ check "detach" lanspan_a detach w0
 as_before "detach from br7"
 equal "br7's own addresses" "$(own_of_br7)" "$mine"
 ip -n sa link set br7 down
-begin w0 --bridge br7 --confirm-within 20
+begin w0 --bridge br7 --confirm-within $((20 * PATIENCE))
 check "br7 was brought up" test "$(link br7 '.flags | index("UP") != null')" = true
 check "attach --undo" lanspan_a attach --undo w0
 check "br7 is down again" test "$(link br7 '.flags | index("UP") != null')" = false
@@ -366,7 +367,7 @@ chmod +x /run/dhclient
 spawn sa "$W/log/dhclient.log" /run/dhclient -4 w0
 DHCP=$SPAWNED
 wait_for 5 "" pgrep -x dhclient
-begin w0 --bridge br0 --confirm-within 20
+begin w0 --bridge br0 --confirm-within $((20 * PATIENCE))
 lanspan_a attach --undo w0
 for words in "systemd-networkd configures w0" "nmcli connection add type bridge ifname br0" \
 	"bridge_ports w0" "dhclient (process $DHCP) renews the address of w0"; do
@@ -376,7 +377,7 @@ end "$DHCP"
 echo ADMIN_STATE=unmanaged >"/run/systemd/netif/links/$index"
 printf '[device]\nmanaged=unmanaged\n' >"/run/NetworkManager/devices/$index"
 rm /run/network/ifstate.w0
-begin w0 --bridge br0 --confirm-within 20
+begin w0 --bridge br0 --confirm-within $((20 * PATIENCE))
 lanspan_a attach --undo w0
 check "nothing is said of who does not" eval '! grep -qE "configures|renews" "$W/log/attach.log"'
 as_before "managers"
@@ -409,7 +410,7 @@ check "who is logged in counts, too" grep -q "this ssh session at 10.98.0.2" "$W
 a rule del priority 10
 a rule del priority 11
 as_before "the tunnel would be cut"
-begin w0 --bridge br0 --confirm-within 20
+begin w0 --bridge br0 --confirm-within $((20 * PATIENCE))
 check "attach --confirm" lanspan_a attach --confirm w0
 ended 0 "confirmed"
 check "a and b are still up" both_up a b
@@ -424,7 +425,7 @@ as_before "detach beside the TAP"
 
 step "a NIC that was down"
 ip -n sa link set w0 down
-begin w0 --bridge br0 --confirm-within 20
+begin w0 --bridge br0 --confirm-within $((20 * PATIENCE))
 check "it was brought up" test "$(link w0 '.flags | index("UP") != null')" = true
 check "attach --undo" lanspan_a attach --undo w0
 check "it is down again" test "$(link w0 '.flags | index("UP") != null')" = false

@@ -16,6 +16,7 @@ AS=() # what commands of a page run by
 # machine_files: the story is skipped when there is nothing to boot
 machine_files() {
 	local folder=${HELPERS%/netns}
+	not_emulated "no guests in a guest"
 	need qemu-system-x86_64 socat
 	for VM in "${LANSPAN_VM:-$folder/vm}" "$folder/../vm"; do
 		[ -r "$VM/linux/vmlinuz" ] && [ -r "$VM/guest.gz" ] && return

@@ -241,11 +241,11 @@ cpu() {
 
 # ---- traffic --------------------------------------------------------------
 
-# pings FROM ADDRESS [OPTION...]: one answer within a second
+# pings FROM ADDRESS [OPTION...]: one answer within a second, or three of an emulated processor
 pings() {
 	local from=$1 to=$2
 	shift 2
-	on "$from" ping -q -c 1 -W 1 "$@" "$to" >/dev/null 2>&1
+	on "$from" ping -q -c 1 -W $((${LANSPAN_EMULATED:+2} + 1)) "$@" "$to" >/dev/null 2>&1
 }
 
 # gap FILE [FROM [TO]]: of ping -D's output: the longest time in seconds between one
@@ -298,6 +298,11 @@ iperf() {
 	wait_for 5 "" listens "$server" t "$port" || fail "iperf3 does not listen"
 	on "$client" iperf3 -c "${IPERF_TO:-192.168.77.2}" -p "$port" -J "$@"
 	end "$pid"
+}
+
+# iperf_window: 1 MiB, or what there is: with less than it asks for iperf3 does not begin
+iperf_window() {
+	sort -n /proc/sys/net/core/[rw]mem_max | awk '{ print $1 < 1048576 ? $1 : 1048576; exit }'
 }
 
 # capture NAMESPACE INTERFACE FILE [OPTION...]: all frames there from now on, or
