@@ -33,6 +33,8 @@
 #define CONF_WORKERS_AUTO 0 /* by the number of cores */
 #define CONF_WORKERS 16
 
+#define CONF_BROADCAST_AUTO 1
+
 #define CONF_MSS_OFF 0
 #define CONF_MSS_PATH 1 /* by the size of each peer's path */
 
@@ -77,8 +79,8 @@ struct conf {
 	bool create;
 	unsigned mtu;	      /* 576 .. 9000 */
 	bool wire;	      /* mode = wire */
-	bool reserved_pass;   /* reserved = pass */
-	bool learning;	      /* learning = yes */
+	bool reserved_pass;   /* reserved = pass, or a wire */
+	bool learning;	      /* learning = yes, and no wire */
 	bool offload;	      /* offload = auto */
 	bool netfilter_off;   /* netfilter = off */
 	bool gro;	      /* gro = on */

@@ -73,6 +73,37 @@ static void check_mode(struct conf_reading *r)
 				"[bridge] mode: %s", fault);
 }
 
+/* What a switch does and a wire does not, where the file asks for it. */
+static void check_wire(struct conf_reading *r)
+{
+	static const char passes[] = "every frame passes as it is",
+			  learns[] = "nothing is learned";
+	struct conf *c = r->root;
+	const struct {
+		const char *name, *where;
+		bool asked;
+	} keys[] = { { "reserved", passes, !c->reserved_pass },
+		     { "mss_clamp", passes, c->mss_clamp != CONF_MSS_OFF },
+		     { "learning", learns, c->learning },
+		     { "ageing", learns, true },
+		     { "macs", learns, true },
+		     { "mac_quota", learns, true },
+		     { "broadcast", "there is one far end", c->broadcast != CONF_BROADCAST_AUTO } };
+
+	if (!c->wire)
+		return;
+	for (size_t i = 0; i < COUNT_OF(keys); i++) {
+		unsigned line = conf_read_line(r, CONF_BRIDGE, keys[i].name);
+
+		if (line && keys[i].asked)
+			conf_report_add(&r->report, line,
+					"[bridge] %s: with mode = wire, where %s: leave it out",
+					keys[i].name, keys[i].where);
+	}
+	c->reserved_pass = true;
+	c->learning = false;
+}
+
 static void check_bridge(struct conf_reading *r)
 {
 	struct conf *c = r->root;
@@ -92,6 +123,7 @@ static void check_bridge(struct conf_reading *r)
 				c->mac_quota, c->macs);
 	if (!c->mac_quota)
 		c->mac_quota = c->macs / 2;
+	check_wire(r);
 }
 
 static bool own_key(struct conf_reading *r)

@@ -7,6 +7,8 @@
 _Static_assert(CONF_TLS_PORT == 443, "the default of tls_port below, and in lanspan.conf(5)");
 _Static_assert(CONF_WORKERS == 16, "the range of workers below, and in lanspan.conf(5)");
 
+_Static_assert(CONF_BROADCAST_AUTO == 1, "the first word of broadcast below");
+
 #define KEY(s, n) .name = n, .title = "[" s "] " n
 #define IN_CONF(field)                                                                             \
 	.offset = offsetof(struct conf, field), .size = sizeof(((struct conf *)0)->field)

@@ -200,6 +200,10 @@ static struct conf_clash clash(const struct conf_port *p, const struct conf_port
 		c.key = "bridge";
 		snprintf(c.why, sizeof(c.why), "\"%s\" is the NIC of %s, %s", p->bridge, owner,
 			 round);
+	} else if (same_name(p->bridge, other->bridge)) {
+		c.key = "bridge";
+		snprintf(c.why, sizeof(c.why), "\"%s\" is the bridge of %s, %s", p->bridge, owner,
+			 round);
 	} else if (conf_end_is_set(&p->local) && conf_end_equal(&p->local, &other->local) &&
 		   is_stream(p) == is_stream(other)) {
 		c.key = "local";
@@ -301,6 +305,9 @@ void conf_check_port(struct conf_reading *r, size_t section)
 	check_far(&c);
 	check_qmp(&c);
 	check_twins(&c);
+	if (conf->wire && c.port->reserved == CONF_RESERVED_DROP)
+		COMPLAIN((&c), "reserved",
+			 "with mode = wire, where every frame passes as it is: leave it out");
 	if (c.port->create && !line_of(&c, "bridge"))
 		COMPLAIN((&c), "create",
 			 "yes, but no bridge is named: must come with bridge = NAME");

@@ -279,6 +279,10 @@ static int refuse(const struct ports *ports, const struct conf_port *conf, char 
 		snprintf(note, PORTS_NOTE,
 			 "vlan, trunk and native do not go with mode = wire, where "
 			 "every frame passes: leave them out");
+	else if (c->wire && conf->reserved == CONF_RESERVED_DROP)
+		snprintf(note, PORTS_NOTE,
+			 "reserved: with mode = wire, where every frame passes as it is: leave it "
+			 "out");
 	else if (c->wire && locals + 1 + c->n_peers > 2)
 		snprintf(note, PORTS_NOTE, "mode = wire joins exactly two ports, and there are "
 			 "%u of this site and %u peers already", locals, c->n_peers);
@@ -481,7 +485,7 @@ struct instant ports_turn(struct ports *ports, struct instant now)
 
 void ports_look(struct ports *ports, struct instant now)
 {
-	for (unsigned i = 0; i < ports->n; i++) {
+	for (unsigned i = ports->n; i-- > 0;) {
 		struct lab *lab = ports->labs[i];
 
 		if (lab->open && lab->wire->look)

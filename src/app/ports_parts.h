@@ -46,6 +46,7 @@ struct lab {
 	bool open;
 	bool running;	      /* the NIC's link, as of the last look */
 	bool silent; /* what is amiss is not logged now */
+	bool held;   /* an open TAP that leads back: has no carrier, and is not read */
 	bool carrier_on;      /* the port's, as of this turn */
 	bool told_carrier;    /* to the device */
 	bool dirty;	      /* was written to in this turn */
@@ -92,7 +93,7 @@ void ports_note(struct lab *lab, const char *fmt, ...) __attribute__((format(pri
 bool ports_fit(const struct ports *ports, const struct conf_port *conf, const struct conf *bridge,
 	       char note[PORTS_NOTE]);
 
-/* Whether what goes out at the interface of this NIC comes in again; then why. */
+/* Whether what goes out at the interface of this NIC or TAP comes in again; then why. */
 bool ports_round(struct lab *lab, char why[PORTS_NOTE]);
 
 /* --- the handoff --- */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A NIC that leads back into this process: it is one of its TAPs, the bridge that one is
- * in, another port of that bridge, or the NIC of another port.  What goes out there comes
- * in again, without end.  Names are compared before (conf_port_clash); here it is what the
- * kernel says, as a bridge may be joined later, by others, and an interface have two names.
+ * A device that leads back into this process: a NIC that is one of its TAPs, the bridge that
+ * one is in, another port of that bridge, or the NIC of another port; a TAP in the bridge of
+ * another.  What goes out there comes in again, without end.  Names are compared before
+ * (conf_port_clash); here it is what the kernel says, as a bridge may be joined later, by
+ * others, and an interface have two names.
  */
 #include <stdio.h>
 
@@ -41,7 +42,7 @@ static bool by_other(const struct lab *other, int index, const char *name, char 
 	return true;
 }
 
-bool ports_round(struct lab *lab, char why[PORTS_NOTE])
+static bool nic_leads_back(struct lab *lab, char why[PORTS_NOTE])
 {
 	struct node *node = lab->ports->node;
 	struct netlink *nl = &node->attach.netlink;
@@ -63,6 +64,57 @@ bool ports_round(struct lab *lab, char why[PORTS_NOTE])
 			return true;
 	}
 	return false;
+}
+
+/* The bridge that a TAP is in, or would be in when it is opened, or 0. */
+static int bridge_of(struct netlink *nl, const struct lab *lab)
+{
+	const char *name = lab->open ? lab->attach.tap.name : lab->conf.interface;
+	struct netlink_link tap;
+
+	if (!lab->open && lab->conf.bridge[0])
+		return (int)if_nametoindex(lab->conf.bridge);
+	return netlink_link_get(nl, name, &tap) == 0 ? tap.master : 0;
+}
+
+static bool by_twin(struct netlink *nl, const struct lab *lab, int bridge, const struct attach *a,
+		    char why[PORTS_NOTE])
+{
+	char name[IFNAMSIZ] = "";
+	struct netlink_link tap;
+
+	if (!bridge || a->tap.fd < 0 || netlink_link_get(nl, a->tap.name, &tap) != 0 ||
+	    tap.master != bridge)
+		return false;
+	if_indextoname((unsigned)bridge, name);
+	snprintf(why, PORTS_NOTE,
+		 "bridge: %s would be in %s with the TAP %s of this site, and frames would go "
+		 "round for ever: must be in another",
+		 lab->conf.interface, name, a->tap.name);
+	return true;
+}
+
+static bool tap_leads_back(struct lab *lab, char why[PORTS_NOTE])
+{
+	struct node *node = lab->ports->node;
+	struct netlink *nl = &node->attach.netlink;
+	int bridge = bridge_of(nl, lab);
+
+	if (by_twin(nl, lab, bridge, &node->attach, why))
+		return true;
+	for (unsigned i = 0; i < lab->ports->n; i++) {
+		const struct lab *other = lab->ports->labs[i];
+
+		if (other != lab && other->wire == &ports_wire_tap && other->open &&
+		    !other->held && by_twin(nl, lab, bridge, &other->attach, why))
+			return true;
+	}
+	return false;
+}
+
+bool ports_round(struct lab *lab, char why[PORTS_NOTE])
+{
+	return lab->wire == &ports_wire_tap ? tap_leads_back(lab, why) : nic_leads_back(lab, why);
 }
 
 bool ports_fit(const struct ports *ports, const struct conf_port *conf, const struct conf *bridge,

@@ -367,7 +367,10 @@ static void explain_flood(const struct node *node, struct finding *f, bool reach
 	static const char nobody[] = "would be flooded, but no peer has a session: dropped";
 	char vlan[32];
 
-	if (node->site.switching.hub)
+	if (node->site.wire)
+		snprintf(f->text, sizeof(f->text), "mode = wire: every frame %s",
+			 reaches ? "goes to the other end" : "is dropped, there is no other end");
+	else if (node->site.switching.hub)
 		snprintf(f->text, sizeof(f->text), "learning = no: %s",
 			 reaches ? "every frame is flooded" : nobody);
 	else if (mac_is_group(f->mac))

@@ -113,3 +113,27 @@ port b twin kind=nic interface=x0
 conf_write b
 check "a reload passes over a section with it" lanspan b reload
 equal "ports called twin" "$(show b "[.ports[] | select(.name == \"twin\")] | length")" 0
+
+step "nor two TAPs in one bridge"
+check "that of [bridge]" refuses '"br0" is the bridge of the TAP of \[bridge\]' t kind=tap \
+	interface=t1 bridge=br0
+check "by another name" refuses 't1 would be in br0 with the TAP span0' t kind=tap interface=t1 \
+	bridge=office
+check "in a bridge of its own it is good" lanspan b port add t kind=tap interface=t1 bridge=br1 \
+	create=yes
+check "but once" refuses '"br1" is the bridge of \[port t\]' u kind=tap interface=t2 bridge=br1
+check "nor by its NIC" refuses 'is in one bridge with the TAP\|is the bridge of' u kind=nic \
+	interface=br1
+port b twin kind=tap interface=t2 bridge=br1
+conf_write b
+check "a reload passes over a section with it" lanspan b reload
+equal "ports called twin" "$(show b "[.ports[] | select(.name == \"twin\")] | length")" 0
+check "which is told" grep -q 'port left out.*twin.*\[port t\]' "$W/log/b.log"
+check "a TAP of no bridge" lanspan b port add u kind=tap interface=t2
+wait_for 5 "is up" port_is b u .state up
+ip -n sb link set t2 master br0
+wait_for 5 "put into the bridge of the other, it is down" port_is b u .state down
+check "which is told" eval 'lanspan b show ports | grep -q "t2 would be in br0 with the TAP span0"'
+check "it has no carrier" eval 'ip -n sb link show t2 | grep -q NO-CARRIER'
+ip -n sb link set t2 nomaster
+wait_for 5 "out of it, it is up again" port_is b u .state up

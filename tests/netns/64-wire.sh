@@ -114,3 +114,16 @@ check "by command as well" refused port add more kind=vbox local=127.0.0.1:1 rem
 check "which is told" grep -q 'exactly two ports' "$W/refused"
 check "nor one that filters" refused port add more kind=vbox local=127.0.0.1:1 remote=127.0.0.1:2 vlan=5
 check "which is told" grep -q 'vlan, trunk and native do not go with mode = wire' "$W/refused"
+check "nor one that keeps frames" refused port add more kind=vbox local=127.0.0.1:1 \
+	remote=127.0.0.1:2 reserved=drop
+check "which is told" grep -q 'reserved: with mode = wire, where every frame passes' "$W/refused"
+port a more
+for key in "reserved drop" "mss_clamp 1300" "learning yes" "ageing 300" "broadcast direct"; do
+	# shellcheck disable=SC2086 # two words
+	conf a bridge $key
+	conf_write a
+	check "no $key" eval '! "$BIN/lanspan" check "$W/etc/a.conf" 2>"$W/refused"'
+	check "which is told" grep -q "\[bridge\] ${key% *}: with mode = wire" "$W/refused"
+	check "nor by reload" refused reload
+	conf a bridge "${key% *}" -
+done

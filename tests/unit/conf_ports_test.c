@@ -199,6 +199,13 @@ static void test_errors(void **state)
 		      "bridge = br1\n"),
 		  "12: [port b] bridge: \"br1\" is the NIC of [port a], and frames would go round "
 		  "for ever: must be another\n" },
+		{ BAD("kind = tap\ninterface = t\nbridge = br1\n[port b]\nkind = tap\n"
+		      "interface = u\nbridge = br1\n"),
+		  "13: [port b] bridge: \"br1\" is the bridge of [port a], and frames would go "
+		  "round for ever: must be another\n" },
+		{ HOST BRIDGE "bridge = br0\n[port a]\nkind = tap\ninterface = t\nbridge = br0\n",
+		  "12: [port a] bridge: \"br0\" is the bridge of the TAP of [bridge], and frames "
+		  "would go round for ever: must be another\n" },
 		{ HOST BRIDGE "[port span0]\nkind = nic\ninterface = e\n",
 		  "10: [port span0] interface: the port has the name of the tap of [bridge]: must "
 		  "have a name of its own\n" },
@@ -211,6 +218,24 @@ static void test_errors(void **state)
 		{ HOST "[bridge]\nmode = wire\n" QEMU "vlan = 5\n[port b]\nkind=nic\ninterface=e\n",
 		  "12: [port qa] vlan: with mode = wire, where every frame passes: leave it "
 		  "out\n" },
+		{ HOST BRIDGE "mode = wire\nreserved = drop\nmss_clamp = 1300\nlearning = yes\n"
+			      "ageing = 300\nmacs = 16384\nmac_quota = 16\nbroadcast = direct\n"
+			      QEMU,
+		  "9: [bridge] reserved: with mode = wire, where every frame passes as it is: leave "
+		  "it out\n"
+		  "10: [bridge] mss_clamp: with mode = wire, where every frame passes as it is: "
+		  "leave it out\n"
+		  "11: [bridge] learning: with mode = wire, where nothing is learned: leave it "
+		  "out\n"
+		  "12: [bridge] ageing: with mode = wire, where nothing is learned: leave it out\n"
+		  "13: [bridge] macs: with mode = wire, where nothing is learned: leave it out\n"
+		  "14: [bridge] mac_quota: with mode = wire, where nothing is learned: leave it "
+		  "out\n"
+		  "15: [bridge] broadcast: with mode = wire, where there is one far end: leave it "
+		  "out\n" },
+		{ HOST BRIDGE "mode = wire\n" QEMU "reserved = drop\n",
+		  "13: [port qa] reserved: with mode = wire, where every frame passes as it is: "
+		  "leave it out\n" },
 		{ HOST BRIDGE "mode = wire\n",
 		  "8: [bridge] mode: a wire joins exactly two ports, and here are 1 of this site "
 		  "and 0 peers: must be two of this site, or one and one [peer NAME]\n" },
@@ -230,6 +255,13 @@ static void test_wires(void **state)
 
 	(void)state;
 	assert_true(c->wire);
+	assert_true(c->reserved_pass);
+	assert_false(c->learning);
+	conf_free(c);
+	c = conf_load_good(HOST BRIDGE "mode = wire\nreserved = pass\nmss_clamp = no\n"
+				       "learning = no\nbroadcast = auto\n" QEMU
+				       "reserved = pass\n");
+	assert_int_equal(c->ports[0].reserved, CONF_RESERVED_PASS);
 	conf_free(c);
 	c = conf_load_good(HOST BRIDGE "mode = wire\n[peer p]\npublic_key = @1\n");
 	assert_true(c->wire);

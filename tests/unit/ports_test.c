@@ -252,6 +252,68 @@ static void test_a_device_that_goes(void **state)
 	check_device_goes("kind=tap", "true", true);
 }
 
+/* ---- TAPs in one bridge ---- */
+
+static int add_tap(const char *name, const char *interface, const char *bridge,
+		   char note[PORTS_NOTE])
+{
+	const char *settings[] = { "kind=tap", interface, bridge };
+	struct conf_errors errors = { 0 };
+	struct conf_port conf;
+
+	assert_true(conf_port_read(&conf, name, settings, bridge ? 3 : 2, &errors));
+	return ports_add(scene.node.ports, &conf, true, note);
+}
+
+/* Whether somebody's `ip link` shows it with these words. */
+static bool link_shows(const char *interface, const char *words)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "ip link show %s | grep -q '%s'", interface, words);
+	return system(command) == 0;
+}
+
+static void test_taps_in_one_bridge(void **state)
+{
+	const char *go_round = "and frames would go round for ever: must be";
+	char note[PORTS_NOTE];
+	const struct port *p2;
+
+	(void)state;
+	if (!in_netns || system("ip link add br0 type bridge && ip link set br0 up && "
+				"ip link property add dev br0 altname office") != 0)
+		skip();
+	begin(1);
+	assert_int_equal(add_tap("p1", "interface=ta", "bridge=br0", note), 0);
+	assert_int_equal(add_tap("p3", "interface=tc", "bridge=br0", note), -EEXIST);
+	assert_non_null(strstr(note, "bridge: \"br0\" is the bridge of [port p1], "));
+	assert_int_equal(add_tap("p3", "interface=tc", "bridge=office", note), -ELOOP);
+	assert_non_null(strstr(note, "tc would be in br0 with the TAP ta of this site, "));
+	assert_non_null(strstr(note, go_round));
+	assert_int_equal(if_nametoindex("tc"), 0);
+	assert_int_equal(add_tap("p2", "interface=tb", NULL, note), 0);
+	p2 = ports_find(scene.node.ports, "p2");
+	ports_look(scene.node.ports, scene.node.loop.now);
+	assert_true(p2->up);
+
+	assert_int_equal(system("ip link set tb master br0"), 0);
+	ports_look(scene.node.ports, scene.node.loop.now);
+	ports_turn(scene.node.ports, scene.node.loop.now);
+	assert_false(p2->up);
+	assert_false(p2->link);
+	assert_true(ports_find(scene.node.ports, "p1")->up);
+	assert_true(link_shows("tb", "NO-CARRIER"));
+	assert_int_equal(system("ip link set tb nomaster"), 0);
+	ports_look(scene.node.ports, scene.node.loop.now);
+	ports_turn(scene.node.ports, scene.node.loop.now);
+	assert_true(p2->up);
+	assert_true(p2->link);
+	assert_true(link_shows("tb", "LOWER_UP"));
+	assert_int_equal(system("ip link delete br0"), 0);
+	finish();
+}
+
 /* ---- losses that are counted ---- */
 
 static void turn(unsigned times)
@@ -355,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_no_memory_for_a_line),
 		cmocka_unit_test(test_carrier_is_read_at_the_site),
 		cmocka_unit_test(test_a_device_that_goes),
+		cmocka_unit_test(test_taps_in_one_bridge),
 		cmocka_unit_test(test_runt_of_a_stream),
 		cmocka_unit_test(test_too_long_for_a_nic),
 	};
