@@ -27,7 +27,8 @@ struct loop {
 	bool stop;
 	struct loop_source *turn[64]; /* what this turn still has to call */
 	int n_turn;
-	uint64_t turns; /* epoll_wait calls */
+	uint64_t turns; /* waits */
+	bool coarse;	/* the kernel cannot wait for less than a millisecond */
 
 	/* Before the first source of a turn is called, and after the last; NULL after
 	 * loop_init. */
@@ -49,8 +50,8 @@ int loop_change(struct loop *loop, struct loop_source *source);
  * if it was ready in this turn.  The caller closes the descriptor after. */
 void loop_remove(struct loop *loop, struct loop_source *source);
 
-/* Waits until a source is ready or `until`, reads the clock, calls each ready
- * source once.  0, or -errno when epoll itself fails. */
+/* Waits until a source is ready or `until`, to the microsecond where the kernel can and to the
+ * next millisecond elsewhere, reads the clock, calls each ready source once.  0, or -errno when epoll itself fails. */
 int loop_turn(struct loop *loop, struct instant until);
 
 #endif

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Theory of operation.  One epoll_wait fills loop->turn with the sources that
+ * Theory of operation.  One epoll_pwait2 fills loop->turn with the sources that
  * are ready; they are then called in that order.  A ready() may remove any
  * source, also one that is still to be called: loop_remove takes it out of
  * loop->turn, so a source may be freed right after.  A descriptor beyond the
  * 64 of one turn waits for the next; epoll hands the ready ones out in turns.
+ *
+ * Deadlines are kept to the microsecond.  Where the kernel, or a filter of system calls that
+ * is older, does not know epoll_pwait2 (Linux 5.11), to the millisecond, by epoll_wait.
  */
 #include <errno.h>
 #include <limits.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -62,17 +66,43 @@ void loop_remove(struct loop *loop, struct loop_source *source)
 	}
 }
 
-/* Rounded up, so that the deadline has come when epoll_wait is back. */
-static int timeout_ms(struct instant until)
+/* Microseconds until then, 0 when it has come. */
+static int64_t left_us(struct instant until)
 {
-	int64_t us;
+	int64_t us = instant_between(clock_now(), until);
 
-	if (until.us == INSTANT_NEVER.us)
-		return -1;
-	us = instant_between(clock_now(), until);
-	if (us <= 0)
-		return 0;
-	return us / 1000 >= INT_MAX ? INT_MAX : (int)((us + 999) / 1000);
+	return MAX(us, 0);
+}
+
+/* Rounded up, so that the deadline has come when epoll_wait is back. */
+static int wait_coarsely(struct loop *loop, struct epoll_event events[], struct instant until)
+{
+	bool for_ever = until.us == INSTANT_NEVER.us;
+	int64_t ms = for_ever ? -1 : (left_us(until) + 999) / 1000;
+
+	return epoll_wait(loop->epoll_fd, events, TURN, (int)MIN(ms, INT_MAX));
+}
+
+static int wait_finely(struct loop *loop, struct epoll_event events[], struct instant until)
+{
+	bool for_ever = until.us == INSTANT_NEVER.us;
+	int64_t us = for_ever ? 0 : left_us(until);
+	struct timespec left = { us / SECONDS(1), us % SECONDS(1) * 1000 };
+
+	return epoll_pwait2(loop->epoll_fd, events, TURN, for_ever ? NULL : &left, NULL);
+}
+
+static int wait_for(struct loop *loop, struct epoll_event events[], struct instant until)
+{
+	int n;
+
+	if (loop->coarse)
+		return wait_coarsely(loop, events, until);
+	n = wait_finely(loop, events, until);
+	if (n >= 0 || (errno != ENOSYS && errno != EPERM))
+		return n;
+	loop->coarse = true;
+	return wait_coarsely(loop, events, until);
 }
 
 static uint32_t happened(const struct epoll_event *event)
@@ -111,7 +141,7 @@ static void dispatch(struct loop *loop, const struct epoll_event *events, int n)
 int loop_turn(struct loop *loop, struct instant until)
 {
 	struct epoll_event events[TURN];
-	int n = epoll_wait(loop->epoll_fd, events, TURN, timeout_ms(until));
+	int n = wait_for(loop, events, until);
 
 	if (n < 0 && errno != EINTR)
 		return -errno;

@@ -168,7 +168,7 @@ offloads on
 step "strace counts the same"
 need strace
 traced on ha ping -q -f -c 3000 192.168.77.2
-agree turns "${COUNTED[0]}" epoll_wait
+agree turns "${COUNTED[0]}" epoll_pwait2 epoll_wait
 agree "TAP reads" "${COUNTED[1]}" readv
 agree "TAP writes" "${COUNTED[2]}" writev
 agree receives "${COUNTED[3]}" recvmmsg
