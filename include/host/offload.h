@@ -6,6 +6,7 @@
 #ifndef HOST_OFFLOAD_H
 #define HOST_OFFLOAD_H
 
+#include <net/if.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,6 +49,26 @@ void offload_advice(uint32_t off, char out[OFFLOAD_ADVICE]);
 /* Generic receive offload of a device.  0, or -errno: ENODEV, EOPNOTSUPP, EPERM. */
 int offload_gro_get(const char *name, bool *on);
 int offload_gro_set(const char *name, bool on);
+
+/* ---- a NIC that is read by a packet socket ------------------------------ */
+
+/* What was merging received frames so that nobody can tell how they came: datagrams of UDP
+ * (rx-udp-gro-forwarding, rx-gro-list), and large receive offload (rx-lro). */
+struct offload_merging {
+	char name[IFNAMSIZ];
+	unsigned ifindex;
+	uint32_t on; /* a bit each; 0: none was */
+};
+
+/* Switches it off, and tells what was on, also when that is refused.  0, or -errno: EPERM
+ * without CAP_NET_ADMIN, ENODEV, EOPNOTSUPP. */
+int offload_merging_off(const char *name, struct offload_merging *before);
+
+/* As it was before, if that device is still there. */
+void offload_merging_restore(const struct offload_merging *before);
+
+/* "rx-gro-list off rx-lro off": the words for ethtool -K that do the same. */
+void offload_merging_advice(const struct offload_merging *before, char out[OFFLOAD_ADVICE]);
 
 /* ---- UDP --------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 #include "app/worker.h"
 #include "base/bytes.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "core/giant.h"
 #include "ports_parts.h"
 
@@ -76,6 +77,27 @@ static void ready(struct loop_source *source, uint32_t events, struct instant no
 		gone(r.lab, now);
 }
 
+/* Merged datagrams could not be taken apart again. */
+static void stop_merging(struct lab *lab)
+{
+	int error = offload_merging_off(lab->conf.interface, &lab->merging);
+	char words[OFFLOAD_ADVICE];
+
+	offload_merging_advice(&lab->merging, words);
+	if (!lab->merging.on)
+		return;
+	if (!error) {
+		log_info("the NIC merges no datagrams while the port is open",
+			 log_text("port", lab->conf.name), log_text("nic", lab->conf.interface),
+			 log_text("set", words));
+		return;
+	}
+	lab->merging.on = 0;
+	log_warn("the NIC merges datagrams, which will be lost", log_text("port", lab->conf.name),
+		 log_text("nic", lab->conf.interface), log_text("error", strerror(-error)),
+		 log_text("hint", words));
+}
+
 static int open_nic(struct lab *lab, struct instant now)
 {
 	char error_text[NIC_ERROR], why[PORTS_NOTE];
@@ -97,6 +119,8 @@ static int open_nic(struct lab *lab, struct instant now)
 	if (error)
 		nic_close(&lab->nic);
 	ports_note(lab, "%s", error ? strerror(-error) : "");
+	if (!error)
+		stop_merging(lab);
 	lab->running = !error && nic_running(&lab->nic);
 	return error;
 }
@@ -105,6 +129,7 @@ static void close_nic(struct lab *lab)
 {
 	loop_remove(&lab->ports->node->loop, &lab->source);
 	nic_close(&lab->nic);
+	offload_merging_restore(&lab->merging);
 }
 
 static int write_nic(struct lab *lab, const struct vnet *vnet, struct iovec *iov, size_t n)

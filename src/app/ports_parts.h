@@ -11,6 +11,7 @@
 #include "host/labdgram.h"
 #include "host/labstream.h"
 #include "host/nic.h"
+#include "host/offload.h"
 
 #define PORTS_READS 4 /* batches of a turn of the loop */
 #define PORTS_AGAIN SECONDS(1)
@@ -59,7 +60,10 @@ struct lab {
 	union {
 		struct labdgram dgram;
 		struct labstream *stream;
-		struct nic nic;
+		struct {
+			struct nic nic;
+			struct offload_merging merging; /* that the NIC did before */
+		};
 		struct attach attach;
 	};
 };

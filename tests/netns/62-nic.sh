@@ -10,7 +10,7 @@
 . "$(dirname "$0")/lib.sh"
 # shellcheck source=lib-lab.sh
 . "$TOP/tests/netns/lib-lab.sh"
-need ping iperf3 tcpreplay
+need ping iperf3 tcpreplay ethtool
 story "a NIC as a lab port"
 
 # lan: nic0 at a, whose other end is e0 of the host hl, 192.168.77.20
@@ -42,6 +42,29 @@ iperf hb hl 5202 -t 2 -R >"$W/from.json"
 speed "into the LAN, Mbit/s" "$(jq '.end.sum_received.bits_per_second / 1e6' "$W/from.json")" 50
 equal "no frame was too long or could not be cut" \
 	"$(port_get a office '(.drops.offload // 0) + (.drops.oversize // 0)')" 0
+
+step "datagrams that the NIC would merge"
+merges() { # on|off
+	ethtool_sa -k nic0 | grep -q "^rx-udp-gro-forwarding: $1"
+}
+ethtool_sa() {
+	on sa ethtool "$@"
+}
+ethtool_sa -K nic0 gro on rx-udp-gro-forwarding on || skip "no merging here: no GRO of UDP"
+check "the port is taken away" lanspan a port del office
+check "and comes again" lanspan a port add office kind=nic interface=nic0
+check "so the NIC merges them no more" merges off
+check "which is told" grep -q 'merges no datagrams.*rx-udp-gro-forwarding off' "$W/log/a.log"
+on hl ethtool -K e0 tx-udp-segmentation off
+iperf hb hl 5203 -t 1 -u -b 200M -l 1000 >"$W/udp.json"
+at_least "datagrams arrive, percent" "$(jq '100 - .end.sum.lost_percent' "$W/udp.json")" 80
+equal "none was merged" "$(port_get a office '.drops.offload // 0')" 0
+check "the port is taken away" lanspan a port del office
+check "and the NIC merges again" merges on
+ethtool_sa -K nic0 rx-udp-gro-forwarding off
+check "a reload brings the port" lanspan a reload
+wait_for 5 "it is up" port_is a office .state up
+check "and touches nothing" merges off
 
 step "nothing twice"
 on hl ping -c 20 -i 0.02 -W 1 192.168.77.2 >"$W/ping.txt" 2>&1

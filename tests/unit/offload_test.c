@@ -437,6 +437,51 @@ static void test_features(void **state)
 	assert_int_equal(got.active, 0);
 }
 
+static bool ethtool_says(const char *words)
+{
+	char line[120];
+
+	snprintf(line, sizeof(line), "ethtool -k tap0 | grep -q '^%s'", words);
+	return run(line);
+}
+
+static void test_merging(void **state)
+{
+	struct offload_merging before;
+	char text[OFFLOAD_ADVICE];
+	struct tap tap;
+
+	(void)state;
+	tap_up(&tap);
+	if (!run("ethtool -K tap0 rx-gro-list on rx-udp-gro-forwarding on"))
+		skip();
+	assert_int_equal(offload_merging_off("tap0", &before), 0);
+	offload_merging_advice(&before, text);
+	assert_string_equal(text, "rx-udp-gro-forwarding off rx-gro-list off");
+	assert_true(ethtool_says("rx-gro-list: off"));
+	assert_true(ethtool_says("rx-udp-gro-forwarding: off"));
+	assert_true(ethtool_says("generic-receive-offload: on"));
+	offload_merging_restore(&before);
+	assert_true(ethtool_says("rx-gro-list: on"));
+	assert_true(ethtool_says("rx-udp-gro-forwarding: on"));
+
+	assert_true(run("ethtool -K tap0 rx-gro-list off"));
+	assert_int_equal(offload_merging_off("tap0", &before), 0);
+	offload_merging_restore(&before);
+	assert_true(ethtool_says("rx-gro-list: off"));
+	assert_true(ethtool_says("rx-udp-gro-forwarding: on"));
+	before.ifindex++;
+	before.on = 2;
+	offload_merging_restore(&before); /* another device has the name */
+	assert_true(ethtool_says("rx-gro-list: off"));
+	assert_true(run("ethtool -K tap0 rx-udp-gro-forwarding off"));
+	assert_int_equal(offload_merging_off("tap0", &before), 0);
+	assert_int_equal(before.on, 0);
+	tap_close(&tap);
+	assert_int_equal(offload_merging_off("tap0", &before), -ENODEV);
+	assert_int_equal(before.on, 0);
+}
+
 static void test_longest_advice(void **state)
 {
 	char text[OFFLOAD_ADVICE];
@@ -533,6 +578,7 @@ int main(void)
 		TEST(test_no_bridge_forwards_it),
 		TEST(test_no_host_routes_it),
 		TEST(test_features),
+		TEST(test_merging),
 		TEST(test_longest_advice),
 		TEST(test_udp_works),
 		TEST(test_udp_batches_that_fail),
