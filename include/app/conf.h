@@ -135,11 +135,15 @@ void conf_free(struct conf *conf);
 void conf_errors_free(struct conf_errors *errors);
 
 /* What is wrong with so many ports of this site and so many peers in wire mode, or NULL;
- * out is where it may be written. */
+ * out is where it may be written.  Without a port of this site they come by command. */
 const char *conf_wire_fault(const struct conf *conf, unsigned locals, unsigned peers,
 			    char out[200]);
 
-/* The one error of a reload that would change this key of the file. */
+/* The one error of a reload: what is wrong with a "[section] key". */
+void conf_errors_one(struct conf_errors *errors, const char *file, const char *key,
+		     const char *text);
+
+/* The same, that would change this key of the file. */
 void conf_errors_fixed(struct conf_errors *errors, const char *file, const char *key);
 
 /* The first "[section] key" that differs and cannot be changed while running,

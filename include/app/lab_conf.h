@@ -30,6 +30,7 @@ extern const char *const lab_setting_names[LAB_SETTINGS];
 struct lab_network {
 	char name[WIRE_NAME + 1];     /* from "[network NAME]" */
 	char instance[WIRE_NAME + 1]; /* of the bridge process; "": the only one */
+	bool wire;		      /* mode = wire, as in the file of that process */
 	char settings[LAB_SETTINGS][CONF_TEXT];
 };
 

@@ -41,6 +41,9 @@ bool ports_remove(struct ports *ports, const char *name);
  * again each second, and says why. */
 void ports_reload(struct ports *ports, const struct conf *conf);
 
+/* How many a reload to conf would keep beside its sections, as they came by command. */
+unsigned ports_by_command(const struct ports *ports, const struct conf *conf);
+
 /* The port of the switch with that name, the TAP's too, or NULL. */
 struct port *ports_find(struct ports *ports, const char *name);
 

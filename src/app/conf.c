@@ -36,11 +36,12 @@ static void check_without_tap(struct conf_reading *r)
 
 static void check_tap(struct conf_reading *r)
 {
+	const struct conf *c = r->root;
 	unsigned line = 0;
 
 	if (conf_read_line(r, CONF_BRIDGE, "tap"))
 		return;
-	if (count_sections(r, CONF_PORT)) {
+	if (count_sections(r, CONF_PORT) || c->wire) {
 		check_without_tap(r);
 		return;
 	}
@@ -56,10 +57,13 @@ const char *conf_wire_fault(const struct conf *conf, unsigned locals, unsigned p
 	if (!conf->wire)
 		return NULL;
 	snprintf(out, 200, "a wire joins exactly two ports, and here are %u of this site and %u "
-		 "peers: must be two of this site, or one and one [peer NAME]", locals, peers);
+		 "peers: must be two of this site, or one and one [peer NAME], or none where they "
+		 "come by command", locals, peers);
 	if (conf->trust_secret)
 		return "a wire has one far end: must not come with trust = secret";
-	return locals + peers == 2 && locals ? NULL : out;
+	if (!locals)
+		return peers < 2 ? NULL : out;
+	return locals + peers == 2 ? NULL : out;
 }
 
 static void check_mode(struct conf_reading *r)

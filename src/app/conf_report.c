@@ -163,13 +163,18 @@ void conf_errors_free(struct conf_errors *errors)
 	*errors = (struct conf_errors){ 0 };
 }
 
-void conf_errors_fixed(struct conf_errors *errors, const char *file, const char *key)
+void conf_errors_one(struct conf_errors *errors, const char *file, const char *key,
+		     const char *text)
 {
 	struct conf_report report = { .file = file };
 
-	conf_report_add(&report, 0,
-			"%s: this cannot change while running: restart the process, or take the "
-			"change back; nothing was changed",
-			key);
+	conf_report_add(&report, 0, "%s: %s", key, text);
 	conf_report_finish(&report, errors);
+}
+
+void conf_errors_fixed(struct conf_errors *errors, const char *file, const char *key)
+{
+	conf_errors_one(errors, file, key,
+			"this cannot change while running: restart the process, or take the change "
+			"back; nothing was changed");
 }

@@ -47,6 +47,9 @@ static const struct conf_key keys[] = {
 
 	{ NETWORK, CONF_KIND_NAME, KEY("network", "instance"),
 	  .offset = offsetof(struct lab_network, instance), .size = WIRE_NAME + 1 },
+	{ NETWORK, CONF_KIND_CHOICE, KEY("network", "mode"),
+	  .offset = offsetof(struct lab_network, wire), .size = sizeof(bool), .standard = "switch",
+	  .words = { "wire", "switch" } },
 	SETTING("vlan", LAB_VLAN),
 	SETTING("trunk", LAB_TRUNK),
 	SETTING("native", LAB_NATIVE),
@@ -136,6 +139,42 @@ static void check_networks(struct conf_reading *r, size_t section, const struct 
 					guest->name, guest->networks[i]);
 }
 
+static unsigned cards_in(const struct lab_conf *c, const char *network)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->n_guests; i++)
+		for (unsigned k = 0; k < c->guests[i].n_networks; k++)
+			n += strcmp(c->guests[i].networks[k], network) == 0;
+	return n;
+}
+
+/* A wire has two ends at most, and its bridge process no others. */
+static void check_wire(struct conf_reading *r, size_t section, const struct conf_port *port)
+{
+	const struct lab_conf *c = r->root;
+	const struct lab_network *n = &c->networks[r->index.sections[section].slot], *other;
+	const struct conf_entry *reserved = conf_read_entry(r, section, "reserved");
+	unsigned line = conf_read_entry(r, section, "mode")->line;
+
+	if (reserved && port->reserved == CONF_RESERVED_DROP)
+		conf_report_add(&r->report, reserved->line,
+				"[network %s] reserved: with mode = wire, where every frame passes "
+				"as it is: leave it out",
+				n->name);
+	if (cards_in(c, n->name) > 2)
+		conf_report_add(&r->report, line,
+				"[network %s] mode: a wire has two ends, and %u cards are in it",
+				n->name, cards_in(c, n->name));
+	for (other = c->networks; other < c->networks + c->n_networks; other++)
+		if (other != n && strcmp(other->instance, n->instance) == 0)
+			conf_report_add(&r->report, line,
+					"[network %s] mode: a wire is a bridge process of its own, "
+					"and that of [network %s] is the same: must have another "
+					"instance",
+					n->name, other->name);
+}
+
 /* What its ports will be told, as a [port NAME] would have it. */
 static void check_network(struct conf_reading *r, size_t section)
 {
@@ -155,7 +194,9 @@ static void check_network(struct conf_reading *r, size_t section)
 		place.key = conf_key_find(&conf_site_grammar, CONF_PORT, lab_setting_names[i]);
 		conf_value_set(&place, &port, c->networks[s->slot].settings[i]);
 	}
-	conf_check_vlans(r, section, &port.vlans, false);
+	conf_check_vlans(r, section, &port.vlans, c->networks[s->slot].wire);
+	if (c->networks[s->slot].wire)
+		check_wire(r, section, &port);
 }
 
 /* One of the two ways to boot, and what belongs to it. */

@@ -213,6 +213,22 @@ static void apply_rest(struct node *node, const struct conf *conf)
 	}
 }
 
+/* Whether a wire has room for what came by command beside what the file says. */
+static bool has_room(const struct node *node, const struct conf *conf, struct conf_errors *why)
+{
+	unsigned kept = ports_by_command(node->ports, conf);
+	unsigned locals = kept + conf->n_ports + (conf->tap[0] != '\0');
+	const char *fault;
+	char text[200];
+
+	if (!kept || locals + conf->n_peers <= 2)
+		return true;
+	fault = conf_wire_fault(conf, locals, conf->n_peers, text);
+	if (fault)
+		conf_errors_one(why, conf->file, "[bridge] mode", fault);
+	return !fault;
+}
+
 static int reload(struct node *node, struct conf_errors *why)
 {
 	struct conf *conf = conf_load(node->conf->file, why);
@@ -221,8 +237,9 @@ static int reload(struct node *node, struct conf_errors *why)
 	if (!conf)
 		return 2;
 	key = conf_fixed_difference(node->conf, conf);
-	if (key) {
+	if (key)
 		conf_errors_fixed(why, conf->file, key);
+	if (key || !has_room(node, conf, why)) {
 		conf_free(conf);
 		return 2;
 	}

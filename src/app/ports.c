@@ -268,24 +268,12 @@ static int refuse(const struct ports *ports, const struct conf_port *conf, char 
 {
 	struct node *node = ports->node;
 	const struct conf *c = node->conf;
-	unsigned locals = ports->n + (c->tap[0] != '\0');
 
 	note[0] = '\0';
 	if (ports_find((struct ports *)ports, conf->name))
 		snprintf(note, PORTS_NOTE, "there is a port %s already", conf->name);
 	else if (ports->n == PORTS_MAX)
 		snprintf(note, PORTS_NOTE, "there are %d lab ports already, no more fit", PORTS_MAX);
-	else if (c->wire && !conf_vlans_are_plain(&conf->vlans))
-		snprintf(note, PORTS_NOTE,
-			 "vlan, trunk and native do not go with mode = wire, where "
-			 "every frame passes: leave them out");
-	else if (c->wire && conf->reserved == CONF_RESERVED_DROP)
-		snprintf(note, PORTS_NOTE,
-			 "reserved: with mode = wire, where every frame passes as it is: leave it "
-			 "out");
-	else if (c->wire && locals + 1 + c->n_peers > 2)
-		snprintf(note, PORTS_NOTE, "mode = wire joins exactly two ports, and there are "
-			 "%u of this site and %u peers already", locals, c->n_peers);
 	else
 		ports_fit(ports, conf, c, note);
 	return note[0] ? -EEXIST : 0;
@@ -391,6 +379,15 @@ static void reload_lab(struct lab *lab, const struct conf *conf)
 	if (section != &lab->conf)
 		lab->conf = *section;
 	apply(lab, conf);
+}
+
+unsigned ports_by_command(const struct ports *ports, const struct conf *conf)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ports->n; i++)
+		n += ports->labs[i]->by_command && !find_section(conf, ports->labs[i]->conf.name);
+	return n;
 }
 
 void ports_reload(struct ports *ports, const struct conf *conf)

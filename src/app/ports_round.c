@@ -117,11 +117,35 @@ bool ports_round(struct lab *lab, char why[PORTS_NOTE])
 	return lab->wire == &ports_wire_tap ? tap_leads_back(lab, why) : nic_leads_back(lab, why);
 }
 
+/* Whether it can be an end of the wire that the site is. */
+static bool fits_wire(const struct ports *ports, const struct conf_port *conf,
+		      const struct conf *bridge, char note[PORTS_NOTE])
+{
+	unsigned locals = ports->n + (bridge->tap[0] != '\0');
+
+	if (!conf_vlans_are_plain(&conf->vlans))
+		snprintf(note, PORTS_NOTE,
+			 "vlan, trunk and native do not go with mode = wire, where "
+			 "every frame passes: leave them out");
+	else if (conf->reserved == CONF_RESERVED_DROP)
+		snprintf(note, PORTS_NOTE,
+			 "reserved: with mode = wire, where every frame passes as it is: leave it "
+			 "out");
+	else if (locals + 1 + bridge->n_peers > 2)
+		snprintf(note, PORTS_NOTE, "mode = wire joins exactly two ports, and there are "
+			 "%u of this site and %u peers already", locals, bridge->n_peers);
+	else
+		return true;
+	return false;
+}
+
 bool ports_fit(const struct ports *ports, const struct conf_port *conf, const struct conf *bridge,
 	       char note[PORTS_NOTE])
 {
 	struct conf_clash clash = conf_port_clash_tap(conf, bridge);
 
+	if (bridge->wire && !fits_wire(ports, conf, bridge, note))
+		return false;
 	for (unsigned i = 0; i < ports->n && !clash.key; i++)
 		clash = conf_port_clash(conf, &ports->labs[i]->conf);
 	if (clash.key)

@@ -34,7 +34,7 @@ static void print_commands(const struct cli *cli, const struct lab *lab,
 	lab_command_print(&(struct lab_command){ (char **)folder, 5 });
 	lab_ports_print(cli, lab, conf);
 	for (unsigned i = 0; i < conf->n_guests; i++) {
-		lab_machine_command(&command, lab, &conf->guests[i]);
+		lab_machine_command(&command, lab, conf, &conf->guests[i]);
 		lab_command_print(&command);
 		lab_command_free(&command);
 	}
@@ -62,7 +62,7 @@ static enum cli_status start(const struct cli *cli, struct lab *lab, const struc
 		guest = &conf->guests[i];
 		if (lab_guest_pid(lab, guest->name))
 			continue;
-		status = lab_machine_start(lab, guest);
+		status = lab_machine_start(lab, conf, guest);
 		if (status == CLI_DONE)
 			printf("%s: console %s/%s.console\n", guest->name, lab->folder,
 			       guest->name);

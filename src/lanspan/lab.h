@@ -54,10 +54,11 @@ void lab_command_print(const struct lab_command *command); /* as a shell takes i
 
 /* The command that starts the guest. */
 void lab_machine_command(struct lab_command *command, const struct lab *lab,
-			 const struct lab_guest *guest);
+			 const struct lab_conf *conf, const struct lab_guest *guest);
 
 /* Starts it, and notes it. */
-enum cli_status lab_machine_start(struct lab *lab, const struct lab_guest *guest);
+enum cli_status lab_machine_start(struct lab *lab, const struct lab_conf *conf,
+				  const struct lab_guest *guest);
 
 /* Ends it: SIGTERM, and SIGKILL after five seconds. */
 void lab_machine_end(const struct lab *lab, const char *guest);
@@ -73,7 +74,8 @@ enum cli_status lab_ports_add(const struct cli *cli, struct lab *lab, const stru
 void lab_ports_remove(const struct cli *cli, const struct lab *lab);
 void lab_ports_print(const struct cli *cli, const struct lab *lab, const struct lab_conf *conf);
 
-/* "FOLDER/GUEST.NIC.SIDE": a socket of a card; the side is "span" or "vm". */
+/* "FOLDER/GUEST.NIC.SIDE": a socket of a card; the side is "span" or "vm", and "link" of one
+ * at a wire: QEMU's monitor, which is told of the carrier. */
 void lab_socket_path(char out[INSTANCE_PATH], const struct lab *lab, const char *guest,
 		     unsigned nic, const char *side);
 

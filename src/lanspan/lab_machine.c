@@ -126,22 +126,48 @@ static void mac_of(char out[18], const struct lab *lab, const char *guest, unsig
 		 (unsigned)(hash >> 8 & 255), (unsigned)(hash >> 16 & 255));
 }
 
-static void add_card(struct lab_command *c, const struct lab *lab, const struct lab_guest *guest,
-		     unsigned nic)
+/* A cable in a switch: it is always up, and datagrams outlive either side. */
+static void add_dgram(struct lab_command *c, const struct lab *lab, const char *guest, unsigned nic)
+{
+	char vm[CONF_PATH * 2], span[CONF_PATH * 2], path[INSTANCE_PATH];
+
+	lab_socket_path(path, lab, guest, nic, "vm");
+	escaped(vm, path);
+	lab_socket_path(path, lab, guest, nic, "span");
+	escaped(span, path);
+	add(c, "-netdev");
+	add(c, "dgram,id=n%u,local.type=unix,local.path=%s,remote.type=unix,remote.path=%s", nic,
+	    vm, span);
+}
+
+/* A wire: the connection says whether the guest is there, and a monitor is told whether the
+ * other end is. */
+static void add_stream(struct lab_command *c, const struct lab *lab, const char *guest,
+		       unsigned nic)
+{
+	char socket[CONF_PATH * 2], path[INSTANCE_PATH];
+
+	lab_socket_path(path, lab, guest, nic, "vm");
+	add(c, "-netdev");
+	add(c, "stream,id=n%u,server=on,addr.type=unix,addr.path=%s", nic, escaped(socket, path));
+	lab_socket_path(path, lab, guest, nic, "link");
+	add(c, "-qmp");
+	add(c, "unix:%s,server=on,wait=off", escaped(socket, path));
+}
+
+static void add_card(struct lab_command *c, const struct lab *lab, const struct lab_conf *conf,
+		     const struct lab_guest *guest, unsigned nic)
 {
 	static const char *const models[] = {
 		[LAB_VIRTIO] = "virtio-net-pci", [LAB_E1000] = "e1000", [LAB_RTL8139] = "rtl8139"
 	};
-	char vm[CONF_PATH * 2], span[CONF_PATH * 2], path[INSTANCE_PATH], mac[18];
+	char mac[18];
 
-	lab_socket_path(path, lab, guest->name, nic, "vm");
-	escaped(vm, path);
-	lab_socket_path(path, lab, guest->name, nic, "span");
-	escaped(span, path);
 	mac_of(mac, lab, guest->name, nic);
-	add(c, "-netdev");
-	add(c, "dgram,id=n%u,local.type=unix,local.path=%s,remote.type=unix,remote.path=%s", nic,
-	    vm, span);
+	if (lab_conf_network(conf, guest->networks[nic])->wire)
+		add_stream(c, lab, guest->name, nic);
+	else
+		add_dgram(c, lab, guest->name, nic);
 	add(c, "-device");
 	add(c, "%s,netdev=n%u,mac=%s", models[guest->machine.card], nic, mac);
 }
@@ -168,7 +194,7 @@ static void add_console(struct lab_command *c, const char *folder, const char *g
 }
 
 void lab_machine_command(struct lab_command *command, const struct lab *lab,
-			 const struct lab_guest *guest)
+			 const struct lab_conf *conf, const struct lab_guest *guest)
 {
 	struct lab_command *c = command;
 	char folder[CONF_PATH * 2];
@@ -193,7 +219,7 @@ void lab_machine_command(struct lab_command *command, const struct lab *lab,
 	add_console(c, escaped(folder, lab->folder), guest->name);
 	add(c, "%s/%s.pid", lab->folder, guest->name);
 	for (unsigned i = 0; i < guest->n_networks; i++)
-		add_card(c, lab, guest, i);
+		add_card(c, lab, conf, guest, i);
 }
 
 /* QEMU itself says what is wrong; it goes on in the background when nothing is. */
@@ -234,13 +260,14 @@ static pid_t read_pid(const struct lab *lab, const char *guest)
 	return (pid_t)strtol(text, NULL, 10);
 }
 
-enum cli_status lab_machine_start(struct lab *lab, const struct lab_guest *guest)
+enum cli_status lab_machine_start(struct lab *lab, const struct lab_conf *conf,
+				  const struct lab_guest *guest)
 {
 	struct lab_command command;
 	enum cli_status status;
 	pid_t pid;
 
-	lab_machine_command(&command, lab, guest);
+	lab_machine_command(&command, lab, conf, guest);
 	status = run(&command, guest->name);
 	lab_command_free(&command);
 	if (status != CLI_DONE)

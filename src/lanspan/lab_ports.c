@@ -18,13 +18,19 @@ static void port_name(char out[WIRE_NAME + 1], const char *guest, unsigned nic)
 json_t *lab_port_settings(const struct lab *lab, const struct lab_guest *guest, unsigned nic,
 			  const struct lab_network *network)
 {
-	char span[INSTANCE_PATH], vm[INSTANCE_PATH];
-	json_t *settings;
+	char span[INSTANCE_PATH], vm[INSTANCE_PATH], link[INSTANCE_PATH];
+	json_t *settings = json_pack("[s]", "kind=qemu");
 
 	lab_socket_path(span, lab, guest->name, nic, "span");
 	lab_socket_path(vm, lab, guest->name, nic, "vm");
-	settings = json_pack("[s,o,o]", "kind=qemu", json_sprintf("local=unix:%s", span),
-			     json_sprintf("remote=unix:%s", vm));
+	lab_socket_path(link, lab, guest->name, nic, "link");
+	json_array_append_new(settings, network->wire ? json_string("transport=stream")
+						      : json_sprintf("local=unix:%s", span));
+	json_array_append_new(settings, json_sprintf("remote=unix:%s", vm));
+	if (network->wire) {
+		json_array_append_new(settings, json_sprintf("qmp=unix:%s", link));
+		json_array_append_new(settings, json_sprintf("qmp_netdev=n%u", nic));
+	}
 	for (unsigned i = 0; i < LAB_SETTINGS; i++)
 		if (network->settings[i][0])
 			json_array_append_new(settings, json_sprintf("%s=%s", lab_setting_names[i],
@@ -65,16 +71,38 @@ static json_t *ask_ports(const struct cli *at, enum cli_status *status)
 	return daemon_ask(at, json_pack("{ssss}", "verb", "show", "what", "ports"), status);
 }
 
-static enum cli_status add_port(const struct cli *at, struct lab *lab, const char *name,
+/* What the lab says of its bridge process is what that says of itself. */
+static enum cli_status check_mode(const struct cli *at, const json_t *answer,
+				  const struct lab_network *network)
+{
+	const char *mode = json_string_value(json_object_get(json_object_get(answer, "site"), "mode"));
+	bool wire = mode && strcmp(mode, "wire") == 0;
+
+	if (wire == network->wire)
+		return CLI_DONE;
+	return cli_error(CLI_FAILED, "%s is a %s: [network %s] must have mode = %s, or another instance",
+			 at->instance, wire ? "wire" : "switch", network->name,
+			 wire ? "wire" : "switch");
+}
+
+static enum cli_status add_port(const struct cli *at, struct lab *lab,
+				const struct lab_network *network, const char *name,
 				json_t *settings)
 {
 	enum cli_status status;
 	json_t *ports = ask_ports(at, &status), *answer;
 
-	if (!ports || has_port(ports, name)) {
+	if (ports)
+		status = check_mode(at, ports, network);
+	if (status != CLI_DONE) {
 		json_decref(ports);
 		json_decref(settings);
-		if (ports && !json_object_get(json_object_get(lab->state, "ports"), name))
+		return status;
+	}
+	if (has_port(ports, name)) {
+		json_decref(ports);
+		json_decref(settings);
+		if (!json_object_get(json_object_get(lab->state, "ports"), name))
 			return cli_error(CLI_FAILED, "%s has a port %s already", at->instance,
 					 name);
 		return status;
@@ -109,7 +137,8 @@ static enum cli_status add_guest(const struct cli *cli, struct lab *lab,
 		status = instance_of(cli, network, instance);
 		if (status == CLI_DONE)
 			status =
-				add_port(&at, lab, name, lab_port_settings(lab, guest, i, network));
+				add_port(&at, lab, network, name,
+					 lab_port_settings(lab, guest, i, network));
 	}
 	return status;
 }

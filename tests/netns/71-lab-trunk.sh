@@ -27,19 +27,15 @@ with_keys() {
 	sed "s,KEY-OF-BERLIN,${KEY[berlin]},; s,KEY-OF-PARIS,${KEY[paris]},
 		s,berlin.example.net,10.99.0.2,; s,paris.example.net,10.99.0.16,"
 }
-second='s/cable-1/cable-2/; s/7741/7742/; s/10001/10003/; s/10002/10004/'
+second='s/cable-1/cable-2/; s/7741/7742/'
 in_paris='s/paris/X/; s/berlin/paris/; s/X/berlin/; s/PARIS/BERLIN/'
 page berlin-1.conf | with_keys >"$W/berlin/berlin-1.conf"
 page berlin-1.conf | sed "$second" | with_keys >"$W/berlin/berlin-2.conf"
 page berlin-1.conf | sed "$in_paris" | with_keys >"$W/paris/paris-1.conf"
 page berlin-1.conf | sed "$second; $in_paris" | with_keys >"$W/paris/paris-2.conf"
+page trunk.conf >"$W/berlin/trunk.conf"
+page trunk.conf | sed 's/berlin/paris/; s/ann/bob/' >"$W/paris/trunk.conf"
 
-# trunk_machine SITE NAME
-trunk_machine() {
-	ln -s "$W/$1/$2.log" "$W/log/$2.console"
-	machine_console "$2" "$W/$1/$2.console"
-	machine_booted "$2"
-}
 # wire_up SITE: both of its cables reach the other site
 wire_up() {
 	local n
@@ -58,11 +54,10 @@ step "two cables, two machines"
 PLACE=$W/berlin
 page_run sberlin trunk
 PLACE=$W/paris
-page_run sparis trunk 's/berlin/paris/; s/guest=ann/guest=bob/; s/ann\.\(console\|log\)/bob.\1/g
-	s/00:01:0/00:02:0/'
+page_run sparis trunk 's/berlin/paris/'
 wait_for 20 "both cables are up" wire_up berlin
-trunk_machine berlin ann
-trunk_machine paris bob
+house_machine berlin trunk ann
+house_machine paris trunk bob
 
 step "one trunk"
 page_machine ann bond
@@ -83,3 +78,24 @@ one_left() {
 }
 wait_for 15 "LACP has left it out" one_left
 check "ann reaches bob" machine ann "ping -q -c 5 192.168.77.2 >/dev/null"
+
+step "one cable is unplugged"
+check "whole again" house_ask berlin -i berlin-1 impair ann.0 both none
+wait_for 40 "two in the trunk" bundled ann
+# carrier_of GUEST CARD 0|1
+carrier_of() {
+	[ "$(machine "$1" "cat /sys/class/net/$2/carrier")" = "$3" ]
+}
+check "ann's second card has a link" carrier_of ann eth1 1
+PLACE=$W/paris
+page_run sparis unplugged
+wait_for 5 "it has none" carrier_of ann eth1 0
+check "the first one has" carrier_of ann eth0 1
+check "ann reaches bob" machine ann "ping -q -c 3 192.168.77.2 >/dev/null"
+page_run sparis plugged
+wait_for 10 "plugged in again it has" carrier_of ann eth1 1
+wait_for 40 "two in the trunk" bundled ann
+page_run sparis evening
+PLACE=$W/berlin
+page_run sberlin evening
+check "nothing is left" eval '[ ! -e "$W/berlin/run/labs" ] && [ ! -e "$W/paris/run/labs" ]'

@@ -238,10 +238,20 @@ static void test_errors(void **state)
 		  "leave it out\n" },
 		{ HOST BRIDGE "mode = wire\n",
 		  "8: [bridge] mode: a wire joins exactly two ports, and here are 1 of this site "
-		  "and 0 peers: must be two of this site, or one and one [peer NAME]\n" },
+		  "and 0 peers: must be two of this site, or one and one [peer NAME], or none where "
+		  "they come by command\n" },
 		{ HOST BRIDGE "mode = wire\n" QEMU "[peer p]\npublic_key = @1\n",
 		  "8: [bridge] mode: a wire joins exactly two ports, and here are 2 of this site "
-		  "and 1 peers: must be two of this site, or one and one [peer NAME]\n" },
+		  "and 1 peers: must be two of this site, or one and one [peer NAME], or none where "
+		  "they come by command\n" },
+		{ HOST "[bridge]\nmode = wire\nbridge = br0\n",
+		  "8: [bridge] bridge: of a TAP, but tap is missing: must come with tap = NAME, or "
+		  "be left out\n" },
+		{ HOST "[bridge]\nmode = wire\n[peer p]\npublic_key = @1\n"
+		       "[peer q]\npublic_key = @2\n",
+		  "7: [bridge] mode: a wire joins exactly two ports, and here are 0 of this site "
+		  "and 2 peers: must be two of this site, or one and one [peer NAME], or none where "
+		  "they come by command\n" },
 	};
 
 	(void)state;
@@ -263,6 +273,10 @@ static void test_wires(void **state)
 				       "reserved = pass\n");
 	assert_int_equal(c->ports[0].reserved, CONF_RESERVED_PASS);
 	conf_free(c);
+	c = conf_load_good(HOST "[bridge]\nmode = wire\n[peer p]\npublic_key = @1\n");
+	assert_int_equal(c->n_ports, 0);
+	conf_free(c);
+	conf_free(conf_load_good(HOST "[bridge]\nmode = wire\n"));
 	c = conf_load_good(HOST BRIDGE "mode = wire\n[peer p]\npublic_key = @1\n");
 	assert_true(c->wire);
 	conf_free(c);

@@ -71,6 +71,7 @@ static void test_defaults(void **state)
 	assert_int_equal(m->card, LAB_VIRTIO);
 	assert_false(m->snapshot);
 	assert_string_equal(lab_conf_network(c, "lan")->instance, "");
+	assert_false(lab_conf_network(c, "lan")->wire);
 	assert_string_equal(lab_conf_network(c, "lan")->settings[LAB_VLAN], "");
 	assert_null(lab_conf_network(c, "wan"));
 	lab_conf_free(c);
@@ -82,6 +83,7 @@ static void test_all(void **state)
 		"[lab]\nkernel = a.key\ninitrd = secret\nappend = a=1 b=\"2 3\"\nmemory = 64\n"
 		"cpus = 2\naccel = auto\ncard = e1000\n"
 		"[network lan]\ninstance = berlin\nvlan = 10\nimpair_in = delay 80ms loss 1%\n"
+		"[network line]\nmode = wire\ninstance = b\nreserved = pass\n"
 		"[network wan]\ntrunk = 1-9\nnative = 3\nreserved = pass\nimpair_out = cut\n"
 		"[guest ann]\nnetworks = lan, wan , lan\nmemory = 32\n"
 		"[guest bob]\nnetworks = wan\ndisk = secret\nsnapshot = yes\nappend = c\n");
@@ -103,10 +105,11 @@ static void test_all(void **state)
 	assert_string_equal(c->networks[0].instance, "berlin");
 	assert_string_equal(c->networks[0].settings[LAB_VLAN], "10");
 	assert_string_equal(c->networks[0].settings[LAB_IMPAIR_IN], "delay 80ms loss 1%");
-	assert_string_equal(c->networks[1].settings[LAB_TRUNK], "1-9");
-	assert_string_equal(c->networks[1].settings[LAB_NATIVE], "3");
-	assert_string_equal(c->networks[1].settings[LAB_RESERVED], "pass");
-	assert_string_equal(c->networks[1].settings[LAB_IMPAIR_OUT], "cut");
+	assert_true(c->networks[1].wire);
+	assert_string_equal(c->networks[2].settings[LAB_TRUNK], "1-9");
+	assert_string_equal(c->networks[2].settings[LAB_NATIVE], "3");
+	assert_string_equal(c->networks[2].settings[LAB_RESERVED], "pass");
+	assert_string_equal(c->networks[2].settings[LAB_IMPAIR_OUT], "cut");
 	lab_conf_free(c);
 }
 
@@ -160,6 +163,18 @@ static void test_errors(void **state)
 		{ LAB LAN "vlan = 5\ntrunk = all\n" ANN,
 		  "4: [network lan] vlan: with trunk or native: must be an access port (vlan) or a "
 		  "trunk (trunk, native)\n" },
+		{ LAB LAN "mode = cable\n" ANN,
+		  "4: [network lan] mode: \"cable\": must be wire or switch\n" },
+		{ LAB LAN "mode = wire\nvlan = 5\nreserved = drop\n" ANN
+			  "[guest bob]\nnetworks = lan, lan\n",
+		  "4: [network lan] mode: a wire has two ends, and 3 cards are in it\n"
+		  "5: [network lan] vlan: with mode = wire, where every frame passes: leave it "
+		  "out\n"
+		  "6: [network lan] reserved: with mode = wire, where every frame passes as it is: "
+		  "leave it out\n" },
+		{ LAB LAN "instance = a\n[network wan]\nmode = wire\ninstance = a\n" ANN,
+		  "6: [network wan] mode: a wire is a bridge process of its own, and that of "
+		  "[network lan] is the same: must have another instance\n" },
 		{ LAB LAN "vlan =\n" ANN,
 		  "4: [network lan] vlan: has no value: give one, or remove the line\n" },
 	};
