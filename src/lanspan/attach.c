@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* lanspan attach: what the person sees.  The work is the guardian's. */
+/* lanspan attach and detach: what the person sees.  The work is the guardian's. */
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -18,6 +18,7 @@ struct attach_wish {
 	const char *nic, *bridge, *confirm, *undo;
 	unsigned seconds;
 	bool force, timed;
+	bool leaves; /* detach */
 };
 
 static bool read_seconds(const char *text, unsigned *out)
@@ -49,7 +50,7 @@ static enum cli_status read_argument(const struct cli *cli, int *i, struct attac
 	const char *word = cli->argv[*i], *seconds = NULL;
 	enum cli_status status;
 
-	if (strcmp(word, "--bridge") == 0)
+	if (strcmp(word, "--bridge") == 0 && !wish->leaves)
 		return read_value(cli, i, &wish->bridge);
 	if (strcmp(word, "--confirm") == 0)
 		return read_value(cli, i, &wish->confirm);
@@ -63,7 +64,7 @@ static enum cli_status read_argument(const struct cli *cli, int *i, struct attac
 					 seconds, MOST_SECONDS);
 		return status;
 	}
-	if (strcmp(word, "--force") == 0)
+	if (strcmp(word, "--force") == 0 && !wish->leaves)
 		wish->force = true;
 	else if (word[0] == '-')
 		return cli_usage(cli, "%s: no such option", word);
@@ -87,7 +88,7 @@ static enum cli_status read_wish(const struct cli *cli, struct attach_wish *wish
 	if (other && (wish->nic || wish->bridge || wish->timed || wish->force ||
 		      (wish->confirm && wish->undo)))
 		return cli_usage(cli, "--confirm and --undo stand alone");
-	if (!other && (!wish->nic || !wish->bridge))
+	if (!other && (!wish->nic || (!wish->bridge && !wish->leaves)))
 		return cli_usage(cli, "%s is missing", wish->nic ? "--bridge" : "IFACE");
 	return CLI_DONE;
 }
@@ -103,15 +104,26 @@ struct talk {
 	enum cli_status status;
 };
 
-static void tell_moved(struct talk *talk)
+static const char *verb_of(const struct talk *talk)
+{
+	return talk->wish->leaves ? "detach" : "attach";
+}
+
+static void tell_moved(struct talk *talk, const char *more)
 {
 	const char *nic = talk->plan->nic.name, *bridge = talk->plan->bridge;
 
-	printf("%s is in %s now, and its addresses and routes are on %s.\n", nic, bridge, bridge);
+	if (talk->wish->leaves)
+		printf("%s is out of %s now, and has its addresses and routes.\n", nic, bridge);
+	else
+		printf("%s is in %s now, and its addresses and routes are on %s.\n", nic, bridge,
+		       bridge);
+	if (more[0])
+		printf("%s.\n", more);
 	printf("All is taken back in %u s, unless it is confirmed: ", talk->wish->seconds);
 	if (talk->ask)
 		printf("type y here, or elsewhere\n");
-	printf("lanspan attach --confirm %s\n", nic);
+	printf("lanspan %s --confirm %s\n", verb_of(talk), nic);
 	fflush(stdout);
 }
 
@@ -121,8 +133,12 @@ static void tell_confirmed(struct talk *talk, const char *trouble)
 
 	if (trouble[0])
 		cli_error(CLI_DONE, "this cannot be remembered for detach: %s", trouble);
-	printf("confirmed: %s stays in %s, until lanspan detach %s or a restart of the host\n", nic,
-	       talk->plan->bridge, nic);
+	if (talk->wish->leaves)
+		printf("confirmed: %s is out of %s\n", nic, talk->plan->bridge);
+	else
+		printf("confirmed: %s stays in %s, until lanspan detach %s or a restart of the "
+		       "host\n",
+		       nic, talk->plan->bridge, nic);
 	talk->status = CLI_DONE;
 	talk->over = true;
 }
@@ -137,7 +153,7 @@ static void read_report(struct talk *talk)
 	r.text[sizeof(r.text) - 1] = '\0';
 	switch (n == sizeof(r) ? r.word : 0) {
 	case ATTACH_MOVED:
-		tell_moved(talk);
+		tell_moved(talk, r.text);
 		return;
 	case ATTACH_FAILED:
 		cli_error(CLI_FAILED, "%s", r.text);
@@ -146,11 +162,12 @@ static void read_report(struct talk *talk)
 		tell_confirmed(talk, r.text);
 		return;
 	case ATTACH_BACK:
-		cli_error(CLI_FAILED, "taken back: %s is as it was", talk->plan->nic.name);
+		cli_error(CLI_FAILED, "taken back: %s is %sas it was", talk->plan->nic.name,
+			  talk->wish->leaves ? "attached " : "");
 		break;
 	case ATTACH_STUCK:
-		cli_error(CLI_FAILED, "not all could be taken back: %s: lanspan attach --undo %s",
-			  r.text, talk->plan->nic.name);
+		cli_error(CLI_FAILED, "not all could be taken back: %s: lanspan %s --undo %s",
+			  r.text, verb_of(talk), talk->plan->nic.name);
 		break;
 	}
 	talk->over = true;
@@ -195,19 +212,20 @@ static bool left_pending(const char *nic)
 	bool pending = false;
 
 	if (attach_lock_holder() == 0 && attach_state_load(&plan, nic) == 0)
-		pending = !plan.attached;
+		pending = !plan.attached || plan.leaving;
 	attach_plan_free(&plan);
 	return pending;
 }
 
-static enum cli_status attach(struct attach_plan *plan, const struct attach_wish *wish)
+static enum cli_status run(struct attach_plan *plan, const struct attach_wish *wish)
 {
 	struct talk talk = { .plan = plan, .wish = wish, .status = CLI_FAILED };
 	static struct attach_places places;
 	int error;
 
 	attach_places_find(&places);
-	error = attach_guard_start(plan, &places, wish->seconds, &talk.fd);
+	error = wish->leaves ? attach_guard_leave(plan, &places, wish->seconds, &talk.fd)
+			     : attach_guard_start(plan, &places, wish->seconds, &talk.fd);
 	if (error)
 		return cli_error(CLI_FAILED, "cannot begin: %s", strerror(-error));
 	talk.signals = proc_signal_fd();
@@ -249,5 +267,35 @@ enum cli_status verb_attach(const struct cli *cli)
 	if (status != CLI_DONE)
 		return status;
 	attach_warn_managers(&plan);
-	return attach(&plan, &wish);
+	return run(&plan, &wish);
+}
+
+enum cli_status verb_detach(const struct cli *cli)
+{
+	struct attach_wish wish = { .seconds = DEFAULT_SECONDS, .leaves = true };
+	enum cli_status status = read_wish(cli, &wish);
+	struct attach_plan plan = { 0 };
+	int error;
+
+	if (status == CLI_DONE)
+		status = attach_permitted(cli);
+	if (status != CLI_DONE)
+		return status;
+	if (wish.confirm)
+		return attach_confirm(wish.confirm);
+	if (wish.undo)
+		return attach_undo(wish.undo);
+	error = attach_state_load(&plan, wish.nic);
+	if (error)
+		return attach_report_state(wish.nic, error);
+	if (plan.leaving)
+		status = cli_error(CLI_FAILED, "a detach of %s waits: lanspan detach --confirm, or "
+				   "--undo, %s", wish.nic, wish.nic);
+	else if (plan.attached)
+		status = run(&plan, &wish);
+	else
+		status = cli_error(CLI_FAILED, "%s was never confirmed: lanspan attach --undo %s",
+				   wish.nic, wish.nic);
+	attach_plan_free(&plan);
+	return status;
 }

@@ -9,9 +9,10 @@
  * state        means                              ends by
  * none         the NIC is nobody's concern        attach: pending
  * pending      the NIC may be half-way            confirmed: attached; all else: none
- * attached     it was confirmed                   detach: none
+ * attached     it was confirmed                   detach: leaving
+ * leaving      the NIC may be half-way out        confirmed: none; all else: attached
  *
- * Pending without the lock is what a killed guardian left behind: --undo.
+ * Pending or leaving without the lock is what a killed guardian left behind: --undo.
  */
 #ifndef LANSPAN_ATTACH_H
 #define LANSPAN_ATTACH_H
@@ -44,6 +45,8 @@ struct attach_plan {
 	bool bridge_up;	   /* one that there was: as it was */
 	char ipv6_off[16]; /* disable_ipv6 of the NIC, as it was; "" without IPv6 */
 	bool attached;
+	bool leaving; /* attached as well */
+	bool made;    /* make, before it was known whether the bridge stays for others */
 	pid_t guardian;
 	int64_t read_at;	      /* seconds since boot */
 	struct netlink_config config; /* of the NIC */
@@ -71,8 +74,8 @@ void attach_places_find(struct attach_places *places);
 /* The instance whose TAP this is; false when it is none's. */
 bool attach_is_tap(const char *name, char instance[WIRE_NAME + 1]);
 
-/* Whether all of them still are, and by the bridge those that were by the NIC; else
- * plan->trouble. */
+/* Whether all of them still are, and by the bridge those that were by the NIC, or the other
+ * way round when it is leaving; else plan->trouble. */
 bool attach_places_reached(const struct attach_places *places, struct attach_plan *plan);
 
 /* --- attach_move.c --- */
@@ -87,9 +90,12 @@ int attach_forward(struct netlink *nl, struct attach_plan *plan);
  * the first.  What was done before is no error. */
 int attach_back(struct netlink *nl, struct attach_plan *plan);
 
-/* Turns the plan of an attached NIC into that of a way back with what the bridge has now.
- * others: ports besides the NIC, for which the bridge stays. */
+/* Turns the plan of an attached NIC into that of a way back with what the bridge has now,
+ * and leaving.  others: ports besides the NIC, for which the bridge stays. */
 int attach_plan_turn(struct netlink *nl, struct attach_plan *plan, unsigned *others);
+
+/* From anywhere on that way: the NIC is attached again. */
+int attach_return(struct netlink *nl, struct attach_plan *plan);
 
 /* --- attach_state.c --- */
 
@@ -108,7 +114,7 @@ void attach_state_remove(const char *nic);
 
 enum attach_word {
 	ATTACH_MOVED = 'm',	/* done: confirm within so many seconds */
-	ATTACH_CONFIRMED = 'c', /* it stays */
+	ATTACH_CONFIRMED = 'c', /* it stays so */
 	ATTACH_BACK = 'b',	/* all is as it was */
 	ATTACH_FAILED = 'f',	/* this failed; what became of it comes next */
 	ATTACH_STUCK = 's'	/* not all could be taken back */
@@ -129,6 +135,10 @@ bool attach_is_free(const char *nic, int lock, char text[ATTACH_TEXT]);
 int attach_guard_start(struct attach_plan *plan, const struct attach_places *places,
 		       unsigned seconds, int *fd);
 
+/* The same for the way out, which plan is of already. */
+int attach_guard_leave(struct attach_plan *plan, const struct attach_places *places,
+		       unsigned seconds, int *fd);
+
 /* --- attach_back.c --- */
 
 /* Before anything is looked at: only root may. */
@@ -136,5 +146,8 @@ enum cli_status attach_permitted(const struct cli *cli);
 
 enum cli_status attach_confirm(const char *nic);
 enum cli_status attach_undo(const char *nic);
+
+/* What is known of the NIC cannot be read: why. */
+enum cli_status attach_report_state(const char *nic, int error);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is said and done from another shell, or later: --confirm, --undo, detach. */
+/* What is said and done from another shell, or later: --confirm, --undo. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 #define PATIENCE_MS 15000
 #define PAUSE_MS 20
 
-static enum cli_status report_state(const char *nic, int error)
+enum cli_status attach_report_state(const char *nic, int error)
 {
 	if (error == -ENOENT)
 		return cli_error(CLI_FAILED, "%s is not attached, nor is it being attached", nic);
@@ -36,37 +36,44 @@ static bool wait_for(pid_t guardian)
 	return false;
 }
 
-/* What became of it. */
-static enum cli_status report_end(const char *nic, bool wanted)
+/* What became of it; leaving: of a detach. */
+static enum cli_status report_end(const char *nic, bool leaving, bool wanted)
 {
 	struct attach_plan plan = { 0 };
 	int error = attach_state_load(&plan, nic);
-	bool attached = !error && plan.attached, pending = !error && !plan.attached;
+	bool pending = !error && (!plan.attached || plan.leaving), attached = !error && !pending;
 
 	attach_plan_free(&plan);
 	if (error && error != -ENOENT)
-		return report_state(nic, error);
+		return attach_report_state(nic, error);
 	if (pending)
-		return cli_error(CLI_FAILED,
-				 "not all could be taken back: lanspan attach --undo %s", nic);
-	if (attached)
+		return cli_error(CLI_FAILED, "not all could be taken back: lanspan %s --undo %s",
+				 leaving ? "detach" : "attach", nic);
+	if (attached && leaving)
+		printf("taken back: %s is in %s as it was\n", nic, plan.bridge);
+	else if (attached)
 		printf("confirmed: %s stays in %s, until lanspan detach %s or a restart of the "
 		       "host\n",
 		       nic, plan.bridge, nic);
+	else if (leaving)
+		printf("confirmed: %s is out of its bridge\n", nic);
 	else
 		printf("taken back: %s is as it was\n", nic);
-	return attached == wanted ? CLI_DONE : CLI_FAILED;
+	return (attached != leaving) == wanted ? CLI_DONE : CLI_FAILED;
 }
 
-static enum cli_status speak(const char *nic, pid_t guardian, int signal)
+static enum cli_status speak(const struct attach_plan *plan, int signal)
 {
+	const char *nic = plan->nic.name;
+	pid_t guardian = plan->guardian;
+
 	if (kill(guardian, signal) < 0)
 		return cli_error(CLI_FAILED, "the guardian of %s, process %d: %s", nic,
 				 (int)guardian, strerror(errno));
 	if (!wait_for(guardian))
 		return cli_error(CLI_FAILED, "the guardian of %s, process %d, does not answer", nic,
 				 (int)guardian);
-	return report_end(nic, signal == SIGUSR1);
+	return report_end(nic, plan->leaving, signal == SIGUSR1);
 }
 
 /* The process that guards it, or 0. */
@@ -90,45 +97,39 @@ enum cli_status attach_confirm(const char *nic)
 	enum cli_status status;
 
 	if (error)
-		return report_state(nic, error);
-	if (plan.attached)
-		status = report_end(nic, true);
+		return attach_report_state(nic, error);
+	if (plan.attached && !plan.leaving)
+		status = report_end(nic, false, true);
 	else if (!guardian_of(&plan))
 		status = cli_error(CLI_FAILED,
-				   "the guardian of %s was killed: lanspan attach --undo %s", nic,
-				   nic);
+				   "the guardian of %s was killed: lanspan %s --undo %s", nic,
+				   plan.leaving ? "detach" : "attach", nic);
 	else
-		status = speak(nic, plan.guardian, SIGUSR1);
+		status = speak(&plan, SIGUSR1);
 	attach_plan_free(&plan);
 	return status;
 }
 
 /* ---- without a guardian ------------------------------------------------------------------ */
 
-static enum cli_status give_back(struct attach_plan *plan, bool turn)
+static enum cli_status give_back(struct attach_plan *plan)
 {
 	const char *nic = plan->nic.name;
-	unsigned others = 0;
+	bool leaving = plan->leaving;
 	struct netlink nl;
 	int error = netlink_open(&nl);
 
 	if (error)
 		return cli_error(CLI_FAILED, "rtnetlink: %s", strerror(-error));
-	if (turn)
-		error = attach_plan_turn(&nl, plan, &others);
-	if (!error)
-		error = attach_back(&nl, plan);
+	error = leaving ? attach_return(&nl, plan) : attach_back(&nl, plan);
 	netlink_close(&nl);
+	if (!error && leaving)
+		error = attach_state_save(plan);
 	if (error)
 		return cli_error(CLI_FAILED, "not all could be taken back: %s", plan->trouble);
-	attach_state_remove(nic);
-	if (!turn)
-		printf("taken back: %s is as it was\n", nic);
-	else
-		printf("%s is out of %s, and has its addresses and routes\n", nic, plan->bridge);
-	if (others)
-		printf("%s stays: it has %u other port%s\n", plan->bridge, others,
-		       others > 1 ? "s" : "");
+	if (!leaving)
+		attach_state_remove(nic);
+	printf("taken back: %s is %sas it was\n", nic, leaving ? "attached " : "");
 	return CLI_DONE;
 }
 
@@ -136,15 +137,12 @@ static enum cli_status refuse(const struct attach_plan *plan)
 {
 	const char *nic = plan->nic.name;
 
-	return plan->attached
-		       ? cli_error(CLI_FAILED, "%s was confirmed: lanspan detach %s", nic, nic)
-		       : cli_error(CLI_FAILED, "%s was never confirmed: lanspan attach --undo %s",
-				   nic, nic);
+	return cli_error(CLI_FAILED, "%s was confirmed: lanspan detach %s", nic, nic);
 }
 
 /* Alone, and not to be interrupted: the terminal may go away meanwhile.  What is known of it
  * is read now: what was read before, another may have taken back. */
-static enum cli_status give_back_alone(const char *nic, bool turn)
+static enum cli_status give_back_alone(const char *nic)
 {
 	struct attach_plan plan = { 0 };
 	enum cli_status status;
@@ -158,11 +156,11 @@ static enum cli_status give_back_alone(const char *nic, bool turn)
 	proc_signal_fd();
 	error = attach_state_load(&plan, nic);
 	if (error)
-		status = report_state(nic, error);
-	else if (plan.attached != turn)
+		status = attach_report_state(nic, error);
+	else if (plan.attached && !plan.leaving)
 		status = refuse(&plan);
 	else
-		status = give_back(&plan, turn);
+		status = give_back(&plan);
 	attach_plan_free(&plan);
 	close(lock);
 	return status;
@@ -175,30 +173,13 @@ enum cli_status attach_undo(const char *nic)
 	enum cli_status status;
 
 	if (error)
-		return report_state(nic, error);
-	if (plan.attached)
+		return attach_report_state(nic, error);
+	if (plan.attached && !plan.leaving)
 		status = refuse(&plan);
 	else if (guardian_of(&plan))
-		status = speak(nic, plan.guardian, SIGTERM);
+		status = speak(&plan, SIGTERM);
 	else
-		status = give_back_alone(nic, false);
-	attach_plan_free(&plan);
-	return status;
-}
-
-enum cli_status verb_detach(const struct cli *cli)
-{
-	const char *nic = cli->argv[0];
-	enum cli_status status = attach_permitted(cli);
-	struct attach_plan plan = { 0 };
-	int error;
-
-	if (status != CLI_DONE)
-		return status;
-	error = attach_state_load(&plan, nic);
-	if (error)
-		return report_state(nic, error);
-	status = plan.attached ? give_back_alone(nic, true) : refuse(&plan);
+		status = give_back_alone(nic);
 	attach_plan_free(&plan);
 	return status;
 }

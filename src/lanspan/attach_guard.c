@@ -4,7 +4,8 @@
  * does it all: in a session of its own, with no terminal and no pipe of his.  It takes
  * everything back when something fails, when the time is over, and when the first process
  * ends before it confirmed, however that ended: then the socket between them is closed.
- * SIGUSR1 confirms as well, from lanspan attach --confirm; SIGTERM is a no.
+ * SIGUSR1 confirms as well, from lanspan attach --confirm; SIGTERM is a no.  It is the same
+ * on the way out of the bridge, by which somebody may have come: then all is put in again.
  *
  * No process but this one, or one that found it dead, holds the lock.
  */
@@ -71,6 +72,18 @@ static void give_back(struct guard *g)
 	} else {
 		report(g, ATTACH_STUCK, g->plan->trouble);
 	}
+}
+
+static void put_in_again(struct guard *g)
+{
+	int error = attach_return(&g->nl, g->plan);
+
+	if (!error)
+		error = attach_state_save(g->plan);
+	if (error)
+		report(g, ATTACH_STUCK, g->plan->trouble[0] ? g->plan->trouble : strerror(-error));
+	else
+		report(g, ATTACH_BACK, "");
 }
 
 static bool signal_confirms(int fd, bool *over)
@@ -141,6 +154,28 @@ static void move(struct guard *g)
 		give_back(g);
 }
 
+/* others: ports for which the bridge stays. */
+static void move_out(struct guard *g, unsigned others)
+{
+	char text[ATTACH_TEXT] = "";
+
+	if (attach_back(&g->nl, g->plan) != 0 || !attach_places_reached(g->places, g->plan)) {
+		report(g, ATTACH_FAILED, g->plan->trouble);
+		put_in_again(g);
+		return;
+	}
+	if (others)
+		snprintf(text, sizeof(text), "%s stays: it has %u other port%s", g->plan->bridge,
+			 others, others > 1 ? "s" : "");
+	report(g, ATTACH_MOVED, text);
+	if (!wait_for_yes(g)) {
+		put_in_again(g);
+		return;
+	}
+	attach_state_remove(g->plan->nic.name);
+	report(g, ATTACH_CONFIRMED, "");
+}
+
 bool attach_is_free(const char *nic, int lock, char text[ATTACH_TEXT])
 {
 	struct attach_plan old = { 0 };
@@ -155,6 +190,9 @@ bool attach_is_free(const char *nic, int lock, char text[ATTACH_TEXT])
 		snprintf(text, ATTACH_TEXT, "attach-%s.state makes no sense: must be removed", nic);
 	else if (error)
 		snprintf(text, ATTACH_TEXT, "the folder of control sockets: %s", strerror(-error));
+	else if (old.leaving)
+		snprintf(text, ATTACH_TEXT, "a detach was killed half-way: lanspan detach --undo %s",
+			 nic);
 	else if (old.attached)
 		snprintf(text, ATTACH_TEXT, "%s is attached to %s already: lanspan detach %s", nic,
 			 old.bridge, nic);
@@ -188,10 +226,52 @@ static void guard(struct guard *g)
 	report(g, ATTACH_FAILED, g->plan->trouble[0] ? g->plan->trouble : strerror(-error));
 }
 
-int attach_guard_start(struct attach_plan *plan, const struct attach_places *places,
-		       unsigned seconds, int *fd)
+/* Who has waited for the lock finds what another made of it. */
+static bool still_attached(const char *nic, struct attach_plan *now, char text[ATTACH_TEXT])
 {
-	struct guard g = { .plan = plan, .places = places, .patience = SECONDS(seconds) };
+	int lock = attach_lock(), error = lock < 0 ? lock : attach_state_load(now, nic);
+
+	if (!error && now->attached && !now->leaving)
+		return true;
+	if (!error)
+		error = -EAGAIN;
+	if (error == -EBUSY)
+		snprintf(text, ATTACH_TEXT,
+			 "another one is under way: it must be confirmed or taken back first");
+	else if (error == -ENOENT)
+		snprintf(text, ATTACH_TEXT, "%s is not attached", nic);
+	else
+		snprintf(text, ATTACH_TEXT, "what is known of %s has changed meanwhile", nic);
+	return false;
+}
+
+static void guard_leave(struct guard *g)
+{
+	struct attach_plan now = { 0 };
+	char text[ATTACH_TEXT];
+	unsigned others = 0;
+	int error;
+
+	if (!still_attached(g->plan->nic.name, &now, text)) {
+		report(g, ATTACH_FAILED, text);
+		return;
+	}
+	*g->plan = now;
+	g->plan->guardian = getpid();
+	error = netlink_open(&g->nl);
+	if (!error)
+		error = attach_plan_turn(&g->nl, g->plan, &others);
+	if (!error)
+		error = attach_state_save(g->plan);
+	if (!error) {
+		move_out(g, others);
+		return;
+	}
+	report(g, ATTACH_FAILED, g->plan->trouble[0] ? g->plan->trouble : strerror(-error));
+}
+
+static int start(struct guard *g, void (*work)(struct guard *g), int *fd)
+{
 	int ends[2], error;
 	pid_t pid;
 
@@ -202,10 +282,10 @@ int attach_guard_start(struct attach_plan *plan, const struct attach_places *pla
 	error = pid < 0 ? -errno : 0;
 	if (pid == 0) {
 		close(ends[0]);
-		g.fd = ends[1];
+		g->fd = ends[1];
 		leave_terminal();
-		g.signals = catch_signals();
-		guard(&g);
+		g->signals = catch_signals();
+		work(g);
 		_exit(0);
 	}
 	close(ends[1]);
@@ -214,4 +294,20 @@ int attach_guard_start(struct attach_plan *plan, const struct attach_places *pla
 	else
 		*fd = ends[0];
 	return error;
+}
+
+int attach_guard_start(struct attach_plan *plan, const struct attach_places *places,
+		       unsigned seconds, int *fd)
+{
+	struct guard g = { .plan = plan, .places = places, .patience = SECONDS(seconds) };
+
+	return start(&g, guard, fd);
+}
+
+int attach_guard_leave(struct attach_plan *plan, const struct attach_places *places,
+		       unsigned seconds, int *fd)
+{
+	struct guard g = { .plan = plan, .places = places, .patience = SECONDS(seconds) };
+
+	return start(&g, guard_leave, fd);
 }

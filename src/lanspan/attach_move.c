@@ -224,7 +224,7 @@ static int bridge_find(struct netlink *nl, struct attach_plan *plan, struct netl
 {
 	int error;
 
-	if (plan->make)
+	if (plan->make && !(plan->leaving && if_nametoindex(plan->bridge)))
 		return bridge_make(nl, plan, bridge);
 	error = netlink_link_get(nl, plan->bridge, bridge);
 	if (!error && strcmp(bridge->kind, "bridge") != 0)
@@ -385,6 +385,8 @@ int attach_plan_turn(struct netlink *nl, struct attach_plan *plan, unsigned *oth
 	int error = netlink_link_get(nl, plan->bridge, &bridge);
 
 	*others = 0;
+	plan->made = plan->make;
+	plan->leaving = true;
 	plan->read_at = seconds_since_boot(); /* lifetimes begin anew, or are those of now */
 	plan->nic.up = true;
 	plan->bridge_up = true;
@@ -402,5 +404,25 @@ int attach_plan_turn(struct netlink *nl, struct attach_plan *plan, unsigned *oth
 	netlink_config_free(&plan->config);
 	plan->config = now;
 	plan->make = *others == 0;
+	return 0;
+}
+
+int attach_return(struct netlink *nl, struct attach_plan *plan)
+{
+	struct netlink_link nic;
+	int error = netlink_link_get(nl, plan->nic.name, &nic);
+
+	plan->trouble[0] = '\0';
+	if (!error && nic.index != plan->nic.index)
+		error = -ENODEV;
+	if (error)
+		return trouble(plan, error, "%s", plan->nic.name);
+	plan->nic.mac = nic.mac;
+	plan->nic.mtu = nic.mtu;
+	error = attach_forward(nl, plan);
+	if (error)
+		return error;
+	plan->make = plan->made;
+	plan->leaving = false;
 	return 0;
 }

@@ -88,12 +88,13 @@ static json_t *hex(const struct netlink_config *config)
 
 static json_t *state_object(const struct attach_plan *plan)
 {
-	return json_pack("{ss si ss sb ss sb sb ss sb si sI si so so}", "interface", plan->nic.name,
+	return json_pack("{ss si ss sb ss sb sb ss sb sb sb si sI si si ss so so}", "interface", plan->nic.name,
 			 "index", plan->nic.index, "kind", plan->nic.kind, "up", plan->nic.up,
 			 "bridge", plan->bridge, "make", plan->make, "bridge_up", plan->bridge_up,
-			 "disable_ipv6", plan->ipv6_off, "attached", plan->attached, "guardian",
-			 (int)plan->guardian, "read_at", (json_int_t)plan->read_at, "bridge_index",
-			 plan->own.index, "config", hex(&plan->config), "own", hex(&plan->own));
+			 "disable_ipv6", plan->ipv6_off, "attached", plan->attached, "leaving",
+			 plan->leaving, "made", plan->made, "guardian", (int)plan->guardian, "read_at", (json_int_t)plan->read_at, "bridge_index",
+			 plan->own.index, "config_index", plan->config.index, "config_name",
+			 plan->config.name, "config", hex(&plan->config), "own", hex(&plan->own));
 }
 
 /* Whole or not at all, also when the power fails: the new file takes the old one's place. */
@@ -160,17 +161,18 @@ static void copy_name(char *out, size_t room, const char *text)
 
 static int read_state(struct attach_plan *plan, json_t *object)
 {
-	const char *name, *kind, *bridge, *off, *config, *own;
-	int up, make, bridge_up, attached, guardian, error;
+	const char *name, *kind, *bridge, *off, *config, *own, *from_name = NULL;
+	int up, make, bridge_up, attached, leaving = 0, made = 0, guardian, error;
+	struct netlink_link link = { 0 }, from = { 0 };
 	struct attach_plan p = { 0 };
-	struct netlink_link link = { 0 };
 	json_int_t read_at;
 
-	if (json_unpack(object, "{ss si ss sb ss sb sb ss sb si sI si ss ss}", "interface", &name,
+	if (json_unpack(object, "{ss si ss sb ss sb sb ss sb s?b s?b si sI si s?i s?s ss ss}", "interface", &name,
 			"index", &p.nic.index, "kind", &kind, "up", &up, "bridge", &bridge, "make",
 			&make, "bridge_up", &bridge_up, "disable_ipv6", &off, "attached", &attached,
-			"guardian", &guardian, "read_at", &read_at, "bridge_index", &link.index,
-			"config", &config, "own", &own) < 0)
+			"leaving", &leaving, "made", &made, "guardian", &guardian, "read_at", &read_at, "bridge_index", &link.index,
+			"config_index", &from.index, "config_name", &from_name, "config", &config,
+			"own", &own) < 0)
 		return -EBADMSG;
 	copy_name(p.nic.name, sizeof(p.nic.name), name);
 	copy_name(p.nic.kind, sizeof(p.nic.kind), kind);
@@ -181,9 +183,12 @@ static int read_state(struct attach_plan *plan, json_t *object)
 	p.make = make;
 	p.bridge_up = bridge_up;
 	p.attached = attached;
+	p.leaving = leaving;
+	p.made = made;
+	copy_name(from.name, sizeof(from.name), from_name ? from_name : "");
 	p.guardian = guardian;
 	p.read_at = read_at;
-	error = load_config(&p.config, &p.nic, config);
+	error = load_config(&p.config, from_name ? &from : &p.nic, config);
 	if (!error)
 		error = load_config(&p.own, &link, own);
 	if (error)

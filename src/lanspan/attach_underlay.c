@@ -156,13 +156,16 @@ bool attach_is_tap(const char *name, char instance[WIRE_NAME + 1])
 bool attach_places_reached(const struct attach_places *places, struct attach_plan *plan)
 {
 	int bridge = (int)if_nametoindex(plan->bridge), wanted, index = 0, error;
+	int gone = bridge ? bridge : plan->config.index;
+	int from = plan->leaving ? gone : plan->nic.index;
+	int to = plan->leaving ? plan->nic.index : bridge;
 	const struct attach_place *place = places->place;
 	char text[ADDR_TEXT];
 
 	for (size_t i = 0; i < places->count; i++, place++) {
-		wanted = place->index == plan->nic.index ? bridge : place->index;
+		wanted = place->index == from ? to : place->index;
 		error = netlink_route_link(&place->addr, &index);
-		if (!error && index == wanted)
+		if (!error && (index == wanted || (plan->leaving && index == place->index)))
 			continue;
 		snprintf(plan->trouble, sizeof(plan->trouble),
 			 "%s at %s would be cut off: its way %s", place->whom,

@@ -55,12 +55,21 @@ furnish() {
 	a addr add 10.99.0.1/24 brd + dev w0
 	a addr add 10.99.0.61/24 dev w0 label w0:1
 	a addr add 10.99.0.71/24 dev w0 valid_lft 3000 preferred_lft 2000
+	a addr add 10.99.3.1/24 dev w0 noprefixroute
+	a addr add 10.99.4.1/24 dev w0 metric 300
 	a addr add fd99::1/64 dev w0 nodad
+	a addr add fd99:5::1/64 dev w0 nodad noprefixroute
+	a addr add fd99:6::1/64 dev w0 nodad metric 400
+	a addr add fd99:7::5054:ff:fe00:1/64 dev w0 nodad mngtmpaddr noprefixroute \
+		valid_lft 3000 preferred_lft 2000
 	a addr add fd99::61/64 dev w0 nodad preferred_lft 0 valid_lft 3000
 	a route add default via 10.99.0.254 metric 50
 	a route add default via 10.99.0.254 src 10.99.0.61 table 100 mtu 1400
 	a route add 10.20.0.0/16 via 192.0.2.9 dev w0 onlink table 4000
+	a route add default via 192.0.2.1 dev w0 onlink metric 77
 	a -6 route add default via fd99::fe metric 51
+	a -6 route add default via fe80::1 dev w0 proto ra metric 1024 expires 1800
+	a -6 route add fd99:7::/64 dev w0 proto ra metric 256 expires 3000
 	a -6 route add fd20::/32 via fe80::1 dev w0 table 100
 	a rule add from 10.99.0.61 table 100 priority 500
 	a rule add iif w0 to 10.21.0.0/16 table 4000 priority 501
@@ -75,7 +84,7 @@ looks() {
 	{
 		ip -n sa -j addr show dev "$1" | jq -S '.[0].addr_info[] |
 			if .dynamic then del(.valid_life_time, .preferred_life_time) else . end'
-		ip -n sa -j route show table all dev "$1" | jq -S '.[]'
+		ip -n sa -4 -j route show table all dev "$1" | jq -S '.[]'
 		ip -n sa -6 -j route show table all dev "$1" | jq -S '.[] | del(.expires)
 			| select(.type != "multicast")'
 		ip -n sa -j rule | jq -S '.[]'
@@ -120,6 +129,19 @@ ended() {
 	wait "$FIRST" 2>/dev/null
 	equal "exit status" $? "$1"
 	grep -q "$2" "$W/log/attach.log" || fail "says '$(cat "$W/log/attach.log")', not /$2/"
+}
+
+# leave: lanspan detach in the background, until all was moved; then confirmed
+leave() {
+	: >"$W/log/attach.log"
+	spawn sa "$W/log/attach.log" "$BIN/lanspan" detach w0 "$@"
+	FIRST=$SPAWNED
+	wait_for 10 "w0 is out" grep -q "taken back in" "$W/log/attach.log"
+}
+detach() {
+	leave --confirm-within 20
+	check "detach --confirm" lanspan_a detach --confirm w0
+	ended 0 "confirmed: w0 is out of"
 }
 
 # ---- somebody is logged in ---------------------------------------------------
@@ -221,10 +243,65 @@ if setpriv --reuid 65534 --clear-groups true 2>/dev/null; then
 	check "others: attach --undo" others attach --undo w0
 	check "others: attach" others attach w0 --bridge br0
 fi
-check "detach" lanspan_a detach w0
+refused "3601: must be 1 to" detach w0 --confirm-within 3601
+refused "no such option" detach w0 --bridge br0
+detach
 as_before "detach"
 refused "not attached" detach w0
 logged_in "detach"
+
+step "out of the bridge, and nobody confirms"
+begin w0 --bridge br0 --confirm-within 20
+check "attach --confirm" lanspan_a attach --confirm w0
+ended 0 "confirmed"
+attached=$(looks br0)
+# attached_again WHAT: w0 is in br0 as it was, and the state says so
+in_br0() {
+	[ "$(looks br0)" = "$attached" ] && [ "$(link w0 .master)" = br0 ]
+}
+attached_again() {
+	wait_for 3 "" in_br0 || diff <(echo "$attached") <(looks br0) >&2 || fail "$1: br0 is not as it was"
+	equal "$1: the state" "$(jq -c '[.attached, .leaving, .make]' "$W/run/attach-w0.state")" \
+		"[true,false,true]"
+}
+leave --confirm-within 4
+equal "addresses and routes, on w0" "$(looks w0)" "$before" >/dev/null
+equal "br0 is gone" "$(ip -n sa link show br0 2>/dev/null | wc -l)" 0
+logged_in "out of it"
+refused "a detach of w0 waits" detach w0
+refused "under way" attach w0 --bridge br1
+ended 1 "taken back: w0 is attached as it was"
+attached_again "time-out"
+equal "MAC address of br0" "$(link br0 .address)" "$(link w0 .address)"
+equal "MTU of br0" "$(link br0 .mtu)" "$(link w0 .mtu)"
+logged_in "time-out"
+for signal in INT KILL; do
+	leave --confirm-within 60
+	end "$FIRST" "$signal"
+	attached_again "SIG$signal"
+done
+leave --confirm-within 20
+check "detach --undo" lanspan_a detach --undo w0
+ended 1 "taken back"
+attached_again "detach --undo"
+leave --confirm-within 60
+kill -STOP "$FIRST"
+kill -KILL "$(jq .guardian "$W/run/attach-w0.state")"
+end "$FIRST" KILL
+refused "guardian of w0 was killed: lanspan detach --undo" detach --confirm w0
+refused "a detach was killed half-way: lanspan detach --undo w0" attach w0 --bridge br1
+check "detach --undo" lanspan_a detach --undo w0
+attached_again "what was left"
+ip -n sa link add away type veth peer name away1
+ip -n sa link set away master br0
+leave --confirm-within 2
+check "br0 stays" grep -q "br0 stays: it has 1 other port" "$W/log/attach.log"
+ended 1 "taken back"
+attached_again "beside another port"
+ip -n sa link del away
+detach
+as_before "detach"
+logged_in "detach after all"
 
 step "confirmed from elsewhere; taken back from elsewhere"
 begin w0 --bridge br0 --confirm-within $((20 * PATIENCE))
@@ -236,7 +313,7 @@ check "attach --confirm" lanspan_a attach --confirm w0
 ended 0 "confirmed"
 check "it stays" test "$(link w0 .master)" = br0
 check "confirmed twice is confirmed" lanspan_a attach --confirm w0
-check "detach" lanspan_a detach w0
+detach
 as_before "detach"
 refused "not attached" attach --confirm w0
 
@@ -245,11 +322,11 @@ begin w0 --bridge br0 --confirm-within $((20 * PATIENCE))
 check "attach --confirm" lanspan_a attach --confirm w0
 ended 0 "confirmed"
 # One has read what is to be taken back, and waits at the lock while the other does it.
-spawn sa "$W/log/late.log" strace -qq -o "$W/strace" -e trace=fcntl \
+spawn sa "$W/log/late.log" strace -f -qq -o "$W/strace" -e trace=fcntl \
 	-e inject=fcntl:delay_enter=2000000 "$BIN/lanspan" detach w0
 late=$SPAWNED
 sleep 0.7
-check "detach" lanspan_a detach w0
+detach
 as_before "detach"
 ! wait "$late" || fail "detached twice"
 if grep -q "not permitted" "$W/log/late.log"; then
@@ -309,7 +386,7 @@ begin w0 --bridge br7 --confirm-within $((20 * PATIENCE))
 check "attach --confirm" lanspan_a attach --confirm w0
 ended 0 "confirmed"
 logged_in "in br7"
-check "detach" lanspan_a detach w0
+detach
 as_before "detach from br7"
 equal "br7's own addresses" "$(own_of_br7)" "$mine"
 ip -n sa link set br7 down
@@ -417,8 +494,8 @@ check "a and b are still up" both_up a b
 wait_for 10 "office host reaches b's host" pings ho 192.168.77.2
 wait_for 10 "b's host reaches the office host" pings hb 192.168.77.50
 logged_in "tunnel"
-check "detach" lanspan_a detach w0
-check "br0 stays, for the TAP" grep -q "br0 stays: it has 1 other port" "$W/said"
+detach
+check "br0 stays, for the TAP" grep -q "br0 stays: it has 1 other port" "$W/log/attach.log"
 bridge_stop a b
 ip -n sa link del br0
 as_before "detach beside the TAP"
