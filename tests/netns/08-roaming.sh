@@ -36,7 +36,7 @@ for address in 10.99.0.11 10.99.0.12; do
 	at_least "times a roamed, as b counts" "$(peer_get b a .roamed)" $n
 	wait_for 2 "ping ha to hb" pings ha 192.168.77.2
 done
-hs=$(peer_get a b .handshakes)
+hs=$(peer_get a b "(.handshakes - .rekeys)")
 
 step "the side that is called moves as well"
 spawn hb "$W/log/ping-b.log" ping -i 0.05 -c 60 -W 1 192.168.77.1
@@ -46,4 +46,4 @@ wait_for 2 "ping ha to hb" pings ha 192.168.77.2
 wait_for 15 "" gone "$flow"
 lost=$(sed -n 's/.* \([0-9.]*\)% packet loss.*/\1/p' "$W/log/ping.log")
 speed "lost % of the ping through all this" "$lost" 0 30
-equal "no new handshake was needed" "$(peer_get a b .handshakes)" "$hs"
+equal "no new handshake was needed" "$(peer_get a b "(.handshakes - .rekeys)")" "$hs"

@@ -53,7 +53,7 @@ wait_for 5 "" grep -q listening "$W/log/echo6.log" || fail "no echo"
 ask() {
 	local site=$1
 	shift
-	on "s$site" "$HELPER" -w 0.5 ask "$@" | tr '\n' ' ' | sed 's/ $//'
+	on "s$site" "$HELPER" -w $((PATIENCE / 2)).5 ask "$@" | tr '\n' ' ' | sed 's/ $//'
 }
 
 # seen SITE: as X, another port of X, and Y see it

@@ -118,7 +118,7 @@ at_least "frames that came from hb" "$(mac_get a "$HB" .rx.frames)" 500
 at_least "bytes" "$(mac_get a "$HB" .rx.bytes)" 50000
 at_least "frames that went to hb" "$(mac_get a "$HB" .tx.frames)" 1000
 between "seconds since it is there" "$(mac_get a "$HB" .learned_s)" 3 60
-between "seconds since it was seen" "$(mac_get a "$HB" .age_s)" 0 5
+between "seconds since it was seen" "$(mac_get a "$HB" .age_s)" 0 $((5 * PATIENCE))
 on ha ping -q -c 1 -W 1 192.168.77.99 >/dev/null 2>&1
 on sa bash -c 'echo 1 >/dev/udp/10.99.0.2/7741'
 ip -n sa route add blackhole 10.99.0.2
@@ -126,7 +126,7 @@ on ha ping -q -c 3 -i 0.1 -W 1 192.168.77.2 >/dev/null 2>&1
 ip -n sa route del blackhole 10.99.0.2
 at_least "frames that could not be sent" "$(show a '.drops[] | select(.where == "peer b" and .reason == "send").count')" 1
 kind_dropped() {
-	show b '.drops[] | select(.where == "site" and .reason == "kind") | .last_s < 5'
+	show b '.drops[] | select(.where == "site" and .reason == "kind") | .last_s < 5 * '"$PATIENCE"
 }
 wait_for 5 "a stranger's datagram is among the drops" kind_dropped
 

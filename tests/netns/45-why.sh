@@ -76,7 +76,7 @@ says "untagged: to peer b" "said by: frames from there, since" "state: up" \
 equal "fate" "$(why_json a .fate "$HB")" forwarded
 equal "the table says the same" "$(why_json a '.places[0].port' "$HB")" \
 	"$(show a ".macs[] | select(.mac == \"$HB\") | .port")"
-between "seconds since it was learned" "$(why_json a '.places[0].learned_s' "$HB")" 0 20
+between "seconds since it was learned" "$(why_json a '.places[0].learned_s' "$HB")" 0 $((20 * PATIENCE))
 why a "$HB" 0
 equal "status, untagged asked for" $WHY 0
 why a "${HB//:/-}"
@@ -159,7 +159,7 @@ check "the host of site a talks to hb" pings sa 192.168.77.2
 why a 192.168.77.2
 equal "status" $WHY 0
 says "192.168.77.2 is at $HB, says this host's neighbour table of br0" "to peer b"
-between "age of that" "$(why_json a .neighbour_age_s 192.168.77.2)" 0 20
+between "age of that" "$(why_json a .neighbour_age_s 192.168.77.2)" 0 $((20 * PATIENCE))
 why a 192.168.77.100
 equal "status of the own address" $WHY 0
 says "the address of br0 at this host" "to port span0"
@@ -172,7 +172,7 @@ on ha ping -q -c 3 -i 0.1 -W 1 192.168.77.2 >/dev/null 2>&1
 ip -n sa route del blackhole 10.99.0.2
 why a "$HB"
 says "last drop on the way there: send, "
-between "seconds since" "$(why_json a '.places[0].last_drop_there.last_s' "$HB")" 0 20
+between "seconds since" "$(why_json a '.places[0].last_drop_there.last_s' "$HB")" 0 $((20 * PATIENCE))
 at_least "drops of that reason" "$(why_json a '.places[0].last_drop_there.count' "$HB")" 1
 check "disconnect b" lanspan a disconnect b
 on ha ping -q -c 1 -W 1 192.168.77.2 >/dev/null 2>&1

@@ -98,7 +98,7 @@ of_seen() {
 }
 # like WHAT SEEN WANTED: within a third
 like() {
-	between "$1" "$2" $(($3 * 2 / 3)) $(($3 * 4 / 3))
+	speed "$1" "$2" $(($3 * 2 / 3)) $(($3 * 4 / 3))
 }
 PER_SECOND=$(awk -v n="$FRAMES" -v s="$PASSED" 'BEGIN { printf "%d", n / s }')
 BITS=$(awk -v n="$BYTES" -v s="$PASSED" 'BEGIN { printf "%d", 8 * n / s }')
