@@ -160,3 +160,12 @@ check "which is told" eval 'lanspan b show ports | grep -q "t2 would be in br0 w
 check "it has no carrier" eval 'ip -n sb link show t2 | grep -q NO-CARRIER'
 ip -n sb link set t2 nomaster
 wait_for 5 "out of it, it is up again" port_is b u .state up
+
+step "with the capabilities that the unit leaves"
+powers=$(sed -n 's/^CapabilityBoundingSet=//p' "$TOP/etc/systemd/lanspan-bridge@.service" |
+	sed 's/CAP_\([A-Z_]*\)/,+\L\1/g; s/ //g')
+bridge_stop b
+bridge_run b setpriv --bounding-set "-all$powers"
+wait_for 10 "b runs" bridge_ready b
+check "a NIC" lanspan b port add n kind=nic interface=x0
+wait_for 5 "is a port" port_is b n .state up
