@@ -218,7 +218,10 @@ demo: all | deps-demo
 
 test_env = BIN='$(bin)' PATIENCE=$(or $(PATIENCE),$(if $(SAN:none=),4,1)) \
 	LANSPAN_TEST_OUT='$(BUILD)/test' SAN='$(SAN)'
-run_tests = +@$(test_env) tools/run-tests.sh
+# With + a command shares the jobs of make -j; with make -n none is to run.
+share_jobs = $(if $(findstring n,$(firstword -$(MAKEFLAGS))),,+)
+run_tests = $(share_jobs)@$(test_env) tools/run-tests.sh
+make_tests = $(MAKE) -k --no-print-directory test-programs
 netns_programs = $(programs:%=$(bin)/%) $(netns_helpers:%=$(bin)/netns/%)
 unit_args = unit $(unit_tests:%=$(tested)/%)
 assume_args = assume $(assume_tests:%=$(tested)/%)
@@ -232,7 +235,7 @@ test-programs: $(netns_programs) $(unit_tests:%=$(tested)/%) $(assume_tests:%=$(
 
 test: ## everything below that starts with test-, counted in one closing line; LONG=1: stories watch for longer
 test: | deps-test
-	$(run_tests) $(check_args) 'build=$(MAKE) -k --no-print-directory test-programs' \
+	$(run_tests) $(check_args) 'build=$(make_tests)' \
 		-- $(unit_args) -- $(assume_args) -- tools $(tools_tests) -- $(sim_args) -- $(fuzz_args) \
 		-- netns $(netns_tests) -- man $(man_pages)
 
@@ -280,11 +283,11 @@ vm-images: ## kernel, initramfs and CD of guests, into build/vm
 vm-images: $(vm)/guest.gz $(vm)/guest.iso $(vm)/netns.gz
 vm-test: ## guests in QEMU, emulated: labs over a relay, and namespaces under Debian's kernel
 vm-test: $(netns_programs) vm-images
-	+@$(test_env) LANSPAN_VM='$(abspath $(vm))' STORIES='$(STORIES)' tools/run-tests.sh \
+	$(share_jobs)@$(test_env) LANSPAN_VM='$(abspath $(vm))' STORIES='$(STORIES)' tools/run-tests.sh \
 		vm $(vm_tests) -- netns $(lab_tests)
 vm-netns: ## the stories of tests/netns inside such guests, or STORIES="01 07 ..." of them
 vm-netns: $(netns_programs) $(vm)/netns.gz
-	+@BIN='$(bin)' $(if $(PATIENCE),PATIENCE='$(PATIENCE)') vm/netns.sh $(vm) \
+	$(share_jobs)@BIN='$(bin)' $(if $(PATIENCE),PATIENCE='$(PATIENCE)') vm/netns.sh $(vm) \
 		$(if $(STORIES),$(foreach s,$(STORIES),$(filter tests/netns/$(s)%,$(netns_tests))),\
 			$(netns_tests))
 
@@ -318,7 +321,7 @@ size: ## files up to 500 lines, functions up to 70
 	@tools/size.sh
 lint: ## both compilers, clang-tidy, cppcheck, shellcheck, mandoc
 lint: | deps-build
-	+@BUILD='$(BUILD)' tools/lint.sh
+	$(share_jobs)@BUILD='$(BUILD)' tools/lint.sh
 
 sbin_dir = $(DESTDIR)$(PREFIX)/sbin
 bin_dir = $(DESTDIR)$(PREFIX)/bin

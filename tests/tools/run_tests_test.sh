@@ -259,5 +259,16 @@ exit 1
 E2
 counts 'what is to be interrupted may be' '1 passed, 0 failed' 0 tools trapped
 
+# make -n, as a user types it, of what runs tests: the command, and no closing line
+for target in test test-checks test-netns vm-test lint; do
+	(
+		unset MAKEFLAGS MAKELEVEL
+		timeout 60 make -n -C "$top" BUILD="$work/none" "$target"
+	) >said 2>&1
+	grep -qE 'tools/(run-tests|lint)\.sh' said && ! grep -qE '^[0-9]+ passed' said &&
+		[ ! -e "$work/none" ]
+	verdict $? "make -n $target only prints"
+done
+
 echo "$passed passed, $failed failed"
 [ $failed -eq 0 ]
