@@ -38,13 +38,7 @@ ip -n hb link set e0 down
 frames() {
 	peer_get b a .rx.frames
 }
-still() {
-	local a
-	a=$(frames)
-	sleep 0.2
-	[ "$a" = "$(frames)" ]
-}
-wait_for 5 "no frame is under way" still
+wait_for 5 "no frame is under way" settled 0.2 frames
 frames=$(frames)
 handshakes=$(peer_get b a .handshakes)
 roamed=$(peer_get b a .roamed)

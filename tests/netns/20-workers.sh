@@ -131,7 +131,7 @@ load=$SPAWNED
 flows() {
 	local before
 	before=$(peer_get a b .tx.frames)
-	sleep 0.2
+	sleep 0.2 # at 100 frames a second and more
 	[ "$(peer_get a b .tx.frames)" -gt $((before + 20)) ] && alive "$load"
 }
 
@@ -152,7 +152,7 @@ for _ in 1 2 3; do
 	wait_for 5 "b has all queues again" all_queues b 192.168.77.1
 done
 ip -n sa link set span0 down
-sleep 0.2
+wait_for 5 "a sees that its TAP is down" eval '[ "$(show a ".ports[0].state")" = down ]'
 ip -n sa link set span0 up
 wait_for 5 "the load flows" flows
 for _ in 1 2 3 4 5; do
@@ -174,7 +174,7 @@ wait_for 10 "a and c are up" both_up a c
 for _ in 1 2 3; do
 	lanspan a rekey b || fail "rekey"
 	lanspan a disconnect b || fail "disconnect"
-	sleep 0.1
+	wait_for 5 "" eval '! is_up b a' || fail "b was not told"
 	lanspan b show >/dev/null || fail "show"
 	lanspan a connect b || fail "connect"
 	wait_for 10 "a and b are up" both_up a b

@@ -79,7 +79,6 @@ lacking() { # floods at b whose key was not there
 }
 
 step "auto: a reaches all others by the relay only"
-sleep 1 # keys are handed over within a moment
 wait_for 5 "all have a's flood key" have_key b c d
 between "its age in s" "$(show a .site.flood_key_age_s)" 0 $((15 * PATIENCE))
 before=$(lacking)

@@ -236,8 +236,15 @@ evil() {
 	never
 }
 
+keys_out() {
+	local s
+	for s in $SITES; do
+		[ "$(show $s '[.peers[] | select(.state == "up" and (.has_flood_key | not))] | length')" = 0 ] ||
+			return 1
+	done
+}
 wait_for 5 "traffic flows" flows
-sleep 1
+wait_for 5 "flood keys are handed over" keys_out
 step "honest"
 ROUND=11
 traffic
@@ -264,7 +271,7 @@ for s in $LAB; do
 done
 traffic
 equal "frames that hosts got" "$(got)" "$EACH"
-sleep 2
+sleep 2 # for what must not come
 none_new
 # The others may call as well, when it is time for new keys.
 check "a, b and c saw: stranger" grep -q "^a b c " <<<"$(saw stranger)"
@@ -279,7 +286,7 @@ bridge_stop b
 bridge_start b
 wait_for 5 "traffic is back" flows
 begin old "all that passed, again"
-sleep 3
+sleep 3 # so long it says it all, and that must do nothing
 traffic
 equal "frames that hosts got" "$(got)" "$EACH"
 saw_old=$(saw replayed old index flood repeated auth)

@@ -174,11 +174,14 @@ received() {
 floods() {
 	show s1 .site.floods_sent
 }
-sleep 3 # flood keys are handed over
+key_is_out() {
+	[ "$(show s1 '[.peers[] | select(.has_flood_key)] | length')" = $((SITES - 1)) ]
+}
+wait_for 10 "all have its flood key" key_is_out
 received >"$W/before"
 before=$(floods)
 on h1 ping -q -b -c 20 -i 0.1 -W 1 192.168.77.255 >/dev/null 2>&1
-sleep 1
+wait_for 10 "nothing is under way" settled 0.5 received
 received >"$W/after"
 join "$W/before" "$W/after" | awk '$1 != "span1" { print $3 - $2 }' | sort -n | uniq -c >"$W/copies"
 equal "sites, and how many of 20 frames each got" "$(awk '{ print $1, $2 }' "$W/copies" | paste -sd';')" \
@@ -207,7 +210,7 @@ run 2
 wait_for 30 "it is back, with all its peers" back
 wait_for 5 "and its host" pings h2 192.168.77.3
 used=$(busy "$RELAY")
-sleep 5
+sleep 5 # what it takes meanwhile
 echo "      at rest the relay takes $(awk -v a="$used" -v b="$(busy "$RELAY")" \
 	'BEGIN { printf "%.1f", (b - a) * 20 }') % of a processor"
 check "the relay lives" alive "$RELAY"

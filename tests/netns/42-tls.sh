@@ -215,7 +215,7 @@ wait_for 80 "c has no connection" unconnected c
 check "it is still by UDP" way_of c udp
 bridge_stop c
 
-step "who only connects takes nothing away"
+step "who only connects, and stays for 3 s, takes nothing away"
 bridge_start a
 wait_for 20 "by TLS" by tls
 on wan bash -c 'for i in $(seq 150); do exec {fd}<>/dev/tcp/10.99.0.200/443 || true; done 2>/dev/null

@@ -221,7 +221,7 @@ bridge_start a b
 wait_for 10 "a and b are up" both_up a b
 traffic
 check "hosts reach each other" pings ha 192.168.77.2
-sleep 1.5 # what is said lately, once a second
+wait_for 5 "b tells of it" eval '[ "$(peer_get b a ".reorder_percent | floor")" -ge 1 ]'
 LATELY=$(peer_get b a .reorder_percent)
 traffic
 REORDERED=$(peer_get b a .reordered)

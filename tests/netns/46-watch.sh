@@ -84,11 +84,11 @@ flows() {
 	[ "$(of_peer 6)" != - ] && [ "$(plain "$(of_peer 6)")" -gt 20 ]
 }
 wait_for 10 "frames flow" flows
-sleep 2
+sleep 2 # a time on the screen before is all of it
 FRAMES=$(show a '.peers[] | select(.name == "b").rx.frames')
 BYTES=$(show a '.peers[] | select(.name == "b").rx.bytes')
 THEN=$(now)
-sleep 2
+sleep 2 # what passes meanwhile is counted
 SEEN=$(screen a)
 PASSED=$(since "$THEN")
 FRAMES=$(($(show a '.peers[] | select(.name == "b").rx.frames') - FRAMES))
@@ -120,7 +120,7 @@ step "keys"
 keys_to a p
 wait_for 3 "p pauses" sees a 'by name  PAUSED'
 BEFORE=$(screen a)
-sleep 2.2
+sleep 2.2 # two times that it would have drawn
 equal "and nothing changes" "$(screen a)" "$BEFORE"
 keys_to a p
 wait_for 3 "p goes on" eval '! sees a PAUSED'

@@ -172,7 +172,10 @@ exec 9>&-
 followed() {
 	[ -n "$(jq -c "select($1)" "$W/follow")" ]
 }
-sleep 0.5
+is_followed() {
+	lanspan a reload && followed '.event == "reloaded"'
+}
+wait_for 5 "it follows" is_followed
 check "rekey" lanspan a rekey b
 check "disconnect" lanspan a disconnect b
 wait_for 5 "live" followed '.event == "peer-down" and .reason == "disconnected by command"'

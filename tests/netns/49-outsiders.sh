@@ -142,7 +142,7 @@ else
 		flooders+=($!)
 	done
 	CHILDREN+=("${flooders[@]}")
-	sleep 1
+	sleep 1 # all of them are at it
 	for _ in 1 2 3; do
 		began=$(now)
 		equal "root asks" "$(show a .site.name)" a
@@ -240,14 +240,14 @@ printf '{"verb":"capture","point":"lan","program":"0006000000000000","filter":"\
 		my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die;
 		print $s <STDIN>;
 		<$s>;
-		sleep 1' "$W/run/b.sock" &
+		sleep 60' "$W/run/b.sock" &
 filterer=$!
 runs() {
 	lanspan b show captures >"$W/show.captures" && [ -n "$(show b '.captures[]')" ]
 }
 wait_for 5 "it runs" runs
 check "show captures" plain "$W/show.captures"
-wait $filterer
+kill $filterer
 lanspan b events --kind capture-began >"$W/events.txt"
 check "events" plain "$W/events.txt"
 check "the log" plain "$W/log/b.log"

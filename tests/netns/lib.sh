@@ -209,6 +209,13 @@ holds() {
 	echo "  ok  $_what for $_seconds s"
 }
 
+# settled SECONDS COMMAND...: it says something, and the same when that time is over
+settled() {
+	local _seconds=$1 _said
+	shift
+	_said=$("$@") && sleep "$_seconds" && [ "$_said" = "$("$@")" ]
+}
+
 # ---- what plays in it ------------------------------------------------------
 
 # shellcheck source=lib-stage.sh
