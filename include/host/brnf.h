@@ -8,20 +8,28 @@
 #ifndef HOST_BRNF_H
 #define HOST_BRNF_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 struct brnf {
-	char before[3]; /* what the settings were; NUL where nothing was changed */
+	bool held; /* zero: nothing to set back */
+	int fd;
+	char path[PATH_MAX];
+	char before[3]; /* what the settings were; '-' where nothing is to be set back */
 };
 
 /* True when some of the three are on. */
 bool brnf_is_on(void);
 
-/* Sets all three off and notes what they were.  0, or -errno of the last that
- * could not be set; without the module there is nothing to do. */
-int brnf_off(struct brnf *b);
+/*
+ * Wants all three off, and sets them so; without the module there is nothing to do.  What
+ * they were is kept in a file in the folder, so that it is known to all that have the same
+ * folder and network namespace, and to whoever comes after one that was killed.  0 or
+ * -errno.
+ */
+int brnf_off(struct brnf *b, const char *folder);
 
-/* Sets back what brnf_off changed. */
+/* Wants it no more: sets them back, if nobody else still wants them off. */
 void brnf_restore(struct brnf *b);
 
 #endif

@@ -84,4 +84,7 @@ bool ctlsock_path(char *out, size_t room, const char *name);
 /* The folder part of ctlsock_path. */
 bool ctlsock_folder(char *out, size_t room);
 
+/* Makes it, for everybody to look into, unless it is there.  0 or -errno. */
+int ctlsock_folder_make(const char *folder);
+
 #endif

@@ -23,6 +23,7 @@
 
 #include "app/event.h"
 #include "base/log.h"
+#include "host/ctlsock.h"
 
 #define QUEUE_FRAMES 500 /* of up to 64 KiB each: the default of 1000 may hold 64 MB */
 
@@ -281,12 +282,23 @@ static void tell_start(struct attach *a, int error)
 		event_tell(EVENT_TAP_AMISS, log_text("error", a->note));
 }
 
+static int netfilter_off(struct attach *a)
+{
+	char folder[PATH_MAX];
+	int error;
+
+	if (!ctlsock_folder(folder, sizeof(folder)))
+		return -ENAMETOOLONG;
+	error = ctlsock_folder_make(folder);
+	return error ? error : brnf_off(&a->netfilter, folder);
+}
+
 static void set_netfilter(struct attach *a, bool off)
 {
 	int error;
 
 	if (off) {
-		error = brnf_off(&a->netfilter);
+		error = netfilter_off(a);
 		if (error)
 			log_warn("cannot keep packet filters from bridged frames",
 				 log_text("set", "net.bridge.bridge-nf-call-*"),

@@ -309,6 +309,15 @@ void ctlsock_tick(struct ctlsock *c, struct instant now)
 	listen_again(c);
 }
 
+int ctlsock_folder_make(const char *folder)
+{
+	if (mkdir(folder, 0755) == 0)
+		chmod(folder, 0755); /* whatever the umask */
+	else if (errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
 /* ---- listening --------------------------------------------------------- */
 
 /* The folder of the path, made when it is missing. -errno, or a descriptor. */
@@ -316,14 +325,13 @@ static int folder_open(const char *path)
 {
 	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)] = ".";
 	const char *slash = strrchr(path, '/');
-	int fd;
+	int fd, error;
 
 	if (slash) /* of "/a.sock" the slash itself is the folder */
 		snprintf(folder, sizeof(folder), "%.*s", (int)MAX(slash - path, 1), path);
-	if (mkdir(folder, 0755) == 0)
-		chmod(folder, 0755); /* whatever the umask */
-	else if (errno != EEXIST)
-		return -errno;
+	error = ctlsock_folder_make(folder);
+	if (error)
+		return error;
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
