@@ -127,7 +127,7 @@ struct node {
 	int stop_fd;
 	struct instant awake_at; /* when number 0 looks at the site next */
 	bool mend_wanted;	 /* a worker found the TAP gone */
-	bool worker_failed;
+	atomic_bool worker_failed; /* a worker ended of itself */
 };
 
 #endif

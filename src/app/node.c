@@ -305,8 +305,8 @@ static void wake_ready(struct loop_source *source, uint32_t events, struct insta
 	eventfd_read(source->fd, &count);
 	worker_enter(&node->workers[0], now);
 	mend = node->mend_wanted;
-	node->loop.stop |= node->worker_failed;
 	worker_leave(&node->workers[0]);
+	node->loop.stop |= node->worker_failed;
 	streams_drain(node);
 	if (mend)
 		node_io_mend(node, now);

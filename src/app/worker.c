@@ -251,9 +251,7 @@ static void *work(void *arg)
 		return NULL;
 	log_error("epoll failed", log_number("worker", w->number),
 		  log_text("error", strerror(-error)));
-	pthread_mutex_lock(&w->node->site_lock);
 	w->node->worker_failed = true;
-	pthread_mutex_unlock(&w->node->site_lock);
 	wake(w->node);
 	return NULL;
 }
