@@ -143,12 +143,19 @@ const char *conf_wire_fault(const struct conf *conf, unsigned locals, unsigned p
 void conf_errors_one(struct conf_errors *errors, const char *file, const char *key,
 		     const char *text);
 
-/* The same, that would change this key of the file. */
-void conf_errors_fixed(struct conf_errors *errors, const char *file, const char *key);
+/* True when the running process can go from a to b, the same file read later: only keys
+ * that the table of keys calls live differ.  Else errors has a line for each other one. */
+bool conf_change_is_live(const struct conf *a, const struct conf *b, struct conf_errors *errors);
 
-/* The first "[section] key" that differs and cannot be changed while running,
- * or NULL when the running process can go from a to b: only keys that the table
- * of keys calls live differ. */
-const char *conf_fixed_difference(const struct conf *a, const struct conf *b);
+/* What a reload changed, for people: "peer paris, port lab1", "[bridge] ageing"; what finds
+ * no room is "...". */
+#define CONF_CHANGES 240
+struct conf_changes {
+	char added[CONF_CHANGES], removed[CONF_CHANGES], changed[CONF_CHANGES];
+};
+void conf_changes(const struct conf *a, const struct conf *b, struct conf_changes *out);
+
+/* Left out when nothing did. */
+struct log_field conf_change_field(const char *key, const char *words);
 
 #endif

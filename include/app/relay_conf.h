@@ -51,8 +51,10 @@ bool relay_conf_is(const char *file);
 
 struct relay_conf_network *relay_conf_find(struct relay_conf *conf, const char *network);
 
-/* The first "[section] key" that differs and cannot be changed while running, or
- * NULL. */
-const char *relay_conf_fixed_difference(const struct relay_conf *a, const struct relay_conf *b);
+/* As conf_change_is_live and conf_changes. */
+bool relay_conf_change_is_live(const struct relay_conf *a, const struct relay_conf *b,
+			       struct conf_errors *errors);
+void relay_conf_changes(const struct relay_conf *a, const struct relay_conf *b,
+			struct conf_changes *out);
 
 #endif

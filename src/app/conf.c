@@ -289,7 +289,12 @@ void conf_free(struct conf *conf)
 	free(conf);
 }
 
-const char *conf_fixed_difference(const struct conf *a, const struct conf *b)
+bool conf_change_is_live(const struct conf *a, const struct conf *b, struct conf_errors *errors)
 {
-	return conf_read_difference(&conf_site_grammar, a, b);
+	return conf_change_allowed(&conf_site_grammar, b->file, a, b, errors);
+}
+
+void conf_changes(const struct conf *a, const struct conf *b, struct conf_changes *out)
+{
+	conf_change_tell(&conf_site_grammar, a, b, out);
 }

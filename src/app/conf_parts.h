@@ -260,7 +260,13 @@ const struct conf_entry *conf_read_entry(const struct conf_reading *r, size_t se
 					 const char *name);
 unsigned conf_read_line(const struct conf_reading *r, unsigned kind, const char *name);
 
-/* The first key outside named sections that is not live and differs. */
-const char *conf_read_difference(const struct conf_grammar *grammar, const void *a, const void *b);
+/* Of two roots that were read of the same file: true when only live keys differ, or what
+ * named sections have; else errors gets a line for each other key. */
+bool conf_change_allowed(const struct conf_grammar *grammar, const char *file, const void *a,
+			 const void *b, struct conf_errors *errors);
+
+/* What differs, all of it. */
+void conf_change_tell(const struct conf_grammar *grammar, const void *a, const void *b,
+		      struct conf_changes *out);
 
 #endif

@@ -265,18 +265,3 @@ unsigned conf_read_line(const struct conf_reading *r, unsigned kind, const char 
 			return r->index.entries[i].line;
 	return 0;
 }
-
-const char *conf_read_difference(const struct conf_grammar *grammar, const void *a, const void *b)
-{
-	const struct conf_key *key;
-
-	for (size_t i = 0; i < grammar->n_keys; i++) {
-		key = &grammar->keys[i];
-		if (key->live || grammar->sections[key->section].named)
-			continue;
-		if (memcmp((const char *)a + key->offset, (const char *)b + key->offset,
-			   key->size) != 0)
-			return key->title;
-	}
-	return NULL;
-}

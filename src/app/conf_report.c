@@ -171,10 +171,3 @@ void conf_errors_one(struct conf_errors *errors, const char *file, const char *k
 	conf_report_add(&report, 0, "%s: %s", key, text);
 	conf_report_finish(&report, errors);
 }
-
-void conf_errors_fixed(struct conf_errors *errors, const char *file, const char *key)
-{
-	conf_errors_one(errors, file, key,
-			"this cannot change while running: restart the process, or take the change "
-			"back; nothing was changed");
-}

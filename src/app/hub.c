@@ -349,21 +349,23 @@ static void apply_networks(struct hub *hub, struct relay_conf *conf)
 static int reload(struct hub *hub, struct conf_errors *why)
 {
 	struct relay_conf *conf = relay_conf_load(hub->conf->file, why);
-	const char *key;
+	struct conf_changes changes;
 
 	if (!conf)
 		return 2;
-	key = relay_conf_fixed_difference(hub->conf, conf);
-	if (key) {
-		conf_errors_fixed(why, conf->file, key);
+	if (!relay_conf_change_is_live(hub->conf, conf, why)) {
 		relay_conf_free(conf);
 		return 2;
 	}
+	relay_conf_changes(hub->conf, conf, &changes);
 	log_set_level(conf->log);
 	apply_networks(hub, conf);
 	relay_conf_free(hub->conf);
 	hub->conf = conf;
-	event_tell(EVENT_RELOADED, log_number("networks", conf->n_networks));
+	event_tell(EVENT_RELOADED, log_number("networks", conf->n_networks),
+		   conf_change_field("added", changes.added),
+		   conf_change_field("removed", changes.removed),
+		   conf_change_field("changed", changes.changed));
 	return 0;
 }
 

@@ -232,17 +232,15 @@ static bool has_room(const struct node *node, const struct conf *conf, struct co
 static int reload(struct node *node, struct conf_errors *why)
 {
 	struct conf *conf = conf_load(node->conf->file, why);
-	const char *key;
+	struct conf_changes changes;
 
 	if (!conf)
 		return 2;
-	key = conf_fixed_difference(node->conf, conf);
-	if (key)
-		conf_errors_fixed(why, conf->file, key);
-	if (key || !has_room(node, conf, why)) {
+	if (!conf_change_is_live(node->conf, conf, why) || !has_room(node, conf, why)) {
 		conf_free(conf);
 		return 2;
 	}
+	conf_changes(node->conf, conf, &changes);
 	apply_rest(node, conf);
 	node_hooks_apply(node, conf);
 	apply_peers(node, conf);
@@ -252,7 +250,10 @@ static int reload(struct node *node, struct conf_errors *why)
 	conf_free(node->conf);
 	node->conf = conf;
 	event_tell(EVENT_RELOADED, log_number("peers", conf->n_peers),
-		   log_number("relays", conf->n_relays));
+		   log_number("relays", conf->n_relays), log_number("ports", conf->n_ports),
+		   conf_change_field("added", changes.added),
+		   conf_change_field("removed", changes.removed),
+		   conf_change_field("changed", changes.changed));
 	return 0;
 }
 

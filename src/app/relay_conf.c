@@ -286,9 +286,16 @@ struct relay_conf_network *relay_conf_find(struct relay_conf *conf, const char *
 	return NULL;
 }
 
-const char *relay_conf_fixed_difference(const struct relay_conf *a, const struct relay_conf *b)
+bool relay_conf_change_is_live(const struct relay_conf *a, const struct relay_conf *b,
+			       struct conf_errors *errors)
 {
-	return conf_read_difference(&grammar, a, b);
+	return conf_change_allowed(&grammar, b->file, a, b, errors);
+}
+
+void relay_conf_changes(const struct relay_conf *a, const struct relay_conf *b,
+			struct conf_changes *out)
+{
+	conf_change_tell(&grammar, a, b, out);
 }
 
 /* --- which kind of file --- */

@@ -10,6 +10,7 @@
 
 #include "app/answer.h"
 #include "base/bytes.h"
+#include "../../src/app/conf_parts.h"
 
 static int changed;
 
@@ -32,11 +33,13 @@ static json_t *run_change(void *ctx, json_t *request)
 
 static json_t *run_load(void *ctx, json_t *request)
 {
-	struct conf_errors why = { 0 };
+	struct conf_report report = { .file = "a.conf" };
+	struct conf_errors why;
 
 	(void)ctx;
 	(void)request;
-	conf_errors_fixed(&why, "a.conf", "[site] name");
+	conf_report_add(&report, 0, "[site] name: missing");
+	conf_report_finish(&report, &why);
 	return answer_errors(2, &why);
 }
 
@@ -61,9 +64,8 @@ static void test_verbs(void **state)
 		      "{\"ctx\":7,\"ok\":true,\"saw\":\"x\"}");
 	assert_answer("{\"verb\":\"look\"}", false, "{\"ctx\":7,\"ok\":true,\"saw\":null}");
 	assert_answer("{\"verb\":\"load\"}", false,
-		      "{\"errors\":[\"a.conf: [site] name: this cannot change while running: "
-		      "restart the process, or take the change back; nothing was changed\"],"
-		      "\"ok\":false,\"status\":2}");
+		      "{\"errors\":[\"a.conf: [site] name: missing\"],\"ok\":false,"
+		      "\"status\":2}");
 }
 
 static void test_refused(void **state)

@@ -260,7 +260,7 @@ static void test_hook(void **state)
 	conf_errors_free(&conf_errors);
 }
 
-static void test_fixed_difference(void **state)
+static void test_fixed_differences(void **state)
 {
 	static const struct {
 		const char *text, *difference;
@@ -294,19 +294,83 @@ static void test_fixed_difference(void **state)
 		{ NETWORK "[site]\nname = berlin\nkey_file = secret\n" BRIDGE, "[site] key_file" },
 	};
 	struct conf *a = conf_load_good(GOOD), *b;
-	const char *got;
+	struct conf_errors why;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		b = conf_load_good(table[i].text);
-		got = conf_fixed_difference(a, b);
+		assert_int_equal(conf_change_is_live(a, b, &why), !table[i].difference);
+		assert_int_equal(why.n > 0, table[i].difference != NULL);
 		if (table[i].difference)
-			assert_string_equal(got, table[i].difference);
-		else
-			assert_null(got);
+			assert_non_null(strstr(why.lines[0], table[i].difference));
+		conf_errors_free(&why);
 		conf_free(b);
 	}
 	conf_free(a);
+}
+
+/* Whoever changed several hears of all at once. */
+static void test_fixed_differences_together(void **state)
+{
+	struct conf *a = conf_load_good(GOOD), *b;
+	struct conf_errors why;
+
+	(void)state;
+	b = conf_load_good(NETWORK SITE "log = debug\nworkers = 2\n" BRIDGE "mtu = 1400\n");
+	assert_false(conf_change_is_live(a, b, &why));
+	assert_int_equal(why.n, 2);
+	assert_non_null(strstr(why.lines[0], ".conf: [site] workers: this cannot change while"));
+	assert_non_null(strstr(why.lines[1], ".conf: [bridge] mtu: this cannot change while"));
+	conf_errors_free(&why);
+	conf_free(a);
+	conf_free(b);
+}
+
+#define PEER(name, key) "[peer " name "]\npublic_key = " key "\n"
+
+static void test_changes(void **state)
+{
+	struct conf *a = conf_load_good(GOOD PEER("x", "@1") PEER("y", "@2")), *b;
+	struct conf_changes c;
+
+	(void)state;
+	conf_changes(a, a, &c);
+	assert_string_equal(c.added, "");
+	assert_string_equal(c.removed, "");
+	assert_string_equal(c.changed, "");
+	assert_string_equal(conf_change_field("added", c.added).key, "");
+	b = conf_load_good(GOOD "ageing = 20\n[relay hub]\npublic_key = @1\naddress = x\n"
+			   "[port lab1]\nkind = nic\ninterface = nic7\n"
+			   PEER("y", "@2") "address = y.example\n");
+	conf_changes(a, b, &c);
+	assert_string_equal(c.added, "port lab1, relay hub");
+	assert_string_equal(c.removed, "peer x");
+	assert_string_equal(c.changed, "[bridge] ageing, peer y");
+	assert_string_equal(conf_change_field("changed", c.changed).text, c.changed);
+	conf_changes(b, a, &c);
+	assert_string_equal(c.added, "peer x");
+	conf_free(a);
+	conf_free(b);
+}
+
+/* What finds no room is not cut in the middle. */
+static void test_many_changes(void **state)
+{
+	static const char end[] = ", ...";
+	struct conf *a = conf_load_good(GOOD), *b = conf_load_good(GOOD);
+	struct conf_changes c;
+
+	(void)state;
+	for (b->n_peers = 0; b->n_peers < 60; b->n_peers++)
+		snprintf(b->peers[b->n_peers].name, sizeof(b->peers[0].name), "site%02u",
+			 b->n_peers);
+	conf_changes(a, b, &c);
+	assert_int_equal(strncmp(c.added, "peer site00, peer site01, ", 26), 0);
+	assert_in_range(strlen(c.added), CONF_CHANGES - 30, CONF_CHANGES - 1);
+	assert_string_equal(c.added + strlen(c.added) - strlen(end), end);
+	assert_null(strstr(c.added, "peer site59"));
+	conf_free(a);
+	conf_free(b);
 }
 
 #define STORY(f) cmocka_unit_test_teardown(f, conf_free_errors)
@@ -323,7 +387,10 @@ int main(void)
 		STORY(test_file_name_is_the_instance),
 		STORY(test_iniparser_complains_into_the_report),
 		STORY(test_hook),
-		STORY(test_fixed_difference),
+		STORY(test_fixed_differences),
+		STORY(test_fixed_differences_together),
+		STORY(test_changes),
+		STORY(test_many_changes),
 	};
 
 	return cmocka_run_group_tests(tests, conf_setup, conf_teardown);

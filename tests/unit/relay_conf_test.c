@@ -454,7 +454,7 @@ static void test_name_from_the_file(void **state)
 
 /* --- reload, and which kind --- */
 
-static void test_fixed_difference(void **state)
+static void test_fixed_differences(void **state)
 {
 	static const struct {
 		const char *text, *difference;
@@ -476,19 +476,41 @@ static void test_fixed_difference(void **state)
 		{ RELAY "network_bytes = 9\n", "[relay] network_bytes" },
 	};
 	struct relay_conf *a = load_good(RELAY), *b;
-	const char *got;
+	struct conf_errors why;
 
 	(void)state;
 	for (size_t i = 0; i < COUNT_OF(table); i++) {
 		b = load_good(table[i].text);
-		got = relay_conf_fixed_difference(a, b);
+		assert_int_equal(relay_conf_change_is_live(a, b, &why), !table[i].difference);
+		assert_int_equal(why.n > 0, table[i].difference != NULL);
 		if (table[i].difference)
-			assert_string_equal(got, table[i].difference);
-		else
-			assert_null(got);
+			assert_non_null(strstr(why.lines[0], table[i].difference));
+		conf_errors_free(&why);
 		relay_conf_free(b);
 	}
 	relay_conf_free(a);
+}
+
+/* Networks by their names; of their members the keys, wherever they lie. */
+static void test_changes(void **state)
+{
+	static const char a_text[] = RELAY "[network a]\naccess = list\nmembers = @1\n"
+					   "[network b]\naccess = open\n"
+					   "[network c]\naccess = list\nmembers = @1\n";
+	static const char b_text[] = RELAY "log = debug\n"
+					   "[network a]\naccess = list\nmembers = @1, @2\n"
+					   "[network c]\naccess = list\nmembers = @1\n"
+					   "[network d]\naccess = open\n";
+	struct relay_conf *a = load_good(a_text), *b = load_good(b_text);
+	struct conf_changes c;
+
+	(void)state;
+	relay_conf_changes(a, b, &c);
+	assert_string_equal(c.added, "network d");
+	assert_string_equal(c.removed, "network b");
+	assert_string_equal(c.changed, "[relay] log, network a");
+	relay_conf_free(a);
+	relay_conf_free(b);
 }
 
 static void test_kind_of_file(void **state)
@@ -540,7 +562,8 @@ int main(void)
 		STORY(test_structure),	      STORY(test_values),
 		STORY(test_access),	      STORY(test_bad_members),
 		STORY(test_bad_members_file), STORY(test_name_from_the_file),
-		STORY(test_fixed_difference), STORY(test_kind_of_file),
+		STORY(test_fixed_differences), STORY(test_changes),
+		STORY(test_kind_of_file),
 		STORY(test_wrong_program),
 	};
 
