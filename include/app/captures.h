@@ -23,6 +23,7 @@
 #include "app/budget.h"
 #include "base/addr.h"
 #include "core/kex.h"
+#include "core/outbox.h"
 #include "core/vnet.h"
 #include "core/wire.h"
 #include "host/ctlsock.h"
@@ -132,5 +133,10 @@ void captures_stream(struct captures *c, const struct stream *stream, const stru
 /* stream_send, and captures_stream of what finds room. */
 void captures_stream_send(struct captures *c, struct stream *stream, const struct addr *place,
 			  const uint8_t *data, size_t len, size_t segment, struct instant now);
+
+/* A run by a stream, now, and seen by those who look on.  False when one of its datagrams
+ * found no room. */
+bool captures_stream_run(struct captures *c, struct stream *stream, const struct run *run,
+			 struct instant now);
 
 #endif

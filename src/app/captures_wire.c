@@ -110,6 +110,18 @@ void captures_stream_send(struct captures *c, struct stream *stream, const struc
 	}
 }
 
+bool captures_stream_run(struct captures *c, struct stream *stream, const struct run *run,
+			 struct instant now)
+{
+	uint64_t before = stream_dropped(stream);
+
+	if (!captures_on(c, CAPTURES_WIRE))
+		return stream_send_now(stream, run->data, run->len, run->segment);
+	captures_stream_send(c, stream, &run->to, run->data, run->len, run->segment, now);
+	stream_flush(stream);
+	return stream_dropped(stream) == before;
+}
+
 static bool is_bound(const struct addr *a)
 {
 	static const uint8_t any[sizeof(a->ip)];

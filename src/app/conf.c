@@ -258,22 +258,15 @@ static void check_together(struct conf_reading *r)
 	check_mode(r);
 }
 
+CONF_ROOT(struct conf);
+
 struct conf *conf_load(const char *file, struct conf_errors *errors)
 {
 	struct conf_reading r = { .grammar = &conf_site_grammar, .report.file = file };
 	struct conf *conf = calloc(1, sizeof(*conf));
 
 	r.root = conf;
-	r.scratch = calloc(1, sizeof(*conf));
-	if (!conf || !r.scratch) {
-		r.report.lost = true;
-	} else {
-		conf_read_instance(&r, conf->file, conf->instance);
-		if (conf_read(&r))
-			check_together(&r);
-	}
-	conf_free(r.scratch);
-	if (conf_read_finish(&r, errors))
+	if (conf_read_file(&r, check_together, errors))
 		return conf;
 	conf_free(conf);
 	return NULL;

@@ -438,3 +438,43 @@ void conf_index_free(struct conf_index *index)
 	free(index->entries);
 	*index = (struct conf_index){ 0 };
 }
+
+/* ---- which kind of file ---- */
+
+/* The word of a line "[word" or "[word NAME]", or ""; one that is too long is none. */
+static bool section_word(char out[16], const char *line)
+{
+	static const char blank[] = " \t\r";
+	size_t n;
+
+	out[0] = '\0';
+	line += strspn(line, blank);
+	if (*line++ != '[')
+		return false;
+	line += strspn(line, blank);
+	n = strcspn(line, " \t]\r\n");
+	if (n < 16)
+		snprintf(out, 16, "%.*s", (int)n, line);
+	line += n;
+	return line[strspn(line, blank)] != ']';
+}
+
+int conf_index_kind(const char *file, size_t file_max, int (*kind)(const char *word, bool named))
+{
+	struct conf_report report = { .file = file };
+	struct conf_errors errors;
+	char *text, *line, *rest, word[16];
+	int found = 0;
+	size_t len;
+
+	text = conf_index_text(&report, file_max, &len);
+	for (rest = text; rest && found == 0 && (line = strsep(&rest, "\n"));) {
+		bool named = section_word(word, line);
+
+		found = word[0] ? kind(word, named) : 0;
+	}
+	free(text);
+	conf_report_finish(&report, &errors);
+	conf_errors_free(&errors);
+	return found;
+}

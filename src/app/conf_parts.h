@@ -165,6 +165,10 @@ bool conf_index_read(struct conf_index *index, const struct conf_grammar *gramma
 		     struct conf_report *report);
 void conf_index_free(struct conf_index *index);
 
+/* Of a file's sections in turn, what kind says of the first about which it does not say 0;
+ * 0 when there is none.  named: "[word NAME]". */
+int conf_index_kind(const char *file, size_t file_max, int (*kind)(const char *word, bool named));
+
 /* The file as NUL-terminated text, malloc'd; NULL after saying why. */
 char *conf_index_text(struct conf_report *report, size_t file_max, size_t *len);
 
@@ -251,8 +255,20 @@ bool conf_read(struct conf_reading *r);
 /* Frees the parts and hands over the errors.  True when there is none. */
 bool conf_read_finish(struct conf_reading *r, struct conf_errors *errors);
 
-/* The path of the file, and what its name names, into the root's fields. */
-void conf_read_instance(struct conf_reading *r, char file[CONF_PATH], char instance[WIRE_NAME + 1]);
+/* What the root of each kind of file begins with: its path, and what its name names. */
+struct conf_root {
+	char file[CONF_PATH];
+	char instance[WIRE_NAME + 1];
+};
+#define CONF_ROOT(type)                                                                            \
+	_Static_assert(offsetof(type, file) == offsetof(struct conf_root, file) &&                 \
+			       offsetof(type, instance) == offsetof(struct conf_root, instance),   \
+		       "a root begins so")
+
+/* All of it: a conf_root is read, and its values checked against each other by check.  A
+ * root of NULL is an error, too.  True when there is none. */
+bool conf_read_file(struct conf_reading *r, void (*check)(struct conf_reading *r),
+		    struct conf_errors *errors);
 
 /* Where a section has this key, or NULL; the line where a section that is there
  * once has it, or 0. */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "conf_parts.h"
 
 /* --- values --- */
@@ -229,7 +230,7 @@ bool conf_instance_valid(const char *name, size_t n)
 	return n >= 1 && n <= WIRE_NAME && *name != '.' && strspn(name, allowed) >= n;
 }
 
-void conf_read_instance(struct conf_reading *r, char file[CONF_PATH], char instance[WIRE_NAME + 1])
+static void read_instance(struct conf_reading *r, struct conf_root *root)
 {
 	const char *base = strrchr(r->report.file, '/');
 	size_t n;
@@ -238,7 +239,7 @@ void conf_read_instance(struct conf_reading *r, char file[CONF_PATH], char insta
 	n = strlen(base);
 	if (n > 5 && strcmp(base + n - 5, ".conf") == 0)
 		n -= 5;
-	if (snprintf(file, CONF_PATH, "%s", r->report.file) >= CONF_PATH)
+	if (snprintf(root->file, CONF_PATH, "%s", r->report.file) >= CONF_PATH)
 		conf_report_add(&r->report, 0, "the path is too long");
 	if (!conf_instance_valid(base, n))
 		conf_report_add(&r->report, 0,
@@ -246,7 +247,25 @@ void conf_read_instance(struct conf_reading *r, char file[CONF_PATH], char insta
 				"to %d letters, digits, '.', '_' and '-'",
 				WIRE_NAME);
 	else
-		memcpy(instance, base, n);
+		memcpy(root->instance, base, n);
+}
+
+bool conf_read_file(struct conf_reading *r, void (*check)(struct conf_reading *r),
+		    struct conf_errors *errors)
+{
+	size_t size = r->grammar->root_size;
+
+	r->scratch = calloc(1, size);
+	if (!r->root || !r->scratch) {
+		r->report.lost = true;
+	} else {
+		read_instance(r, r->root);
+		if (conf_read(r))
+			check(r);
+		bytes_wipe(r->scratch, size);
+	}
+	free(r->scratch);
+	return conf_read_finish(r, errors);
 }
 
 const struct conf_entry *conf_read_entry(const struct conf_reading *r, size_t section,

@@ -167,26 +167,13 @@ void hub_streams_mark(const struct hub *hub, uint8_t out[WIRE_STREAM_MARK])
 
 /* --- the run --- */
 
-/* False when a datagram found no room. */
-static bool send_run(struct hub *hub, struct stream *stream, const struct run *run)
-{
-	uint64_t before = stream_dropped(stream);
-
-	if (!captures_on(&hub->captures, CAPTURES_WIRE))
-		return stream_send_now(stream, run->data, run->len, run->segment);
-	captures_stream_send(&hub->captures, stream, &run->to, run->data, run->len, run->segment,
-			     hub->loop.now);
-	stream_flush(stream);
-	return stream_dropped(stream) == before;
-}
-
 void hub_streams_send(struct hub *hub, struct run *run)
 {
 	struct stream *stream = find(hub, &run->to);
 
 	run->error = EPIPE;
 	if (stream)
-		run->error = send_run(hub, stream, run) ? 0 : ENOBUFS;
+		run->error = captures_stream_run(&hub->captures, stream, run, hub->loop.now) ? 0 : ENOBUFS;
 }
 
 void hub_streams_vouch(void *ctx, const struct addr *at)

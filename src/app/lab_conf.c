@@ -263,22 +263,15 @@ static void check_together(struct conf_reading *r)
 
 /* --- the door --- */
 
+CONF_ROOT(struct lab_conf);
+
 struct lab_conf *lab_conf_load(const char *file, struct conf_errors *errors)
 {
 	struct conf_reading r = { .grammar = &grammar, .report.file = file };
 	struct lab_conf *conf = calloc(1, sizeof(*conf));
 
 	r.root = conf;
-	r.scratch = calloc(1, sizeof(*conf));
-	if (!conf || !r.scratch) {
-		r.report.lost = true;
-	} else {
-		conf_read_instance(&r, conf->file, conf->instance);
-		if (conf_read(&r))
-			check_together(&r);
-	}
-	free(r.scratch);
-	if (conf_read_finish(&r, errors))
+	if (conf_read_file(&r, check_together, errors))
 		return conf;
 	free(conf);
 	return NULL;
@@ -289,21 +282,10 @@ void lab_conf_free(struct lab_conf *conf)
 	free(conf);
 }
 
-/* 1: a line that only a lab's file has, -1: only another's, 0: neither. */
-static int kind_of_line(const char *line)
+/* 1: a section that only a lab's file has, -1: only another's, 0: neither. */
+static int kind_of_section(const char *word, bool named)
 {
-	static const char blank[] = " \t\r";
-	char word[16] = "";
-	size_t n;
-
-	line += strspn(line, blank);
-	if (*line++ != '[')
-		return 0;
-	line += strspn(line, blank);
-	n = strcspn(line, " \t]\r\n");
-	if (n >= sizeof(word))
-		return 0;
-	memcpy(word, line, n);
+	(void)named;
 	if (strcmp(word, sections[LAB].name) == 0 || strcmp(word, sections[GUEST].name) == 0)
 		return 1;
 	for (size_t i = 0; i < COUNT_OF(grammar.foreign); i++) {
@@ -315,19 +297,7 @@ static int kind_of_line(const char *line)
 
 bool lab_conf_is(const char *file)
 {
-	struct conf_report report = { .file = file };
-	struct conf_errors errors;
-	char *text, *line, *rest;
-	int kind = 0;
-	size_t len;
-
-	text = conf_index_text(&report, grammar.file_max, &len);
-	for (rest = text; rest && kind == 0 && (line = strsep(&rest, "\n"));)
-		kind = kind_of_line(line);
-	free(text);
-	conf_report_finish(&report, &errors);
-	conf_errors_free(&errors);
-	return kind > 0;
+	return conf_index_kind(file, grammar.file_max, kind_of_section) > 0;
 }
 
 const struct lab_network *lab_conf_network(const struct lab_conf *conf, const char *name)

@@ -244,23 +244,15 @@ static void check_together(struct conf_reading *r)
 
 /* --- the door --- */
 
+CONF_ROOT(struct relay_conf);
+
 struct relay_conf *relay_conf_load(const char *file, struct conf_errors *errors)
 {
 	struct conf_reading r = { .grammar = &grammar, .report.file = file };
 	struct relay_conf *conf = calloc(1, sizeof(*conf));
 
 	r.root = conf;
-	r.scratch = calloc(1, sizeof(*conf));
-	if (!conf || !r.scratch) {
-		r.report.lost = true;
-	} else {
-		conf_read_instance(&r, conf->file, conf->instance);
-		if (conf_read(&r))
-			check_together(&r);
-		bytes_wipe(r.scratch, sizeof(*conf));
-	}
-	free(r.scratch);
-	if (conf_read_finish(&r, errors))
+	if (conf_read_file(&r, check_together, errors))
 		return conf;
 	relay_conf_free(conf);
 	return NULL;
@@ -300,23 +292,9 @@ void relay_conf_changes(const struct relay_conf *a, const struct relay_conf *b,
 
 /* --- which kind of file --- */
 
-/* 1: a line that only a relay's file has, -1: only a site's, 0: neither. */
-static int kind_of_line(const char *line)
+/* 1: a section that only a relay's file has, -1: only a site's, 0: neither. */
+static int kind_of_section(const char *word, bool named)
 {
-	static const char blank[] = " \t\r";
-	char word[16] = "";
-	size_t n;
-	bool named;
-
-	line += strspn(line, blank);
-	if (*line++ != '[')
-		return 0;
-	line += strspn(line, blank);
-	n = strcspn(line, " \t]\r\n");
-	if (n < sizeof(word))
-		memcpy(word, line, n);
-	line += n;
-	named = line[strspn(line, blank)] != ']';
 	if (strcmp(word, "relay") == 0 && !named)
 		return 1;
 	if (strcmp(word, "network") == 0)
@@ -326,17 +304,5 @@ static int kind_of_line(const char *line)
 
 bool relay_conf_is(const char *file)
 {
-	struct conf_report report = { .file = file };
-	struct conf_errors errors;
-	char *text, *line, *rest;
-	int kind = 0;
-	size_t len;
-
-	text = conf_index_text(&report, grammar.file_max, &len);
-	for (rest = text; rest && kind == 0 && (line = strsep(&rest, "\n"));)
-		kind = kind_of_line(line);
-	free(text);
-	conf_report_finish(&report, &errors);
-	conf_errors_free(&errors);
-	return kind > 0;
+	return conf_index_kind(file, grammar.file_max, kind_of_section) > 0;
 }

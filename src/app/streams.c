@@ -91,19 +91,6 @@ static bool leave(struct left *left, const struct run *run)
 	return room;
 }
 
-/* False when a packet found no room. */
-static bool send_run(struct node *node, struct stream *stream, const struct run *run)
-{
-	uint64_t before = stream_dropped(stream);
-
-	if (!captures_on(&node->captures, CAPTURES_WIRE))
-		return stream_send_now(stream, run->data, run->len, run->segment);
-	captures_stream_send(&node->captures, stream, &run->to, run->data, run->len, run->segment,
-			     node->loop.now);
-	stream_flush(stream);
-	return stream_dropped(stream) == before;
-}
-
 void streams_send(struct worker *w, struct run *run)
 {
 	struct node *node = w->node;
@@ -117,7 +104,7 @@ void streams_send(struct worker *w, struct run *run)
 	stream = streams_find(node, &run->to);
 	run->error = EPIPE;
 	if (stream)
-		run->error = send_run(node, stream, run) ? 0 : ENOBUFS;
+		run->error = captures_stream_run(&node->captures, stream, run, node->loop.now) ? 0 : ENOBUFS;
 }
 
 static const uint8_t *take_left(struct left *left, size_t *len)

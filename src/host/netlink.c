@@ -423,16 +423,23 @@ static int find_route(struct mnl_socket *s, const struct addr *to, struct route 
 	return !error && !route->index ? -ENETUNREACH : error;
 }
 
-int netlink_route_link(const struct addr *to, int *index)
+static int look_up_route(const struct addr *to, struct route *route)
 {
 	struct mnl_socket *s = socket_open(0);
-	struct route route;
 	int error;
 
 	if (!s)
 		return -errno;
-	error = find_route(s, to, &route);
+	error = find_route(s, to, route);
 	mnl_socket_close(s);
+	return error;
+}
+
+int netlink_route_link(const struct addr *to, int *index)
+{
+	struct route route;
+	int error = look_up_route(to, &route);
+
 	if (!error)
 		*index = route.index;
 	return error;
@@ -447,14 +454,9 @@ int netlink_route_source(const struct addr *to, struct addr *source)
 
 int netlink_route_router(const struct addr *to, struct addr *source, struct addr *router)
 {
-	struct mnl_socket *s = socket_open(0);
 	struct route route;
-	int error;
+	int error = look_up_route(to, &route);
 
-	if (!s)
-		return -errno;
-	error = find_route(s, to, &route);
-	mnl_socket_close(s);
 	if (!error && route.source.family != to->family)
 		error = -EADDRNOTAVAIL;
 	if (!error) {

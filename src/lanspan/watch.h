@@ -46,6 +46,13 @@ double watch_rate(const struct watch *w, const char *part, const json_t *row, co
 /* Bits a second, both ways; 0 when not known. */
 double watch_bits(const struct watch *w, const char *part, const json_t *row);
 
+/* The four rates of a row, as text: of what `name` counts, and bits. */
+struct watch_rates {
+	char rx[TEXT_SHORT], rx_bits[TEXT_SHORT], tx[TEXT_SHORT], tx_bits[TEXT_SHORT];
+};
+struct watch_rates watch_rates(const struct watch *w, const char *part, const json_t *row,
+			       const char *name);
+
 /* Rows of a part, ordered; malloc'd, *n of them. */
 const json_t **watch_rows(const struct watch *w, const char *part, enum watch_sort sort,
 			  size_t *n);

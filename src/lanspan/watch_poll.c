@@ -211,6 +211,23 @@ double watch_bits(const struct watch *w, const char *part, const json_t *row)
 	return 8 * (MAX(rx, 0.0) + MAX(tx, 0.0));
 }
 
+static double in_bits(double bytes)
+{
+	return bytes < 0 ? bytes : 8 * bytes;
+}
+
+struct watch_rates watch_rates(const struct watch *w, const char *part, const json_t *row,
+			       const char *name)
+{
+	struct watch_rates r;
+
+	watch_number(r.rx, watch_rate(w, part, row, "rx", name));
+	watch_number(r.tx, watch_rate(w, part, row, "tx", name));
+	watch_number(r.rx_bits, in_bits(watch_rate(w, part, row, "rx", "bytes")));
+	watch_number(r.tx_bits, in_bits(watch_rate(w, part, row, "tx", "bytes")));
+	return r;
+}
+
 /* ---- order ---- */
 
 struct place {

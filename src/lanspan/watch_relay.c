@@ -5,33 +5,15 @@
 #include "base/bytes.h"
 #include "watch.h"
 
-struct rates {
-	char rx_packets[TEXT_SHORT], rx_bits[TEXT_SHORT], tx_packets[TEXT_SHORT],
-		tx_bits[TEXT_SHORT];
-};
-
-static struct rates rates_of(const struct watch *w, const char *part, const json_t *row)
-{
-	double rx = watch_rate(w, part, row, "rx", "bytes");
-	double tx = watch_rate(w, part, row, "tx", "bytes");
-	struct rates r;
-
-	watch_number(r.rx_packets, watch_rate(w, part, row, "rx", "packets"));
-	watch_number(r.tx_packets, watch_rate(w, part, row, "tx", "packets"));
-	watch_number(r.rx_bits, rx < 0 ? rx : 8 * rx);
-	watch_number(r.tx_bits, tx < 0 ? tx : 8 * tx);
-	return r;
-}
-
 static void print_network(const struct watch *w, struct watch_lines *l, const json_t *row)
 {
 	char *name = text_member(row, "name"), *access = text_member(row, "access");
 	char *members = text_member(row, "members"), limited[TEXT_SHORT];
-	struct rates r = rates_of(w, "networks", row);
+	struct watch_rates r = watch_rates(w, "networks", row, "packets");
 
 	watch_number(limited, watch_rate(w, "networks", row, NULL, "limited"));
 	watch_line(l, WATCH_PLAIN, "%-20.20s %-6.6s %7s %6s %6s %6s %6s %9s", name, access, members,
-		   r.rx_packets, r.rx_bits, r.tx_packets, r.tx_bits, limited);
+		   r.rx, r.rx_bits, r.tx, r.tx_bits, limited);
 	free(name);
 	free(access);
 	free(members);
@@ -41,10 +23,10 @@ static void print_member(const struct watch *w, struct watch_lines *l, const jso
 {
 	char *network = text_member(row, "network"), *name = text_member(row, "name");
 	char *address = text_member(row, "address"), *heard = show_age(row, "last_heard_s");
-	struct rates r = rates_of(w, "members", row);
+	struct watch_rates r = watch_rates(w, "members", row, "packets");
 
 	watch_line(l, WATCH_PLAIN, "%-10.10s %-12.12s %-21.21s %6s %6s %6s %6s %6s", network, name,
-		   address, heard, r.rx_packets, r.rx_bits, r.tx_packets, r.tx_bits);
+		   address, heard, r.rx, r.rx_bits, r.tx, r.tx_bits);
 	free(network);
 	free(name);
 	free(address);

@@ -6,35 +6,18 @@
 #include "base/bytes.h"
 #include "watch.h"
 
-struct rates {
-	char rx_frames[TEXT_SHORT], rx_bits[TEXT_SHORT], tx_frames[TEXT_SHORT], tx_bits[TEXT_SHORT];
-};
-
-static struct rates rates_of(const struct watch *w, const char *part, const json_t *row)
-{
-	double rx = watch_rate(w, part, row, "rx", "bytes");
-	double tx = watch_rate(w, part, row, "tx", "bytes");
-	struct rates r;
-
-	watch_number(r.rx_frames, watch_rate(w, part, row, "rx", "frames"));
-	watch_number(r.tx_frames, watch_rate(w, part, row, "tx", "frames"));
-	watch_number(r.rx_bits, rx < 0 ? rx : 8 * rx);
-	watch_number(r.tx_bits, tx < 0 ? tx : 8 * tx);
-	return r;
-}
-
 static void print_port(const struct watch *w, struct watch_lines *l, const json_t *row)
 {
 	char *name = text_member(row, "name"), *state = text_member(row, "state");
 	char *kind = text_member(row, "kind"), *wire = show_wire(row);
 	char *joined = text_member(row, "bridge_state");
 	bool tap = strcmp(kind, "tap") == 0;
-	struct rates r = rates_of(w, "ports", row);
+	struct watch_rates r = watch_rates(w, "ports", row, "frames");
 
 	watch_line(l, WATCH_PLAIN,
 		   "port %s %s, %s %.24s%s%s: in %s f/s %s bit/s, out %s f/s %s bit/s", name, state,
-		   tap ? "bridge" : kind, wire, tap ? " " : "", tap ? joined : "", r.rx_frames,
-		   r.rx_bits, r.tx_frames, r.tx_bits);
+		   tap ? "bridge" : kind, wire, tap ? " " : "", tap ? joined : "", r.rx,
+		   r.rx_bits, r.tx, r.tx_bits);
 	free(name);
 	free(state);
 	free(kind);
@@ -83,11 +66,11 @@ static void print_peer(const struct watch *w, struct watch_lines *l, const json_
 {
 	char *name = text_member(row, "name"), *state = text_member(row, "state");
 	char *path = text_member(row, "path"), rtt[TEXT_SHORT], loss[TEXT_SHORT];
-	struct rates r = rates_of(w, "peers", row);
+	struct watch_rates r = watch_rates(w, "peers", row, "frames");
 
 	watch_line(l, WATCH_PLAIN, "%-15.15s %-12.12s %-7.7s %7s %6s %6s %6s %6s %6s", name, state,
-		   path, watch_rtt(rtt, row), watch_loss(loss, row), r.rx_frames, r.rx_bits,
-		   r.tx_frames, r.tx_bits);
+		   path, watch_rtt(rtt, row), watch_loss(loss, row), r.rx, r.rx_bits,
+		   r.tx, r.tx_bits);
 	watch_mark(l, 16, watch_state_style(state), state);
 	free(name);
 	free(state);
@@ -98,10 +81,10 @@ static void print_mac(const struct watch *w, struct watch_lines *l, const json_t
 {
 	char *mac = text_member(row, "mac"), *vlan = text_member(row, "vlan");
 	char *port = text_member(row, "port"), *age = show_age(row, "age_s");
-	struct rates r = rates_of(w, "macs", row);
+	struct watch_rates r = watch_rates(w, "macs", row, "frames");
 
 	watch_line(l, WATCH_PLAIN, "%-17s %4s %-14.14s %7s %6s %6s %6s %6s", mac, vlan, port, age,
-		   r.rx_frames, r.rx_bits, r.tx_frames, r.tx_bits);
+		   r.rx, r.rx_bits, r.tx, r.tx_bits);
 	free(mac);
 	free(vlan);
 	free(port);

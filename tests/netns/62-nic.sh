@@ -83,9 +83,6 @@ helper frames
 frames "$W/made.pcap" >"$W/made.txt"
 capture sb span0 "$W/got.pcap" -i
 on hl tcpreplay -q -p 1000 -i e0 "$W/made.pcap" >"$W/log/tcpreplay.log" 2>&1 || fail "tcpreplay"
-arrived() {
-	[ "$(captured "$W/got.pcap")" -ge "$1" ]
-}
 wait_for 5 "" arrived "$(wc -l <"$W/made.txt")"
 end "$SPAWNED"
 frames "$W/got.pcap" >"$W/got.txt"

@@ -24,28 +24,6 @@ connect
 equal "a is a wire" "$(show a .site.mode)" wire
 check "people see it, too" eval 'lanspan a show | grep -qx "  mode: wire"'
 
-arrived() {
-	[ "$(captured "$W/got.pcap")" -ge "$1" ]
-}
-
-# carry FILE FROM TO: the whole file, and nothing else
-carry() {
-	local name count
-	name=$(basename "$1")
-	count=$(captured "$1")
-	capture "s$3" span0 "$W/got.pcap" -i
-	on "s$2" tcpreplay -q -p 2000 -i span0 "$1" >"$W/log/tcpreplay.log" 2>&1 || fail "tcpreplay $name"
-	wait_for 5 "" arrived "$count"
-	end "$SPAWNED"
-	frames "$1" >"$W/sent.txt"
-	frames "$W/got.pcap" >"$W/got.txt"
-	cmp -s "$W/sent.txt" "$W/got.txt" || {
-		diff "$W/sent.txt" "$W/got.txt" | cut -c1-150 | head >&2
-		fail "$name, $2 to $3: $(wc -l <"$W/got.txt") of $(wc -l <"$W/sent.txt") frames came, not the same"
-	}
-	echo "  ok  $name, $2 to $3: $(wc -l <"$W/got.txt") frames"
-}
-
 step "every frame"
 helper frames
 "$HELPER" make 9000 >"$W/9000.pcap"

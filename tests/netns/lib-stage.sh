@@ -350,6 +350,30 @@ captured() {
 		END { print n + 0 }'
 }
 
+# arrived N: so many frames are in got.pcap
+arrived() {
+	[ "$(captured "$W/got.pcap")" -ge "$1" ]
+}
+
+# carry FILE FROM TO [ORDER]: the whole file into one site's TAP, and nothing else out of
+# the other's; in its order, or in what the filter ORDER leaves of it
+carry() {
+	local name count
+	name=$(basename "$1")
+	count=$(captured "$1")
+	capture "s$3" span0 "$W/got.pcap" -i
+	on "s$2" tcpreplay -q -p 2000 -i span0 "$1" >"$W/log/tcpreplay.log" 2>&1 || fail "tcpreplay $name"
+	wait_for 5 "" arrived "$count"
+	end "$SPAWNED"
+	frames "$1" | "${4:-cat}" >"$W/sent.txt"
+	frames "$W/got.pcap" | "${4:-cat}" >"$W/got.txt"
+	cmp -s "$W/sent.txt" "$W/got.txt" || {
+		diff "$W/sent.txt" "$W/got.txt" | cut -c1-150 | head >&2
+		fail "$name, $2 to $3: $(wc -l <"$W/got.txt") of $(wc -l <"$W/sent.txt") frames came, not the same"
+	}
+	echo "  ok  $name, $2 to $3: $(wc -l <"$W/got.txt") frames"
+}
+
 # helper NAME: the program of tests/netns/NAME.c as make built it (in netns/ of
 # BIN), or built here; its path in HELPER
 helper() {

@@ -328,7 +328,7 @@ static void test_wire_headers(void **state)
 
 /* In place of host/stream: one with room for so many packets. */
 struct stream {
-	unsigned room;
+	unsigned room, flushed;
 	uint64_t dropped;
 };
 
@@ -354,6 +354,46 @@ void stream_send(struct stream *stream, const uint8_t *data, size_t len, size_t 
 		stream->room--;
 	else
 		stream->dropped++;
+}
+
+bool stream_send_now(struct stream *stream, const uint8_t *data, size_t len, size_t segment)
+{
+	uint64_t before = stream->dropped;
+
+	for (size_t at = 0; at < len; at += segment)
+		stream_send(stream, data + at, segment, segment);
+	stream_flush(stream);
+	return stream->dropped == before;
+}
+
+void stream_flush(struct stream *stream)
+{
+	stream->flushed++;
+}
+
+/* A run goes at once, watched or not. */
+static void test_stream_run(void **state)
+{
+	struct run run = {
+		.to = addr("192.0.2.9:5000"), .data = (uint8_t *)"abcdef", .len = 6, .segment = 3
+	};
+	struct stream stream = { .room = 3 };
+	uint8_t got[200];
+	int fd;
+
+	(void)state;
+	assert_true(captures_stream_run(&captures, &stream, &run, now));
+	assert_int_equal(stream.flushed, 1);
+	where.point = CAPTURES_WIRE;
+	fd = begin("");
+	assert_false(captures_stream_run(&captures, &stream, &run, now));
+	assert_int_equal(stream.flushed, 2);
+	assert_int_equal(get(fd, got, CAPTURES_HEADER + 31), CAPTURES_HEADER + 31);
+	assert_memory_equal(got + CAPTURES_HEADER + 28, "abc", 3);
+	expect_nothing(fd);
+	stream.room = 2;
+	assert_true(captures_stream_run(&captures, &stream, &run, now));
+	close(fd);
 }
 
 /* What finds no room is not shown as if it had gone. */
@@ -660,6 +700,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_peers_by_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_wire_headers, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_stream, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_stream_run, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_member, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_budget, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_long_filters_cost_more, set_up, tear_down),
