@@ -38,7 +38,7 @@ ip -n hb link set e0 down
 frames() {
 	peer_get b a .rx.frames
 }
-wait_for 5 "no frame is under way" settled 0.2 frames
+wait_for 5 "no frame is under way" steady 0.2 frames
 frames=$(frames)
 handshakes=$(peer_get b a .handshakes)
 roamed=$(peer_get b a .roamed)

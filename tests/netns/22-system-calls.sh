@@ -113,7 +113,7 @@ two_sites
 two_hosts
 connect
 wait_for 10 "the whole 1500 is in use" whole_path
-wait_for 10 "nothing moves" settled 0.5 tap_frames
+wait_for 10 "nothing moves" steady 0.5 tap_frames
 
 step "an idle tunnel, $IDLE s: timers only"
 measure sleep $IDLE

@@ -131,7 +131,7 @@ perl -e '
 	$FROM $TO $TAG >"$W/hello.pcap"
 on hb tcpreplay -q -i e0 "$W/hello.pcap" >"$W/log/hello.log" 2>&1 || fail "tcpreplay"
 on ha tcpreplay -q -p 5000 -i e0 "$W/made.pcap" >"$W/log/tcpreplay.log" 2>&1 || fail "tcpreplay"
-wait_for 60 "nothing comes any more" settled 1 stat -c %s "$W/b.pcap"
+wait_for 60 "nothing comes any more" steady 1 stat -c %s "$W/b.pcap"
 for pid in $at_relay $at_b $at_c; do
 	end "$pid"
 done

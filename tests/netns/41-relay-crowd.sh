@@ -181,7 +181,7 @@ wait_for 10 "all have its flood key" key_is_out
 received >"$W/before"
 before=$(floods)
 on h1 ping -q -b -c 20 -i 0.1 -W 1 192.168.77.255 >/dev/null 2>&1
-wait_for 10 "nothing is under way" settled 0.5 received
+wait_for 10 "nothing is under way" steady 0.5 received
 received >"$W/after"
 join "$W/before" "$W/after" | awk '$1 != "span1" { print $3 - $2 }' | sort -n | uniq -c >"$W/copies"
 equal "sites, and how many of 20 frames each got" "$(awk '{ print $1, $2 }' "$W/copies" | paste -sd';')" \

@@ -227,7 +227,7 @@ listen() {
 
 hush() {
 	local p
-	wait_for 10 "" settled 0.3 stat -c %s "$W"/*.pcap || fail "captures do not come to an end"
+	wait_for 10 "" steady 0.3 stat -c %s "$W"/*.pcap || fail "captures do not come to an end"
 	for p in "${TCPDUMPS[@]}"; do
 		end "$p" INT
 	done

@@ -157,7 +157,7 @@ some_pings
 N=20
 wait_for 5 "" has "$W/wire.pcap" udp
 finish_record "$RECORD"
-wait_for 5 "" settled 0.3 stat -c %s "$W/w0.pcap" # what tcpdump still has
+wait_for 5 "" steady 0.3 stat -c %s "$W/w0.pcap" # what tcpdump still has
 end "$DUMP"
 datagrams "$W/w0.pcap" 14 >"$W/w0.txt"
 datagrams "$W/wire.pcap" 0 >"$W/wire.txt"
@@ -292,7 +292,7 @@ done
 record large lan -w "$W/large.pcap" tcp port 5301
 record small lan --segments -w "$W/small.pcap" tcp port 5301
 iperf hb ha 5301 -n 2M >/dev/null
-wait_for 5 "" settled 0.3 stat -c %s "$W/large.pcap" "$W/small.pcap"
+wait_for 5 "" steady 0.3 stat -c %s "$W/large.pcap" "$W/small.pcap"
 for p in "${CHILDREN[@]: -3:2}"; do end "$p" INT; done
 if [ "$(packets "$W/large.pcap" greater 1600)" -gt 0 ]; then
 	equal "frames above 1514 bytes in segments" "$(packets "$W/small.pcap" greater 1515)" 0
@@ -498,7 +498,7 @@ member=$RECORD
 record_hub other member b -w "$W/other.pcap"
 other=$RECORD
 on ha ping -q -c 20 -i 0.05 192.168.77.2 >/dev/null || fail "ping"
-wait_for 5 "" settled 0.3 stat -c %s "$W"/{tls,hub,member,other}.pcap
+wait_for 5 "" steady 0.3 stat -c %s "$W"/{tls,hub,member,other}.pcap
 for p in $site $hub $member $other; do finish_record "$p"; done
 equal "all between the ends of the connection" "$(packets "$W/tls.pcap" udp and \
 	"(src 10.99.0.1 and src port $port and dst 10.99.0.200 and dst port 8443) or

@@ -209,8 +209,8 @@ holds() {
 	echo "  ok  $_what for $_seconds s"
 }
 
-# settled SECONDS COMMAND...: it says something, and the same when that time is over
-settled() {
+# steady SECONDS COMMAND...: it says something, and the same when that time is over
+steady() {
 	local _seconds=$1 _said
 	shift
 	_said=$("$@") && sleep "$_seconds" && [ "$_said" = "$("$@")" ]
