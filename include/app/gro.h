@@ -7,7 +7,6 @@
 #ifndef APP_GRO_H
 #define APP_GRO_H
 
-#include <net/if.h>
 #include <stdbool.h>
 
 #include "host/netlink.h"
@@ -18,17 +17,14 @@ struct gro {
 	bool wanted; /* else it is only told, once, that it would help */
 	bool told;
 	unsigned n;
-	struct gro_port {
-		int index;
-		char name[IFNAMSIZ];
-	} port[GRO_PORTS]; /* that it was switched on for; somebody may have since */
+	int port[GRO_PORTS]; /* indices, that it was switched on for; somebody may have since */
 };
 
 /* Switches it on for the ports that are new in that bridge, but for `own`, and back for those
  * that have left it.  Whoever switches one off while it is there has his way. */
 void gro_look(struct gro *g, struct netlink *nl, int bridge, int own);
 
-/* As it was, where a port is still there. */
-void gro_restore(struct gro *g, struct netlink *nl);
+/* As it was, where a port is still there, by whatever name. */
+void gro_restore(struct gro *g);
 
 #endif

@@ -370,6 +370,6 @@ void attach_close(struct attach *a)
 		netlink_link_delete(&a->netlink, bridge.index);
 	a->made_bridge = 0;
 	brnf_restore(&a->netfilter);
-	gro_restore(&a->gro, &a->netlink);
+	gro_restore(&a->gro);
 	netlink_close(&a->netlink);
 }

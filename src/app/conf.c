@@ -20,8 +20,8 @@ static unsigned count_sections(const struct conf_reading *r, unsigned kind)
 /* What says how the TAP is, and there is none. */
 static void check_without_tap(struct conf_reading *r)
 {
-	static const char *const of_tap[] = { "bridge", "create",    "vlan",	  "trunk",
-					      "native", "impair_in", "impair_out" };
+	static const char *const of_tap[] = { "bridge", "create", "offload",   "gro",	    "vlan",
+					      "trunk",	"native", "impair_in", "impair_out" };
 	unsigned line;
 
 	for (size_t i = 0; i < COUNT_OF(of_tap); i++) {
@@ -47,18 +47,20 @@ static void check_tap(struct conf_reading *r)
 	}
 	for (size_t i = 0; i < r->index.n_sections && !line; i++)
 		line = r->index.sections[i].kind == CONF_BRIDGE ? r->index.sections[i].line : 0;
-	conf_report_add(&r->report, line, "[bridge] tap: missing: must be a name for the interface, "
+	conf_report_add(&r->report, line,
+			"[bridge] tap: missing: must be a name for the interface, "
 			"like span0, where there is no [port NAME]");
 }
 
-const char *conf_wire_fault(const struct conf *conf, unsigned locals, unsigned peers,
-			    char out[200])
+const char *conf_wire_fault(const struct conf *conf, unsigned locals, unsigned peers, char out[200])
 {
 	if (!conf->wire)
 		return NULL;
-	snprintf(out, 200, "a wire joins exactly two ports, and here are %u of this site and %u "
+	snprintf(out, 200,
+		 "a wire joins exactly two ports, and here are %u of this site and %u "
 		 "peers: must be two of this site, or one and one [peer NAME], or none where they "
-		 "come by command", locals, peers);
+		 "come by command",
+		 locals, peers);
 	if (conf->trust_secret)
 		return "a wire has one far end: must not come with trust = secret";
 	if (!locals)
@@ -80,8 +82,7 @@ static void check_mode(struct conf_reading *r)
 /* What a switch does and a wire does not, where the file asks for it. */
 static void check_wire(struct conf_reading *r)
 {
-	static const char passes[] = "every frame passes as it is",
-			  learns[] = "nothing is learned";
+	static const char passes[] = "every frame passes as it is", learns[] = "nothing is learned";
 	struct conf *c = r->root;
 	const struct {
 		const char *name, *where;
@@ -117,6 +118,10 @@ static void check_bridge(struct conf_reading *r)
 		conf_report_add(&r->report, conf_read_line(r, CONF_BRIDGE, "create"),
 				"[bridge] create: yes, but no bridge is named: must come with "
 				"bridge = NAME");
+	if (c->gro && c->tap[0] && !conf_read_line(r, CONF_BRIDGE, "bridge"))
+		conf_report_add(&r->report, conf_read_line(r, CONF_BRIDGE, "gro"),
+				"[bridge] gro: on, but no bridge is named whose ports it would be "
+				"for: must come with bridge = NAME");
 	if (c->bridge[0] && strcmp(c->bridge, c->tap) == 0)
 		conf_report_add(&r->report, conf_read_line(r, CONF_BRIDGE, "bridge"),
 				"[bridge] bridge: \"%s\" is the tap: must be another interface",

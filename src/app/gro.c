@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "app/gro.h"
 
+#include <net/if.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "host/offload.h"
 
-static bool is_there(const struct netlink_link *ports, unsigned n, const struct gro_port *port)
+static bool is_there(const struct netlink_link *ports, unsigned n, int index)
 {
 	for (unsigned i = 0; i < n; i++) {
-		if (ports[i].index == port->index)
+		if (ports[i].index == index)
 			return true;
 	}
 	return false;
@@ -18,32 +19,30 @@ static bool is_there(const struct netlink_link *ports, unsigned n, const struct 
 static bool is_known(const struct gro *g, int index)
 {
 	for (unsigned i = 0; i < g->n; i++) {
-		if (g->port[i].index == index)
+		if (g->port[i] == index)
 			return true;
 	}
 	return false;
 }
 
-/* Another device may have its name by now. */
-static void put_back(struct netlink *nl, const struct gro_port *port)
+static void put_back(int index)
 {
-	struct netlink_link link;
+	char name[IFNAMSIZ];
 
-	if (netlink_link_get(nl, port->name, &link) != 0 || link.index != port->index)
+	if (!if_indextoname((unsigned)index, name))
 		return;
-	offload_gro_set(port->name, false);
-	log_info("generic receive offload is off again", log_text("port", port->name));
+	offload_gro_set(name, false);
+	log_info("generic receive offload is off again", log_text("port", name));
 }
 
-static void forget_gone(struct gro *g, struct netlink *nl, const struct netlink_link *ports,
-			unsigned n)
+static void forget_gone(struct gro *g, const struct netlink_link *ports, unsigned n)
 {
 	for (unsigned i = 0; i < g->n;) {
-		if (is_there(ports, n, &g->port[i])) {
+		if (is_there(ports, n, g->port[i])) {
 			i++;
 			continue;
 		}
-		put_back(nl, &g->port[i]);
+		put_back(g->port[i]);
 		g->port[i] = g->port[--g->n];
 	}
 }
@@ -51,10 +50,8 @@ static void forget_gone(struct gro *g, struct netlink *nl, const struct netlink_
 static void switch_on(struct gro *g, const struct netlink_link *link)
 {
 	int error = offload_gro_set(link->name, true);
-	struct gro_port *port = &g->port[g->n++]; /* failed or not: once is enough */
 
-	port->index = link->index;
-	memcpy(port->name, link->name, sizeof(port->name));
+	g->port[g->n++] = link->index; /* failed or not: once is enough */
 	if (error)
 		log_warn("cannot switch generic receive offload on", log_text("port", link->name),
 			 log_text("error", strerror(-error)));
@@ -85,7 +82,7 @@ void gro_look(struct gro *g, struct netlink *nl, int bridge, int own)
 
 	if (netlink_bridge_ports(nl, bridge, ports, GRO_PORTS, &n) != 0)
 		return;
-	forget_gone(g, nl, ports, n);
+	forget_gone(g, ports, n);
 	for (unsigned i = 0; i < n; i++) {
 		if (!may_merge(&ports[i], own) || is_known(g, ports[i].index) ||
 		    offload_gro_get(ports[i].name, &on) != 0 || on)
@@ -97,8 +94,8 @@ void gro_look(struct gro *g, struct netlink *nl, int bridge, int own)
 	}
 }
 
-void gro_restore(struct gro *g, struct netlink *nl)
+void gro_restore(struct gro *g)
 {
 	for (; g->n > 0; g->n--)
-		put_back(nl, &g->port[g->n - 1]);
+		put_back(g->port[g->n - 1]);
 }

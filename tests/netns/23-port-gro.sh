@@ -75,6 +75,9 @@ wait_for 5 "another port comes" merges a later
 check "somebody's wish stays" eval '! merges a late'
 
 step "the end"
+ip -n sa link set later down
+ip -n sa link set later name renamed
 bridge_stop a
 check "the port is as it was" eval '! merges a p-a'
+check "one that got another name, too" eval '! merges a renamed'
 check "one that had it on keeps it" merges a own

@@ -469,6 +469,8 @@ static void test_keys_against_each_other(void **state)
 	static const struct bad table[] = {
 		{ GOOD "create = yes\n", "8: [bridge] create: yes, but no bridge is named: must "
 					 "come with bridge = NAME\n" },
+		{ GOOD "gro = on\n", "8: [bridge] gro: on, but no bridge is named whose ports it "
+				      "would be for: must come with bridge = NAME\n" },
 		{ GOOD "bridge = span0\n",
 		  "8: [bridge] bridge: \"span0\" is the tap: must be another interface\n" },
 		{ GOOD "macs = 1000\nmac_quota = 1001\n",
