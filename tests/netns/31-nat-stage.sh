@@ -158,9 +158,9 @@ check "a flow is known" knows masq
 holds 2 "it stays known" knows masq
 nat_forget masq
 check "forgotten" eval '! knows masq'
-nat_timeout masq 1
+nat_timeout masq "$PATIENCE"
 ask b $X:1000 >/dev/null
-check "known with a time-out of 1 s" knows masq
+check "known with a time-out of $PATIENCE s" knows masq
 wait_for 3 "gone by itself" eval '! knows masq'
 nat_forget masq rebind
 equal "masq gives another port" "$(seen b)" "10.99.0.102:7841 10.99.0.102:7841 10.99.0.102:7841"
