@@ -199,22 +199,29 @@ static void check_network(struct conf_reading *r, size_t section)
 		check_wire(r, section, &port);
 }
 
+/* Here or in [lab], be it wrong: then it was told of already, and is as good as there. */
+static bool says(const struct conf_reading *r, size_t section, const char *name)
+{
+	return conf_read_entry(r, section, name) || conf_read_line(r, LAB, name);
+}
+
 /* One of the two ways to boot, and what belongs to it. */
 static void check_boot(struct conf_reading *r, size_t section, const struct lab_guest *guest)
 {
 	const struct lab_machine *m = &guest->machine;
 	unsigned line = r->index.sections[section].line;
+	bool kernel = says(r, section, "kernel"), disk = says(r, section, "disk");
 
-	if (!m->kernel[0] && !m->disk[0])
+	if (!kernel && !disk)
 		conf_report_add(
 			&r->report, line,
 			"[guest %s] nothing to boot: must have a kernel or a disk, here or in "
 			"[lab]",
 			guest->name);
-	if (!m->kernel[0] && (m->initrd[0] || m->append[0]))
+	if (!kernel && (m->initrd[0] || m->append[0]))
 		conf_report_add(&r->report, line,
 				"[guest %s] initrd and append: only with a kernel", guest->name);
-	if (m->snapshot && !m->disk[0])
+	if (m->snapshot && !disk)
 		conf_report_add(&r->report, line, "[guest %s] snapshot: only with a disk",
 				guest->name);
 }

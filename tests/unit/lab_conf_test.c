@@ -135,10 +135,14 @@ static void test_errors(void **state)
 		{ LAN ANN "disk = a.key\ninitrd = a.key\n",
 		  "2: [guest ann] initrd and append: only with a kernel\n" },
 		{ LAB "snapshot = yes\n" LAN ANN, "5: [guest ann] snapshot: only with a disk\n" },
-		{ "[lab]\nkernel = none\n" LAN ANN,
-		  "2: [lab] kernel: $/none: No such file or directory\n"
-		  "4: [guest ann] nothing to boot: must have a kernel or a disk, here or in "
-		  "[lab]\n" },
+		/* What is wrong with a file is told once. */
+		{ "[lab]\nkernel = none\ninitrd = a.key\nappend = a\n" LAN ANN
+		  "[guest bob]\nnetworks = lan\n",
+		  "2: [lab] kernel: $/none: No such file or directory\n" },
+		{ LAN ANN "kernel = none\ninitrd = a.key\n",
+		  "4: [guest ann] kernel: $/none: No such file or directory\n" },
+		{ LAN ANN "disk = none\nsnapshot = yes\n",
+		  "4: [guest ann] disk: $/none: No such file or directory\n" },
 		{ LAB "memory = 31\n" LAN ANN,
 		  "3: [lab] memory: 31 is out of range: must be 32 to 1048576 MB\n" },
 		{ LAB "accel = xen\n" LAN ANN,
