@@ -187,6 +187,26 @@ lab down ann
 ok "down again: status" $? 0
 ok "down again: nothing is said" "$(cat "$work/said" "$work/out")" ""
 
+for other in "qemu  up     127.0.0.1:20100" "vbox  up     127.0.0.1:20102"; do
+	echo "ann   $other  -          -  trunk all" >"$work/ports"
+	lab down ann bob
+	ok "down: a port of that name and no machine: status" $? 1
+	ok "down: a port of that name and no machine: it stays" "$(cat "$work/said")" ""
+	ok "down: which is told" "$(cat "$work/out")" "lab.sh: the port ann stays, as it is not \
+that of a machine lanspan-ann: \"lanspan port del ann\" takes it away"
+	: >"$work/ports"
+	lab up ann
+	echo "ann   $other  -          -  trunk all" >"$work/ports"
+	[ "${other%% *}" = qemu ] || echo "anno  vbox  up     127.0.0.1:20100 - - x" >>"$work/ports"
+	lab down ann
+	ok "down: another's port of that name: status" $? 1
+	ok "down: another's port of that name stays, the machine goes" "$(cat "$work/said")" \
+		"VBoxManage controlvm lanspan-ann poweroff
+VBoxManage unregistervm lanspan-ann --delete
+VBoxManage unregistervm lanspan-ann --delete"
+done
+: >"$work/ports"
+
 touch "$work/no-driver"
 lab up ann
 ok "one that does not start: status" $? 1

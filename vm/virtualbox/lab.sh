@@ -16,7 +16,8 @@
 #   VBOXMANAGE, VIRTUALBOXVM, LANSPAN   the programs
 #
 # Both verbs may be said again: up makes, plugs in and starts what is not yet, after a restart
-# of the bridge process, say; down takes away what is left.
+# of the bridge process, say; down takes away what is left.  A port of that name that is not the
+# machine's stays, which is told, and the status is 1.
 set -eu
 export LC_ALL=C
 
@@ -94,12 +95,11 @@ free_pair()
 	done
 }
 
-# pair_of MACHINE: as it was made with
+# pair_of MACHINE: as it was made with; empty when its card is no UDPTunnel's
 pair_of()
 {
 	ask_vbox showvminfo "$1"
 	pair=$(echo "$said" | sed -n "s/^NIC 1:.* sport='\([0-9]*\)'.*/\1/p")
-	[ -n "$pair" ] || die "$1: its card is no UDPTunnel's: another machine of that name"
 }
 
 # Before the machine, so that nothing is made when lanspan says no.
@@ -152,13 +152,14 @@ up()
 	look "$name"
 	if [ -n "$state" ]; then
 		pair_of "$name"
+		[ -n "$pair" ] || die "$name: its card is no UDPTunnel's: another machine of that name"
 		plug "$1"
 	else
 		[ -r "$iso" ] || die "$iso: cannot be read: make vm-images, or ISO=FILE"
 		free_pair
 		plug "$1"
 		make "$name" || {
-			down "$1"
+			take_away "$1"
 			die "$name could not be made"
 		}
 	fi
@@ -167,12 +168,27 @@ up()
 	echo "$1: console at $consoles/$name.console"
 }
 
-# Goes on after a failure: a port that went with the bridge process, say.  A machine that was
-# just turned off is locked for a moment.
-down()
+# Only the port that is this machine's, by its kind and far end: another of that name is somebody
+# else's.  Goes on after a failure: a port that went with the bridge process, say.
+unplug()
+{
+	mine=$(ask_lanspan port list | awk -v name="$1" -v far="127.0.0.1:$pair" \
+		'$1 == name { print $2 == "vbox" && $4 == far ? "yes" : "no" }')
+	case $mine in
+	yes) ask_lanspan port del "$1" || : ;;
+	no)
+		echo "lab.sh: the port $1 stays, as it is not that of a machine $name:" \
+			"\"lanspan port del $1\" takes it away" >&2
+		left=1
+		;;
+	esac
+}
+
+# A machine that was just turned off is locked for a moment.
+take_away()
 {
 	name=$(machine "$1")
-	! ask_lanspan port list | grep -q "^$1 " || ask_lanspan port del "$1" || :
+	unplug "$1"
 	is_off "$name" || "$vboxmanage" controlvm "$name" poweroff || :
 	tries=10
 	while look "$name" && [ -n "$state" ]; do
@@ -182,6 +198,14 @@ down()
 		sleep 1
 	done
 	rm -f "$consoles/$name.console"
+}
+
+down()
+{
+	pair=
+	look "$(machine "$1")"
+	[ -z "$state" ] || pair_of "$(machine "$1")"
+	take_away "$1"
 }
 
 verb=${1:-}
@@ -198,6 +222,8 @@ if [ "$verb" = show ]; then
 	"$vboxmanage" list vms | grep '"lanspan-' || :
 	ask_lanspan port list
 fi
+left=0
 for guest; do
 	$verb "$guest"
 done
+[ $left = 0 ]
