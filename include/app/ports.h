@@ -27,6 +27,10 @@ struct ports;
 struct ports *ports_new(struct node *node);
 void ports_free(struct ports *ports);
 
+/* The process ends: QEMU's cards are told that they have no cable any more, which takes up to
+ * QMP_LEAVE.  NULL is none. */
+void ports_unplug(struct ports *ports);
+
 /* Makes the port and its wire.  A wire that cannot be opened now, but may be later (interface
  * or far end missing), makes a port that is down and tries again each second; one that never can
  * (no permission, address in use, bad name) is an error: -errno with why in note.

@@ -13,6 +13,7 @@
 #include "host/loop.h"
 
 #define QMP_AGAIN SECONDS(1)
+#define QMP_LEAVE MS(100) /* for a last word */
 
 struct qmp;
 
@@ -23,8 +24,17 @@ void qmp_free(struct qmp *q); /* NULL is none */
 /* Nothing is sent when that is what it is. */
 void qmp_set_link(struct qmp *q, bool up);
 
+/* The netdev's far end goes: its link is down from now on, whatever was wanted.  When that was
+ * answered, nobody is there to be told, or QMP_LEAVE has passed, it has left, and is to be
+ * freed; an earlier qmp_free may take the word with it. */
+void qmp_leave(struct qmp *q, struct instant now);
+bool qmp_left(const struct qmp *q, struct instant now);
+
+/* Waits until all n have left: up to QMP_LEAVE, without the loop. */
+void qmp_wait_left(struct qmp *const *list, unsigned n);
+
 void qmp_tick(struct qmp *q, struct instant now);
-struct instant qmp_due(const struct qmp *q);
+struct instant qmp_due(const struct qmp *q); /* of one that leaves: when it has left */
 
 /* "ready", or what is amiss. */
 const char *qmp_state(const struct qmp *q);

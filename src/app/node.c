@@ -465,6 +465,7 @@ void node_stop(struct node *node)
 	event_tell(EVENT_STOPPING);
 	worker_stop(node);
 	site_goodbye(&node->site, node->loop.now);
+	ports_unplug(node->ports);
 	node_portmap_stop(node);
 	node_hooks_stop(node);
 	uplink_free(node);

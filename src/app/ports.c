@@ -220,12 +220,6 @@ static struct lab *make_lab(struct ports *ports, const struct conf_port *conf)
 	return NULL;
 }
 
-static bool reserved_of(const struct conf_port *conf, const struct conf *bridge)
-{
-	return conf->reserved == CONF_RESERVED_AS_BRIDGE ? bridge->reserved_pass
-							 : conf->reserved == CONF_RESERVED_PASS;
-}
-
 static bool join_site(struct lab *lab)
 {
 	struct node *node = lab->ports->node;
@@ -244,7 +238,7 @@ static bool join_site(struct lab *lab)
 static bool apply(struct lab *lab, const struct conf *bridge)
 {
 	return ports_apply(lab->ports->node, &lab->port, &lab->conf.vlans, lab->conf.impair,
-			   reserved_of(&lab->conf, bridge));
+			   ports_reserved(&lab->conf, bridge));
 }
 
 static void remove_lab(struct lab *lab)
@@ -256,6 +250,7 @@ static void remove_lab(struct lab *lab)
 	captures_end_port(&node->captures, lab->number);
 	site_remove_port(&node->site, lab->number);
 	close_wire(lab);
+	ports_leave(lab, node->loop.now);
 	for (unsigned i = 0; i < ports->n; i++) {
 		if (ports->labs[i] == lab)
 			ports->labs[i] = ports->labs[--ports->n];
@@ -279,6 +274,15 @@ static int refuse(const struct ports *ports, const struct conf_port *conf, char 
 	return note[0] ? -EEXIST : 0;
 }
 
+/* Of one that never was no card is told. */
+static int give_up(struct lab *lab, int error)
+{
+	qmp_free(lab->qmp);
+	lab->qmp = NULL;
+	remove_lab(lab);
+	return error;
+}
+
 static int add(struct ports *ports, const struct conf_port *conf, const struct conf *bridge,
 	       bool by_command, bool patient, char note[PORTS_NOTE])
 {
@@ -294,18 +298,14 @@ static int add(struct ports *ports, const struct conf_port *conf, const struct c
 		free_lab(lab);
 		return -ENOMEM;
 	}
-	if (!apply(lab, bridge)) {
-		remove_lab(lab);
-		return -ENOMEM;
-	}
+	if (!apply(lab, bridge))
+		return give_up(lab, -ENOMEM);
 	lab->silent = true;
 	error = open_wire(lab, now);
 	lab->silent = false;
 	snprintf(note, PORTS_NOTE, "%s", lab->note);
-	if (error && !patient && !is_passing(error)) {
-		remove_lab(lab);
-		return error;
-	}
+	if (error && !patient && !is_passing(error))
+		return give_up(lab, error);
 	if (note[0])
 		tell_note(lab);
 	return 0;
@@ -349,6 +349,7 @@ void ports_free(struct ports *ports)
 		return;
 	while (ports->n)
 		remove_lab(ports->labs[ports->n - 1]);
+	ports_leave_free(ports);
 	handoff_free(ports);
 	free(ports->scratch);
 	free(ports);
@@ -454,9 +455,10 @@ static void tell_tap(struct node *node, bool carrier_on)
 		tap_set_carrier(&node->attach.tap, node->told_carrier);
 }
 
-static struct instant all_due(const struct ports *ports)
+/* The earliest, and no later than by. */
+static struct instant all_due(const struct ports *ports, struct instant by)
 {
-	struct instant due = INSTANT_NEVER;
+	struct instant due = by;
 
 	for (unsigned i = 0; i < ports->n; i++) {
 		due = instant_min(due, ports->labs[i]->due);
@@ -477,7 +479,7 @@ struct instant ports_turn(struct ports *ports, struct instant now)
 		if (ports->labs[i]->qmp)
 			qmp_tick(ports->labs[i]->qmp, now);
 	}
-	return all_due(ports);
+	return all_due(ports, ports_leave_turn(ports, now));
 }
 
 void ports_look(struct ports *ports, struct instant now)

@@ -2,6 +2,7 @@
 /* From what a configuration says of a port to the port. */
 #include "app/node_state.h"
 #include "app/ports.h"
+#include "ports_parts.h"
 
 static void vlans_of(struct port_vlans *out, const struct conf_vlans *conf)
 {
@@ -18,6 +19,12 @@ static void vlans_of(struct port_vlans *out, const struct conf_vlans *conf)
 	}
 	if (conf->native)
 		vlan_native(out, (uint16_t)conf->native);
+}
+
+bool ports_reserved(const struct conf_port *conf, const struct conf *bridge)
+{
+	return conf->reserved == CONF_RESERVED_AS_BRIDGE ? bridge->reserved_pass
+							 : conf->reserved == CONF_RESERVED_PASS;
 }
 
 bool ports_apply(struct node *node, struct port *port, const struct conf_vlans *vlans,

@@ -79,6 +79,8 @@ struct ports {
 	struct lab *labs[PORTS_MAX];
 	unsigned n;
 	struct handoff full, empty; /* what is filled under the lock, what was written last */
+	struct qmp *leaving[PORTS_MAX]; /* of ports that went */
+	unsigned n_leaving;
 	uint8_t *scratch;	    /* SITE_HEADROOM + SUPERFRAME_MAX: a frame of a TAP */
 };
 
@@ -97,8 +99,21 @@ void ports_note(struct lab *lab, const char *fmt, ...) __attribute__((format(pri
 bool ports_fit(const struct ports *ports, const struct conf_port *conf, const struct conf *bridge,
 	       char note[PORTS_NOTE]);
 
+/* Whether reserved addresses pass, by its section or else by [bridge]. */
+bool ports_reserved(const struct conf_port *conf, const struct conf *bridge);
+
 /* Whether what goes out at the interface of this NIC or TAP comes in again; then why. */
 bool ports_round(struct lab *lab, char why[PORTS_NOTE]);
+
+/* --- cards whose port goes, see ports_leave.c --- */
+
+/* Takes over what tells its card, if it has one. */
+void ports_leave(struct lab *lab, struct instant now);
+
+/* Frees those that have left; when the next one will have. */
+struct instant ports_leave_turn(struct ports *ports, struct instant now);
+
+void ports_leave_free(struct ports *ports);
 
 /* --- the handoff --- */
 

@@ -8,11 +8,15 @@
  *
  * Commands are short and few: one that the socket does not take at once ends the
  * connection, and the next one says what is wanted.
+ *
+ * QEMU forgets commands that it has not run when their connection ends.  So a client that
+ * leaves waits for the answer to its last one.
  */
 #include "app/qmp.h"
 
 #include <errno.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +40,7 @@ struct qmp {
 	bool wanted; /* link */
 	bool told, known; /* what it is, if it is known */
 	struct instant again;
+	struct instant gone_by; /* of one that leaves; else never */
 	char line[LINE];
 	size_t used;
 	char state[STATE];
@@ -177,6 +182,7 @@ struct qmp *qmp_new(struct loop *loop, const char *path, const char *netdev, str
 	snprintf(q->at.sun_path, sizeof(q->at.sun_path), "%s", path);
 	snprintf(q->netdev, sizeof(q->netdev), "%s", netdev);
 	q->wanted = true;
+	q->gone_by = INSTANT_NEVER;
 	try(q, now);
 	return q;
 }
@@ -194,6 +200,46 @@ void qmp_set_link(struct qmp *q, bool up)
 	say_link(q, q->loop->now);
 }
 
+void qmp_leave(struct qmp *q, struct instant now)
+{
+	q->gone_by = instant_add(now, QMP_LEAVE);
+	q->wanted = false;
+	if (q->stage == CLOSED)
+		try(q, now);
+	say_link(q, now);
+}
+
+bool qmp_left(const struct qmp *q, struct instant now)
+{
+	bool told = q->stage == IDLE && q->known && !q->told;
+
+	return q->stage == CLOSED || told || instant_reached(now, q->gone_by);
+}
+
+/* Up to a millisecond for what it says next. */
+static void wait_for(struct qmp *q)
+{
+	struct pollfd at = { q->source.fd, POLLIN, 0 };
+
+	if (poll(&at, 1, 1) > 0)
+		ready(&q->source, LOOP_READ, clock_now());
+}
+
+void qmp_wait_left(struct qmp *const *list, unsigned n)
+{
+	unsigned left;
+
+	do {
+		left = 0;
+		for (unsigned i = 0; i < n; i++) {
+			if (qmp_left(list[i], clock_now()))
+				left++;
+			else
+				wait_for(list[i]);
+		}
+	} while (left < n);
+}
+
 void qmp_tick(struct qmp *q, struct instant now)
 {
 	if (q->stage == CLOSED && instant_reached(now, q->again))
@@ -202,7 +248,7 @@ void qmp_tick(struct qmp *q, struct instant now)
 
 struct instant qmp_due(const struct qmp *q)
 {
-	return q->stage == CLOSED ? q->again : INSTANT_NEVER;
+	return q->stage == CLOSED ? q->again : q->gone_by;
 }
 
 const char *qmp_state(const struct qmp *q)

@@ -97,9 +97,22 @@ wait_for 10 "and she has one" carrier_of ann 1
 check "bob's address" machine bob "ip addr add 192.168.77.2/24 dev eth0"
 check "ann reaches bob" machine ann "ping -q -c 3 192.168.77.2 >/dev/null"
 
+step "a port goes"
+no_carrier() {
+	wait_for 5 "ann has none" carrier_of ann 0
+	wait_for 5 "and bob has none" carrier_of bob 0
+}
+check "bob's" home port del bob.0
+no_carrier
+check "it comes again" home lab up pair.conf
+wait_for 10 "ann has one" carrier_of ann 1
+wait_for 10 "and bob has one" carrier_of bob 1
+
 step "the bridge process starts anew"
 end "$BRIDGE"
+no_carrier
 start
+check "which is no port yet" carrier_of bob 0
 check "and gets its ports" home lab up pair.conf
 reaches() {
 	machine ann "ping -q -c 1 -W 1 192.168.77.2 >/dev/null"

@@ -404,6 +404,94 @@ static void test_too_long_for_a_nic(void **state)
 	assert_int_equal(system("ip link delete va"), 0);
 }
 
+/* ---- a card of QEMU ---- */
+
+#define GREETING "{\"QMP\": {}}\n"
+#define DONE "{\"return\": {}}\n"
+
+static struct sockaddr_un qmp_at;
+
+static int listen_at_qmp(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	qmp_at.sun_family = AF_UNIX;
+	snprintf(qmp_at.sun_path, sizeof(qmp_at.sun_path), "%s/qmp", scene.folder);
+	assert_int_equal(bind(fd, (struct sockaddr *)&qmp_at, sizeof(qmp_at)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	return fd;
+}
+
+static void answer(int fd, const char *text)
+{
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	turn(2);
+}
+
+/* What was said to QEMU since ends with that. */
+static void assert_told(int fd, bool up)
+{
+	char text[512] = "";
+
+	assert_true(recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT) > 0);
+	assert_non_null(strstr(text, up ? "\"up\":true}}\n" : "\"up\":false}}\n"));
+}
+
+/* The port p1, whose card is told that it is up.  Returns QEMU's side. */
+static int add_card(int listener)
+{
+	struct conf_port conf = section("p1");
+	char note[PORTS_NOTE];
+	int fd;
+
+	snprintf(conf.qmp.path, sizeof(conf.qmp.path), "%s", qmp_at.sun_path);
+	snprintf(conf.qmp_netdev, sizeof(conf.qmp_netdev), "n0");
+	assert_int_equal(ports_add(scene.node.ports, &conf, true, note), 0);
+	fd = accept(listener, NULL, NULL);
+	assert_true(fd >= 0);
+	answer(fd, GREETING DONE);
+	assert_told(fd, true);
+	answer(fd, DONE);
+	return fd;
+}
+
+static bool hung_up(int fd)
+{
+	char text[4];
+
+	return recv(fd, text, sizeof(text), MSG_DONTWAIT) == 0;
+}
+
+/* It has no cable when its port has gone, or the process ends. */
+static void test_a_card_whose_port_goes(void **state)
+{
+	int listener, fd;
+
+	(void)state;
+	begin(1);
+	listener = listen_at_qmp();
+	fd = add_card(listener);
+	assert_true(ports_remove(scene.node.ports, "p1"));
+	assert_told(fd, false);
+	turn(2);
+	assert_false(hung_up(fd));
+	answer(fd, DONE);
+	assert_true(hung_up(fd));
+	close(fd);
+
+	fd = add_card(listener);
+	ports_reload(scene.node.ports, &scene.conf); /* it came by command, and stays */
+	assert_int_equal(recv(fd, (char[4]){ 0 }, 4, MSG_DONTWAIT), -1);
+	assert_int_equal(write(fd, DONE, strlen(DONE)), strlen(DONE));
+	ports_unplug(scene.node.ports);
+	assert_told(fd, false);
+	unlink(qmp_at.sun_path);
+	finish();
+	assert_true(hung_up(fd));
+	close(fd);
+	close(listener);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -420,6 +508,7 @@ int main(void)
 		cmocka_unit_test(test_taps_in_one_bridge),
 		cmocka_unit_test(test_runt_of_a_stream),
 		cmocka_unit_test(test_too_long_for_a_nic),
+		cmocka_unit_test(test_a_card_whose_port_goes),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

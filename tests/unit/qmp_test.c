@@ -158,6 +158,78 @@ static void test_restart(void **state)
 	assert_heard(LINK_DOWN);
 }
 
+static bool has_left(int64_t us)
+{
+	return qmp_left(qmp, instant_add(loop.now, us));
+}
+
+/* What was wanted is over, and the answer is waited for. */
+static void test_leave(void **state)
+{
+	(void)state;
+	greet();
+	assert_heard(LINK_UP);
+	qmp_leave(qmp, loop.now);
+	assert_heard("");
+	assert_false(has_left(0));
+	assert_int_equal(instant_between(loop.now, qmp_due(qmp)), QMP_LEAVE);
+	say(DONE);
+	assert_heard(LINK_DOWN);
+	assert_false(has_left(0));
+	say(DONE);
+	assert_true(has_left(0));
+}
+
+static void test_leave_early(void **state)
+{
+	(void)state;
+	qmp_leave(qmp, loop.now);
+	assert_false(has_left(0));
+	greet();
+	assert_heard(LINK_DOWN);
+	assert_false(has_left(0));
+	say(DONE);
+	assert_true(has_left(0));
+}
+
+static void test_leave_nobody(void **state)
+{
+	(void)state;
+	close(client);
+	turn();
+	close(listener);
+	qmp_leave(qmp, loop.now);
+	assert_true(has_left(0));
+}
+
+static void test_leave_unanswered(void **state)
+{
+	(void)state;
+	qmp_leave(qmp, loop.now);
+	assert_false(has_left(QMP_LEAVE - 1));
+	assert_true(has_left(QMP_LEAVE));
+}
+
+/* Without the loop. */
+static void test_wait_left(void **state)
+{
+	struct instant start;
+
+	(void)state;
+	greet();
+	assert_heard(LINK_UP);
+	assert_int_equal(write(client, DONE DONE, 2 * strlen(DONE)), 2 * strlen(DONE));
+	qmp_leave(qmp, instant_add(loop.now, SECONDS(3600)));
+	qmp_wait_left(&qmp, 1);
+	assert_heard(LINK_DOWN);
+
+	qmp_set_link(qmp, true);
+	start = clock_now();
+	qmp_leave(qmp, start);
+	qmp_wait_left(&qmp, 1);
+	assert_in_range(instant_between(start, clock_now()), QMP_LEAVE, SECONDS(10));
+}
+
 static void test_endless_line(void **state)
 {
 	char text[4096];
@@ -178,6 +250,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pieces, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restart, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_leave, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_leave_early, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_leave_nobody, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_leave_unanswered, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wait_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_endless_line, setup, teardown),
 	};
 	int failed;
