@@ -113,14 +113,28 @@ static void add_boot(struct lab_command *c, const struct lab_guest *guest)
 	}
 }
 
-/* Of QEMU's own prefix; the same each time on this machine, another on others. */
+/* 32 hexadecimal digits, machine-id(5); "" where there is none yet. */
+static void machine_id(char out[33])
+{
+	FILE *f = fopen("/etc/machine-id", "re");
+
+	if (!f || !fgets(out, 33, f) || strspn(out, "0123456789abcdef") != 32)
+		out[0] = '\0';
+	if (f)
+		fclose(f);
+}
+
+/* Of QEMU's own prefix; the same each time for this user of this machine, another for others
+ * and on others.  No more than 24 bits of the machine's id get out with it. */
 static void mac_of(char out[18], const struct lab *lab, const char *guest, unsigned nic)
 {
-	char text[512] = "";
+	char text[512] = "", id[33] = "";
 	uint64_t hash;
 
+	machine_id(id);
 	gethostname(text, 64);
-	snprintf(text + strlen(text), 400, "/%s/%s/%u", lab->name, guest, nic);
+	snprintf(text + strlen(text), 400, "/%s/%u/%s/%s/%u", id, (unsigned)geteuid(), lab->name,
+		 guest, nic);
 	hash = hash_bytes(text, strlen(text), 0);
 	snprintf(out, 18, "52:54:00:%02x:%02x:%02x", (unsigned)(hash & 255),
 		 (unsigned)(hash >> 8 & 255), (unsigned)(hash >> 16 & 255));

@@ -254,6 +254,31 @@ is 'check of a lab' same out 'lab.conf: good: lab lab, 1 guest, 1 network'
 run lab up --dry-run lab.conf
 is 'lab up --dry-run FILE' [ $status -eq 0 ]
 is 'lab up --dry-run FILE: prints' says out 'port add ann.0 kind=qemu'
+
+# macs MACHINE-ID NAME USER: of a guest on that machine, of that user
+macs()
+{
+	echo "$1" >machine-id
+	# shellcheck disable=SC2016 # the inner shell expands it
+	unshare -mur sh -c 'mount --bind machine-id /etc/machine-id && hostname "$1" &&
+		unshare -U --map-user="$2" "$3" lab up --dry-run lab.conf' sh "$2" "$3" "$bin/lanspan" |
+		grep -o 'mac=52:54:00:[0-9a-f:]*' | sort -u
+}
+if [ -e /etc/machine-id ] &&
+	unshare -mur unshare -U --map-user=7 true 2>/dev/null; then
+	a=11111111111111111111111111111111 b=22222222222222222222222222222222
+	mac=$(macs $a debian 7)
+	is 'a guest has an address' [ ${#mac} -eq 21 ]
+	is 'the same each time' [ "$(macs $a debian 7)" = "$mac" ]
+	is 'another on a machine of that name' [ "$(macs $b debian 7)" != "$mac" ]
+	is 'another on a machine of another name' [ "$(macs $a buster 7)" != "$mac" ]
+	is 'another of another user' [ "$(macs $a debian 8)" != "$mac" ]
+	is 'an id that is none yet counts as missing' \
+		[ "$(macs uninitialized debian 7)" = "$(macs '' debian 7)" ]
+else
+	echo "no namespaces or no /etc/machine-id here: addresses of guests are not looked at"
+fi
+
 printf '[network lan]\nvlan = 5000\n[guest ann]\nnetworks = lan\n' >lab.conf
 run check lab.conf
 is 'check of a bad lab: status' [ $status -eq 2 ]
