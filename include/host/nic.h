@@ -31,7 +31,7 @@ struct nic {
 typedef void (*nic_frame)(void *ctx, uint8_t *frame, size_t len);
 
 /* 0, or -errno with a text for people: EPERM (CAP_NET_RAW is needed), ENODEV, ENETDOWN (it has
- * to be up to be opened), EINVAL (not Ethernet). */
+ * to be up to be opened), EINVAL (not Ethernet, or loopback, which only looks like it). */
 int nic_open(struct nic *nic, const char *name, char error[NIC_ERROR]);
 void nic_close(struct nic *nic);
 

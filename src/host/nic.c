@@ -123,6 +123,9 @@ static int set_up(struct nic *nic, char error[NIC_ERROR])
 	nic->fd = pcap_get_selectable_fd(p);
 	if (nic->fd < 0)
 		return say(error, -EIO, nic->name, "it can not be waited for");
+	if (flags_of(nic) & IFF_LOOPBACK)
+		return say(error, -EINVAL, nic->name,
+			   "loopback, where each frame comes back: must be the NIC of a wire");
 	setsockopt(nic->fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &one, sizeof(one));
 	learn_mtu(nic);
 	return 0;

@@ -116,6 +116,7 @@ ip -n sb link add x0 type veth peer name x1
 ip -n sb link property add dev x0 altname cable
 ip -n sb link set x0 up
 ip -n sb link set x1 up
+check "loopback" refuses 'lo: loopback, where each frame comes back' n kind=nic interface=lo
 check "its TAP" refuses '"span0" is that of the TAP' n kind=nic interface=span0
 check "its bridge" refuses '"br0" is the bridge of the TAP' n kind=nic interface=br0
 check "by another name" refuses 'br0 is the bridge of the TAP span0' n kind=nic interface=office

@@ -486,6 +486,11 @@ static void test_what_can_not_be_opened(void **state)
 	assert_int_equal(nic_open(&none, "", error), -ENODEV);
 	assert_int_equal(nic_open(&none, "a-name-that-is-too-long", error), -EINVAL);
 	nic_close(&none);
+	shell("ip link set lo up");
+	assert_int_equal(nic_open(&none, "lo", error), -EINVAL);
+	assert_string_equal(error, "lo: loopback, where each frame comes back: must be the NIC of "
+				   "a wire");
+	assert_int_equal(none.fd, -1);
 
 	shell("ip link add va type veth peer name vb");
 	assert_int_equal(nic_open(&none, "va", error), -ENETDOWN);
