@@ -15,7 +15,7 @@
 #define MOST_SECONDS 3600
 
 struct attach_wish {
-	const char *nic, *bridge, *confirm, *undo;
+	const char *nic, *bridge, *confirm, *undo, *forget;
 	unsigned seconds;
 	bool force, timed;
 	bool leaves; /* detach */
@@ -56,6 +56,8 @@ static enum cli_status read_argument(const struct cli *cli, int *i, struct attac
 		return read_value(cli, i, &wish->confirm);
 	if (strcmp(word, "--undo") == 0)
 		return read_value(cli, i, &wish->undo);
+	if (strcmp(word, "--forget") == 0 && wish->leaves)
+		return read_value(cli, i, &wish->forget);
 	if (strcmp(word, "--confirm-within") == 0) {
 		status = read_value(cli, i, &seconds);
 		wish->timed = true;
@@ -78,17 +80,19 @@ static enum cli_status read_argument(const struct cli *cli, int *i, struct attac
 static enum cli_status read_wish(const struct cli *cli, struct attach_wish *wish)
 {
 	enum cli_status status = CLI_DONE;
-	bool other;
+	int others;
 
 	for (int i = 0; i < cli->argc && status == CLI_DONE; i++)
 		status = read_argument(cli, &i, wish);
 	if (status != CLI_DONE)
 		return status;
-	other = wish->confirm || wish->undo;
-	if (other && (wish->nic || wish->bridge || wish->timed || wish->force ||
-		      (wish->confirm && wish->undo)))
-		return cli_usage(cli, "--confirm and --undo stand alone");
-	if (!other && (!wish->nic || (!wish->bridge && !wish->leaves)))
+	others = !!wish->confirm + !!wish->undo + !!wish->forget;
+	if (others > 1 ||
+	    (others && (wish->nic || wish->bridge || wish->timed || wish->force)))
+		return cli_usage(cli, "%s stand alone",
+				 wish->leaves ? "--confirm, --undo and --forget"
+					      : "--confirm and --undo");
+	if (!others && (!wish->nic || (!wish->bridge && !wish->leaves)))
 		return cli_usage(cli, "%s is missing", wish->nic ? "--bridge" : "IFACE");
 	return CLI_DONE;
 }
@@ -101,6 +105,7 @@ struct talk {
 	int fd, signals;
 	bool ask; /* a person is there */
 	bool over;
+	bool stuck; /* which was told */
 	enum cli_status status;
 };
 
@@ -111,7 +116,7 @@ static const char *verb_of(const struct talk *talk)
 
 static void tell_moved(struct talk *talk, const char *more)
 {
-	const char *nic = talk->plan->nic.name, *bridge = talk->plan->bridge;
+	const char *nic = talk->plan->key, *bridge = talk->plan->bridge;
 
 	if (talk->wish->leaves)
 		printf("%s is out of %s now, and has its addresses and routes.\n", nic, bridge);
@@ -129,7 +134,7 @@ static void tell_moved(struct talk *talk, const char *more)
 
 static void tell_confirmed(struct talk *talk, const char *trouble)
 {
-	const char *nic = talk->plan->nic.name;
+	const char *nic = talk->plan->key;
 
 	if (trouble[0])
 		cli_error(CLI_DONE, "this cannot be remembered for detach: %s", trouble);
@@ -162,12 +167,17 @@ static void read_report(struct talk *talk)
 		tell_confirmed(talk, r.text);
 		return;
 	case ATTACH_BACK:
-		cli_error(CLI_FAILED, "taken back: %s is %sas it was", talk->plan->nic.name,
+		cli_error(CLI_FAILED, "taken back: %s is %sas it was", talk->plan->key,
 			  talk->wish->leaves ? "attached " : "");
 		break;
 	case ATTACH_STUCK:
 		cli_error(CLI_FAILED, "not all could be taken back: %s: lanspan %s --undo %s",
-			  r.text, verb_of(talk), talk->plan->nic.name);
+			  r.text, verb_of(talk), talk->plan->key);
+		talk->stuck = true;
+		break;
+	case ATTACH_GONE:
+		cli_error(CLI_FAILED, "not all could be taken back: %s", r.text);
+		talk->stuck = true;
 		break;
 	}
 	talk->over = true;
@@ -232,9 +242,9 @@ static enum cli_status run(struct attach_plan *plan, const struct attach_wish *w
 	talk.ask = isatty(STDIN_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
 	follow(&talk);
 	close(talk.fd);
-	if (talk.status == CLI_FAILED && left_pending(plan->nic.name)) {
+	if (talk.status == CLI_FAILED && !talk.stuck && left_pending(plan->key)) {
 		cli_error(CLI_FAILED, "the guardian was killed");
-		attach_undo(plan->nic.name);
+		attach_undo(plan->key);
 	}
 	return talk.status;
 }
@@ -285,6 +295,8 @@ enum cli_status verb_detach(const struct cli *cli)
 		return attach_confirm(wish.confirm);
 	if (wish.undo)
 		return attach_undo(wish.undo);
+	if (wish.forget)
+		return attach_forget(wish.forget);
 	error = attach_state_load(&plan, wish.nic);
 	if (error)
 		return attach_report_state(wish.nic, error);

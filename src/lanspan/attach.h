@@ -2,6 +2,9 @@
 /*
  * Between the files of attach: a NIC's way into a bridge, and back.
  *
+ * A NIC is known by its index and, as that may be given anew, by its MAC address or its name.
+ * Without it there is no way back: what the bridge has is left to it, until --forget.
+ *
  * Two files in the folder of the control sockets, mode 0600: attach.lock, locked by the
  * one process that moves something; and attach-IFACE.state, which is all that is needed
  * to take it back.
@@ -39,7 +42,8 @@ struct attach_places {
 };
 
 struct attach_plan {
-	struct netlink_link nic; /* as it was */
+	struct netlink_link nic; /* as it was; its name is that of now */
+	char key[IFNAMSIZ];	 /* its name when it was attached: the state's */
 	char bridge[IFNAMSIZ];
 	bool make;	   /* there was no such bridge */
 	bool bridge_up;	   /* one that there was: as it was */
@@ -86,15 +90,20 @@ int attach_plan_read(struct netlink *nl, struct attach_plan *plan);
 /* Puts the NIC into the bridge; 0, or -errno and plan->trouble. */
 int attach_forward(struct netlink *nl, struct attach_plan *plan);
 
+/* Whether the NIC is still there, under whatever name. */
+bool attach_nic_is_there(struct netlink *nl, struct attach_plan *plan);
+
 /* Makes everything as it was, from wherever things are; goes on after a failure, and tells
  * the first.  What was done before is no error. */
 int attach_back(struct netlink *nl, struct attach_plan *plan);
 
 /* Turns the plan of an attached NIC into that of a way back with what the bridge has now,
- * and leaving.  others: ports besides the NIC, for which the bridge stays. */
+ * and leaving.  others: ports besides the NIC, for which the bridge stays.  -ENODEV: the NIC
+ * is gone; plan->trouble says so. */
 int attach_plan_turn(struct netlink *nl, struct attach_plan *plan, unsigned *others);
 
-/* From anywhere on that way: the NIC is attached again. */
+/* From anywhere on that way: the NIC is attached again.  When it is gone, at least the bridge
+ * has what it had, and that is an error. */
 int attach_return(struct netlink *nl, struct attach_plan *plan);
 
 /* --- attach_state.c --- */
@@ -117,7 +126,8 @@ enum attach_word {
 	ATTACH_CONFIRMED = 'c', /* it stays so */
 	ATTACH_BACK = 'b',	/* all is as it was */
 	ATTACH_FAILED = 'f',	/* this failed; what became of it comes next */
-	ATTACH_STUCK = 's'	/* not all could be taken back */
+	ATTACH_STUCK = 's',	/* not all could be taken back */
+	ATTACH_GONE = 'g'	/* there is no NIC to take it back to */
 };
 
 /* A datagram from the guardian. */
@@ -146,6 +156,9 @@ enum cli_status attach_permitted(const struct cli *cli);
 
 enum cli_status attach_confirm(const char *nic);
 enum cli_status attach_undo(const char *nic);
+
+/* Of a NIC that is gone: its state; the bridge keeps what it has. */
+enum cli_status attach_forget(const char *nic);
 
 /* What is known of the NIC cannot be read: why. */
 enum cli_status attach_report_state(const char *nic, int error);

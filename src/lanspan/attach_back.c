@@ -17,8 +17,10 @@ enum cli_status attach_report_state(const char *nic, int error)
 	if (error == -ENOENT)
 		return cli_error(CLI_FAILED, "%s is not attached, nor is it being attached", nic);
 	if (error == -EBADMSG)
-		return cli_error(CLI_FAILED, "attach-%s.state makes no sense: another version?",
-				 nic);
+		return cli_error(CLI_FAILED,
+				 "attach-%s.state makes no sense, of another version?: lanspan "
+				 "detach --forget %s",
+				 nic, nic);
 	return cli_error(CLI_FAILED, "what is known of %s cannot be read: %s", nic,
 			 strerror(-error));
 }
@@ -64,7 +66,7 @@ static enum cli_status report_end(const char *nic, bool leaving, bool wanted)
 
 static enum cli_status speak(const struct attach_plan *plan, int signal)
 {
-	const char *nic = plan->nic.name;
+	const char *nic = plan->key;
 	pid_t guardian = plan->guardian;
 
 	if (kill(guardian, signal) < 0)
@@ -114,7 +116,7 @@ enum cli_status attach_confirm(const char *nic)
 
 static enum cli_status give_back(struct attach_plan *plan)
 {
-	const char *nic = plan->nic.name;
+	const char *nic = plan->key;
 	bool leaving = plan->leaving;
 	struct netlink nl;
 	int error = netlink_open(&nl);
@@ -135,9 +137,17 @@ static enum cli_status give_back(struct attach_plan *plan)
 
 static enum cli_status refuse(const struct attach_plan *plan)
 {
-	const char *nic = plan->nic.name;
+	const char *nic = plan->key;
 
 	return cli_error(CLI_FAILED, "%s was confirmed: lanspan detach %s", nic, nic);
+}
+
+static enum cli_status refuse_lock(int error)
+{
+	return cli_error(CLI_FAILED, "%s",
+			 error == -EBUSY ? "an attach is under way: it must be confirmed or taken "
+					   "back first"
+					 : strerror(-error));
 }
 
 /* Alone, and not to be interrupted: the terminal may go away meanwhile.  What is known of it
@@ -149,10 +159,7 @@ static enum cli_status give_back_alone(const char *nic)
 	int lock = attach_lock(), error;
 
 	if (lock < 0)
-		return cli_error(CLI_FAILED, "%s",
-				 lock == -EBUSY ? "an attach is under way: it must be confirmed or "
-						  "taken back first"
-						: strerror(-lock));
+		return refuse_lock(lock);
 	proc_signal_fd();
 	error = attach_state_load(&plan, nic);
 	if (error)
@@ -181,5 +188,66 @@ enum cli_status attach_undo(const char *nic)
 	else
 		status = give_back_alone(nic);
 	attach_plan_free(&plan);
+	return status;
+}
+
+/* ---- of a NIC that is gone ---------------------------------------------------------------- */
+
+static enum cli_status refuse_present(const struct attach_plan *plan)
+{
+	bool renamed = strcmp(plan->key, plan->nic.name) != 0;
+
+	return cli_error(CLI_FAILED, "%s is there%s%s: lanspan %s%s %s", plan->key,
+			 renamed ? ", as " : "", renamed ? plan->nic.name : "",
+			 plan->attached ? "detach" : "attach",
+			 plan->attached && !plan->leaving ? "" : " --undo", plan->key);
+}
+
+static enum cli_status forget_plan(struct attach_plan *plan)
+{
+	struct netlink nl;
+	int error = netlink_open(&nl);
+	bool there;
+
+	if (error)
+		return cli_error(CLI_FAILED, "rtnetlink: %s", strerror(-error));
+	there = attach_nic_is_there(&nl, plan);
+	netlink_close(&nl);
+	if (there)
+		return refuse_present(plan);
+	attach_state_remove(plan->key);
+	printf("forgotten: %s is gone, and %s keeps its addresses and routes\n", plan->key,
+	       plan->bridge);
+	return CLI_DONE;
+}
+
+/* One that makes no sense is of no more use. */
+static enum cli_status forget(const char *nic)
+{
+	struct attach_plan plan = { 0 };
+	int error = attach_state_load(&plan, nic);
+	enum cli_status status;
+
+	if (error == -EBADMSG) {
+		attach_state_remove(nic);
+		printf("forgotten: what was known of %s made no sense\n", nic);
+		return CLI_DONE;
+	}
+	if (error)
+		return attach_report_state(nic, error);
+	status = forget_plan(&plan);
+	attach_plan_free(&plan);
+	return status;
+}
+
+enum cli_status attach_forget(const char *nic)
+{
+	int lock = attach_lock();
+	enum cli_status status;
+
+	if (lock < 0)
+		return refuse_lock(lock);
+	status = forget(nic);
+	close(lock);
 	return status;
 }

@@ -127,6 +127,7 @@ enum cli_status attach_check(struct netlink *nl, struct attach_plan *plan, const
 		return cli_error(CLI_FAILED, "%s: %s", nic,
 				 error == -ENODEV ? "no such NIC: ip link shows them"
 						  : strerror(-error));
+	snprintf(plan->key, sizeof(plan->key), "%s", plan->nic.name);
 	snprintf(plan->bridge, sizeof(plan->bridge), "%s", bridge);
 	status = check_nic(nl, &plan->nic, force);
 	return status == CLI_DONE ? check_bridge(nl, plan) : status;

@@ -64,14 +64,23 @@ static int catch_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+static void report_stuck(struct guard *g, int error)
+{
+	enum attach_word word = attach_nic_is_there(&g->nl, g->plan) ? ATTACH_STUCK : ATTACH_GONE;
+
+	report(g, word, g->plan->trouble[0] ? g->plan->trouble : strerror(-error));
+}
+
 static void give_back(struct guard *g)
 {
-	if (attach_back(&g->nl, g->plan) == 0) {
-		attach_state_remove(g->plan->nic.name);
-		report(g, ATTACH_BACK, "");
-	} else {
-		report(g, ATTACH_STUCK, g->plan->trouble);
+	int error = attach_back(&g->nl, g->plan);
+
+	if (error) {
+		report_stuck(g, error);
+		return;
 	}
+	attach_state_remove(g->plan->key);
+	report(g, ATTACH_BACK, "");
 }
 
 static void put_in_again(struct guard *g)
@@ -81,7 +90,7 @@ static void put_in_again(struct guard *g)
 	if (!error)
 		error = attach_state_save(g->plan);
 	if (error)
-		report(g, ATTACH_STUCK, g->plan->trouble[0] ? g->plan->trouble : strerror(-error));
+		report_stuck(g, error);
 	else
 		report(g, ATTACH_BACK, "");
 }
@@ -133,7 +142,7 @@ static void keep(struct guard *g)
 	g->plan->attached = true;
 	error = attach_state_save(g->plan);
 	if (error) { /* it stays, but detach will not know of it */
-		attach_state_remove(g->plan->nic.name);
+		attach_state_remove(g->plan->key);
 		report(g, ATTACH_CONFIRMED, strerror(-error));
 	} else {
 		report(g, ATTACH_CONFIRMED, "");
@@ -172,7 +181,7 @@ static void move_out(struct guard *g, unsigned others)
 		put_in_again(g);
 		return;
 	}
-	attach_state_remove(g->plan->nic.name);
+	attach_state_remove(g->plan->key);
 	report(g, ATTACH_CONFIRMED, "");
 }
 
@@ -187,7 +196,8 @@ bool attach_is_free(const char *nic, int lock, char text[ATTACH_TEXT])
 		snprintf(text, ATTACH_TEXT,
 			 "another one is under way: it must be confirmed or taken back first");
 	else if (error == -EBADMSG)
-		snprintf(text, ATTACH_TEXT, "attach-%s.state makes no sense: must be removed", nic);
+		snprintf(text, ATTACH_TEXT,
+			 "attach-%s.state makes no sense: lanspan detach --forget %s", nic, nic);
 	else if (error)
 		snprintf(text, ATTACH_TEXT, "the folder of control sockets: %s", strerror(-error));
 	else if (old.leaving)
@@ -209,7 +219,7 @@ static void guard(struct guard *g)
 	int error;
 
 	/* The lock is held until this process ends. */
-	if (!attach_is_free(g->plan->nic.name, attach_lock(), text)) {
+	if (!attach_is_free(g->plan->key, attach_lock(), text)) {
 		report(g, ATTACH_FAILED, text);
 		return;
 	}
@@ -252,7 +262,7 @@ static void guard_leave(struct guard *g)
 	unsigned others = 0;
 	int error;
 
-	if (!still_attached(g->plan->nic.name, &now, text)) {
+	if (!still_attached(g->plan->key, &now, text)) {
 		report(g, ATTACH_FAILED, text);
 		return;
 	}

@@ -170,6 +170,39 @@ static int take_from(struct netlink *nl, struct attach_plan *plan, const struct 
 	return trouble(plan, error, "%s cannot be taken from %s", what, link->name);
 }
 
+/* ---- the NIC, which may have been renamed, or pulled ----------------------------------- */
+
+static bool is_same(const struct attach_plan *plan, const struct netlink_link *link)
+{
+	return link->index == plan->nic.index &&
+	       (strcmp(link->name, plan->key) == 0 || mac_equal(link->mac, plan->nic.mac));
+}
+
+static int find_nic(struct netlink *nl, struct attach_plan *plan, struct netlink_link *nic)
+{
+	char name[IFNAMSIZ] = "";
+	int error = -ENODEV;
+
+	if (if_indextoname((unsigned)plan->nic.index, name))
+		error = netlink_link_get(nl, name, nic);
+	if (!error && is_same(plan, nic)) {
+		memcpy(plan->nic.name, nic->name, sizeof(nic->name));
+		return 0;
+	}
+	snprintf(plan->trouble, sizeof(plan->trouble),
+		 "the NIC that was %s is gone (one that came back is another): lanspan detach "
+		 "--forget %s",
+		 plan->key, plan->key);
+	return error && error != -ENODEV ? error : -ENODEV;
+}
+
+bool attach_nic_is_there(struct netlink *nl, struct attach_plan *plan)
+{
+	struct netlink_link nic;
+
+	return find_nic(nl, plan, &nic) == 0;
+}
+
 /* ---- forward --------------------------------------------------------------------------- */
 
 int attach_plan_read(struct netlink *nl, struct attach_plan *plan)
@@ -348,15 +381,13 @@ int attach_back(struct netlink *nl, struct attach_plan *plan)
 	int error, last;
 
 	plan->trouble[0] = '\0';
-	error = netlink_link_get(nl, plan->nic.name, &nic);
-	if (!error && nic.index != plan->nic.index)
-		error = -ENODEV;
-	if (error) { /* it was unplugged: the bridge at least */
-		trouble(plan, error, "%s", plan->nic.name);
+	error = find_nic(nl, plan, &nic);
+	if (error && plan->leaving)
+		return error;
+	if (error) /* it was unplugged, and never confirmed: the bridge at least */
 		leave_bridge(nl, plan);
-	} else {
+	else
 		error = put_back(nl, plan, &nic);
-	}
 	last = mend_bridge(nl, plan);
 	return error ? error : last;
 }
@@ -381,10 +412,13 @@ int attach_plan_turn(struct netlink *nl, struct attach_plan *plan, unsigned *oth
 {
 	char what[NETLINK_CONFIG_TEXT];
 	struct netlink_config now;
-	struct netlink_link bridge;
-	int error = netlink_link_get(nl, plan->bridge, &bridge);
+	struct netlink_link bridge, nic;
+	int error = find_nic(nl, plan, &nic);
 
 	*others = 0;
+	if (error)
+		return error;
+	error = netlink_link_get(nl, plan->bridge, &bridge);
 	plan->made = plan->make;
 	plan->leaving = true;
 	plan->read_at = seconds_since_boot(); /* lifetimes begin anew, or are those of now */
@@ -407,16 +441,28 @@ int attach_plan_turn(struct netlink *nl, struct attach_plan *plan, unsigned *oth
 	return 0;
 }
 
+/* Without the NIC; who came by another port may still come. */
+static void refill_bridge(struct netlink *nl, struct attach_plan *plan)
+{
+	struct netlink_link bridge;
+
+	if (netlink_link_get(nl, plan->bridge, &bridge) != 0)
+		return;
+	add_addresses(nl, plan, &bridge);
+	add_routes(nl, plan, &bridge);
+}
+
 int attach_return(struct netlink *nl, struct attach_plan *plan)
 {
 	struct netlink_link nic;
-	int error = netlink_link_get(nl, plan->nic.name, &nic);
+	int error;
 
 	plan->trouble[0] = '\0';
-	if (!error && nic.index != plan->nic.index)
-		error = -ENODEV;
-	if (error)
-		return trouble(plan, error, "%s", plan->nic.name);
+	error = find_nic(nl, plan, &nic);
+	if (error) {
+		refill_bridge(nl, plan);
+		return error;
+	}
 	plan->nic.mac = nic.mac;
 	plan->nic.mtu = nic.mtu;
 	error = attach_forward(nl, plan);

@@ -88,8 +88,11 @@ static json_t *hex(const struct netlink_config *config)
 
 static json_t *state_object(const struct attach_plan *plan)
 {
-	return json_pack("{ss si ss sb ss sb sb ss sb sb sb si sI si si ss so so}", "interface", plan->nic.name,
-			 "index", plan->nic.index, "kind", plan->nic.kind, "up", plan->nic.up,
+	char mac[MAC_TEXT];
+
+	return json_pack("{ss si ss ss sb ss sb sb ss sb sb sb si sI si si ss so so}", "interface", plan->key,
+			 "index", plan->nic.index, "mac", mac_format(plan->nic.mac, mac),
+			 "kind", plan->nic.kind, "up", plan->nic.up,
 			 "bridge", plan->bridge, "make", plan->make, "bridge_up", plan->bridge_up,
 			 "disable_ipv6", plan->ipv6_off, "attached", plan->attached, "leaving",
 			 plan->leaving, "made", plan->made, "guardian", (int)plan->guardian, "read_at", (json_int_t)plan->read_at, "bridge_index",
@@ -101,11 +104,11 @@ static json_t *state_object(const struct attach_plan *plan)
 int attach_state_save(const struct attach_plan *plan)
 {
 	char path[ATTACH_PATH], fresh[ATTACH_PATH];
-	int error = state_path(path, plan->nic.name), fd;
+	int error = state_path(path, plan->key), fd;
 	json_t *object;
 
 	if (!error)
-		error = path_of(fresh, "attach-%s.new", plan->nic.name);
+		error = path_of(fresh, "attach-%s.new", plan->key);
 	if (error)
 		return error;
 	unlink(fresh);
@@ -161,20 +164,23 @@ static void copy_name(char *out, size_t room, const char *text)
 
 static int read_state(struct attach_plan *plan, json_t *object)
 {
-	const char *name, *kind, *bridge, *off, *config, *own, *from_name = NULL;
+	const char *name, *kind, *bridge, *off, *config, *own, *from_name = NULL, *mac = NULL;
 	int up, make, bridge_up, attached, leaving = 0, made = 0, guardian, error;
 	struct netlink_link link = { 0 }, from = { 0 };
 	struct attach_plan p = { 0 };
 	json_int_t read_at;
 
-	if (json_unpack(object, "{ss si ss sb ss sb sb ss sb s?b s?b si sI si s?i s?s ss ss}", "interface", &name,
-			"index", &p.nic.index, "kind", &kind, "up", &up, "bridge", &bridge, "make",
+	if (json_unpack(object, "{ss si s?s ss sb ss sb sb ss sb s?b s?b si sI si s?i s?s ss ss}", "interface", &name,
+			"index", &p.nic.index, "mac", &mac, "kind", &kind, "up", &up, "bridge", &bridge, "make",
 			&make, "bridge_up", &bridge_up, "disable_ipv6", &off, "attached", &attached,
 			"leaving", &leaving, "made", &made, "guardian", &guardian, "read_at", &read_at, "bridge_index", &link.index,
 			"config_index", &from.index, "config_name", &from_name, "config", &config,
 			"own", &own) < 0)
 		return -EBADMSG;
+	if (mac && !mac_parse(&p.nic.mac, mac))
+		return -EBADMSG;
 	copy_name(p.nic.name, sizeof(p.nic.name), name);
+	copy_name(p.key, sizeof(p.key), name);
 	copy_name(p.nic.kind, sizeof(p.nic.kind), kind);
 	copy_name(p.bridge, sizeof(p.bridge), bridge);
 	copy_name(link.name, sizeof(link.name), bridge);

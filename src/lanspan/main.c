@@ -45,7 +45,7 @@ static const struct cli_verb verbs[] = {
 	  "--confirm IFACE | --undo IFACE",
 	  "put a NIC into a bridge, with its addresses and routes, or take it back", 2, 6, false,
 	  verb_attach },
-	{ "detach", "IFACE [--confirm-within SECONDS] | --confirm IFACE | --undo IFACE",
+	{ "detach", "IFACE [--confirm-within SECONDS] | --confirm IFACE | --undo IFACE | --forget IFACE",
 	  "take a NIC out of its bridge again", 1, 3, false, verb_detach },
 	{ "lab", "up FILE [--dry-run]|down [FILE]|show [FILE]",
 	  "start guests of QEMU and plug them in, or take them away", 1, 3, true, verb_lab },

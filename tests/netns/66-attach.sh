@@ -507,3 +507,96 @@ begin w0 --bridge br0 --confirm-within $((20 * PATIENCE))
 check "it was brought up" test "$(link w0 '.flags | index("UP") != null')" = true
 check "attach --undo" lanspan_a attach --undo w0
 check "it is down again" test "$(link w0 '.flags | index("UP") != null')" = false
+
+step "a NIC that is renamed"
+pair() { # u0, with an address and a route
+	ip -n sa link add u0 type veth peer name u1
+	ip -n sa link set u1 up
+	ip -n sa link set u0 up
+}
+pair
+ip -n sa addr add 10.66.0.1/24 dev u0
+ip -n sa route add 10.67.0.0/16 via 10.66.0.254
+four() {
+	{
+		ip -n sa -4 -o addr show dev "$1" | awk '{ print $4 }'
+		ip -n sa -4 route show dev "$1" | sed 's/ *linkdown//' | sort
+	} | xargs
+}
+before=$(four u0)
+into_br7() {
+	begin u0 --bridge br7 --confirm-within $((20 * PATIENCE))
+	check "attach --confirm" lanspan_a attach --confirm u0
+	ended 0 "confirmed: u0 stays in br7"
+	equal "addresses and routes, on br7" "$(four br7)" "$before"
+}
+out_of_br7() {
+	: >"$W/log/attach.log"
+	spawn sa "$W/log/attach.log" "$BIN/lanspan" detach u0 --confirm-within $((20 * PATIENCE))
+	FIRST=$SPAWNED
+	wait_for 10 "u0 is out" grep -q "taken back in" "$W/log/attach.log"
+}
+rename() {
+	ip -n sa link set "$1" down
+	ip -n sa link set "$1" name "$2"
+	ip -n sa link set "$2" up
+}
+into_br7
+ip -n sa link add v0 type veth peer name v1
+ip -n sa link set v1 up
+ip -n sa link set v0 up master br7
+rename u0 lan0
+ip -n sa link add u0 type veth peer name u2 # which is not it
+out_of_br7
+equal "addresses and routes, on lan0" "$(four lan0)" "$before"
+check "detach --undo" lanspan_a detach --undo u0
+ended 1 "taken back"
+equal "addresses and routes, on br7" "$(four br7)" "$before"
+equal "bridge of lan0" "$(link lan0 .master)" br7
+out_of_br7
+check "detach --confirm" lanspan_a detach --confirm u0
+ended 0 "confirmed: u0 is out of br7"
+equal "addresses and routes, on lan0" "$(four lan0)" "$before"
+equal "on br7" "$(four br7)" ""
+ip -n sa link del u0
+rename lan0 u0
+ip -n sa addr replace 10.66.0.1/24 dev u0
+ip -n sa route replace 10.67.0.0/16 via 10.66.0.254
+
+step "a NIC that is pulled"
+into_br7
+refused "u0 is there: lanspan detach u0" detach --forget u0
+ip -n sa link del u0
+refused "the NIC that was u0 is gone.*detach --forget u0" detach u0
+equal "addresses and routes, on br7" "$(four br7)" "$before"
+pair
+refused "u0 is attached to br7 already" attach u0 --bridge br7
+refused "the NIC that was u0 is gone.*detach --forget u0" detach u0
+equal "addresses and routes, on br7" "$(four br7)" "$before"
+refused "no such option" attach --forget u0
+refused "nobody is not attached" detach --forget nobody
+check "detach --forget" lanspan_a detach --forget u0
+refused "u0 is not attached" detach --forget u0
+equal "addresses and routes, on br7" "$(four br7)" "$before"
+echo nonsense >"$W/run/attach-u0.state"
+refused "makes no sense: lanspan detach --forget u0" attach u0 --bridge br7
+check "detach --forget of what makes no sense" lanspan_a detach --forget u0
+begin u0 --bridge br7 --confirm-within $((20 * PATIENCE))
+check "attach --undo" lanspan_a attach --undo u0
+ended 1 "taken back"
+equal "addresses and routes, on br7" "$(four br7)" "$before"
+ip -n sa link del u0
+ip -n sa addr flush dev br7
+
+step "a NIC that is pulled while nobody has confirmed"
+pair
+ip -n sa addr add 10.66.0.1/24 dev u0
+ip -n sa route add 10.67.0.0/16 via 10.66.0.254
+into_br7
+out_of_br7
+equal "on br7" "$(four br7)" ""
+ip -n sa link del u0
+! lanspan_a detach --undo u0 || fail "put back without a NIC"
+ended 1 "not all could be taken back: the NIC that was u0 is gone"
+equal "addresses and routes, on br7" "$(four br7)" "$before"
+check "detach --forget" lanspan_a detach --forget u0

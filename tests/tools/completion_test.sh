@@ -71,6 +71,7 @@ completes '--json' why -
 completes '--follow --json --kind --last --peer' events -
 completes '' events --last ''
 completes '--bridge --confirm --confirm-within --force --undo' attach -
+completes '--confirm --confirm-within --forget --undo' detach -
 links=$(printf '%s\n' /sys/class/net/*/ | cut -d / -f 5 | sort | xargs)
 completes "$links" attach ''
 completes "$links" detach ''
