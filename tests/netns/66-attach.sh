@@ -170,7 +170,7 @@ logged_in() {
 
 step "nobody confirms"
 began=$(now)
-within=2
+within=$((2 * PATIENCE))
 ! emulated || within=60
 begin w0 --bridge br0 --confirm-within $within
 speed "seconds until it was moved" "$(since "$began")" 0 2.5
