@@ -25,6 +25,9 @@ void uplink_marked(struct node *node, const struct link *link);
 #define UPLINK_PLACE (ADDR_TEXT + 12)
 char *uplink_place(const struct node *node, const struct addr *addr, char out[UPLINK_PLACE]);
 
+/* Where the streams go that are open, or being opened; how many. */
+unsigned uplink_far_ends(const struct node *node, struct addr out[LINKS_MAX]);
+
 /* Why the last stream to that relay came to nothing, "" when all is well. */
 const char *uplink_problem(const struct node *node, unsigned link);
 

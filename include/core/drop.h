@@ -38,6 +38,7 @@ enum drop {
 	DROP_RUNT,	   /* frame shorter than 14 bytes */
 	DROP_OVERSIZE,	   /* frame longer than the limit */
 	DROP_OFFLOAD,	   /* offload facts that do not fit the frame */
+	DROP_UNDERLAY,	   /* the tunnel itself, at a port whose NIC carries it */
 	DROP_RESERVED,	   /* reserved group address, and reserved = drop */
 	DROP_VLAN,	   /* its VLAN may not pass the port, or it has one on an access port */
 	DROP_WIRE,	   /* comes from no end of the wire, or there is no other end */

@@ -62,6 +62,10 @@ int netlink_link_set_silent(struct netlink *nl, int index, const char *name);
 int netlink_neighbour_get(struct netlink *nl, int index, const struct addr *ip,
 			  struct netlink_neighbour *out);
 
+/* This host's addresses, of all links, without scope or port, as many as there is room for; *n
+ * is how many there are. */
+int netlink_addresses(struct netlink *nl, struct addr *out, unsigned room, unsigned *n);
+
 /* MTU of the interface that packets to `to` leave by, as the routing says now;
  * what ICMP said about the path is left aside.  Opens a socket of its own. */
 int netlink_route_mtu(const struct addr *to, unsigned *mtu);

@@ -17,6 +17,7 @@ static uint64_t threshold(enum drop reason)
 	case DROP_HORIZON:
 		return 10;
 	case DROP_FILTERED:
+	case DROP_UNDERLAY:
 	case DROP_RESERVED:
 	case DROP_DISCONNECTED:
 		return UINT64_MAX;

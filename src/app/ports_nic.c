@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Lab ports of NICs that are there. */
+/*
+ * Theory of operation
+ *
+ * A NIC that is there may be the one that carries the tunnel.  What passes there to this
+ * process's own sockets is left out before all else: the kernel merges datagrams for them, so
+ * they would not even be taken apart.  Addresses and streams change, and are looked at
+ * each second and when a link changes.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -25,7 +32,9 @@ static void take(void *ctx, uint8_t *frame, size_t len)
 	struct reading *r = ctx;
 	struct vnet vnet;
 
-	if (giant_facts(frame, len, r->lab->nic.mtu, &vnet))
+	if (underlay_has(&r->lab->ports->underlay, frame, len))
+		port_drop(&r->lab->port, DROP_UNDERLAY);
+	else if (giant_facts(frame, len, r->lab->nic.mtu, &vnet))
 		ports_frame(r->lab, frame, len, &vnet, r->now);
 	else
 		port_drop(&r->lab->port, DROP_OFFLOAD);
@@ -108,6 +117,7 @@ static int open_nic(struct lab *lab, struct instant now)
 		ports_note(lab, "%s", why);
 		return -ELOOP;
 	}
+	ports_learn_underlay(lab->ports);
 	error = nic_open(&lab->nic, lab->conf.interface, error_text);
 	if (error) {
 		ports_note(lab, "%s", error_text);
@@ -149,6 +159,7 @@ static void look_nic(struct lab *lab, struct instant now)
 	char why[PORTS_NOTE];
 
 	lab->running = nic_running(&lab->nic);
+	ports_learn_underlay(lab->ports);
 	if (ports_round(lab, why)) {
 		ports_note(lab, "%s", why);
 		shut(lab, now);

@@ -8,6 +8,7 @@
 #include "app/node_state.h"
 #include "app/ports.h"
 #include "app/qmp.h"
+#include "core/underlay.h"
 #include "host/labdgram.h"
 #include "host/labstream.h"
 #include "host/nic.h"
@@ -81,6 +82,7 @@ struct ports {
 	struct handoff full, empty; /* what is filled under the lock, what was written last */
 	struct qmp *leaving[PORTS_MAX]; /* of ports that went */
 	unsigned n_leaving;
+	struct underlay underlay;   /* as of a second ago, while a NIC is open */
 	uint8_t *scratch;	    /* SITE_HEADROOM + SUPERFRAME_MAX: a frame of a TAP */
 };
 
@@ -104,6 +106,9 @@ bool ports_reserved(const struct conf_port *conf, const struct conf *bridge);
 
 /* Whether what goes out at the interface of this NIC or TAP comes in again; then why. */
 bool ports_round(struct lab *lab, char why[PORTS_NOTE]);
+
+/* Looks what the underlay is now. */
+void ports_learn_underlay(struct ports *ports);
 
 /* --- cards whose port goes, see ports_leave.c --- */
 

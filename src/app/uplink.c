@@ -364,6 +364,17 @@ void uplink_free(struct node *node)
 	node->uplinks = NULL;
 }
 
+unsigned uplink_far_ends(const struct node *node, struct addr out[LINKS_MAX])
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; node->uplinks && i < LINKS_MAX; i++) {
+		if (node->uplinks->link[i].stream)
+			out[n++] = node->uplinks->link[i].to;
+	}
+	return n;
+}
+
 char *uplink_place(const struct node *node, const struct addr *addr, char out[UPLINK_PLACE])
 {
 	const struct stream *stream = streams_find(node, addr);

@@ -37,6 +37,7 @@ static const struct drop_words words[] = {
 	[DROP_RUNT] = { "runt", "frame shorter than 14 bytes" },
 	[DROP_OVERSIZE] = { "oversize", "frame longer than 9216 bytes" },
 	[DROP_OFFLOAD] = { "offload", "offload facts do not fit the frame" },
+	[DROP_UNDERLAY] = { "underlay", "the tunnel itself, which the port's NIC carries" },
 	[DROP_RESERVED] = { "reserved", "reserved group address (reserved = drop)" },
 	[DROP_VLAN] = { "vlan", "VLAN that may not pass the port (vlan, trunk, native)" },
 	[DROP_WIRE] = { "wire", "comes from no end of the wire, or there is no other end" },

@@ -159,6 +159,36 @@ check "it has no carrier" eval 'ip -n sb link show t2 | grep -q NO-CARRIER'
 ip -n sb link set t2 nomaster
 wait_for 5 "out of it, it is up again" port_is b u .state up
 
+step "the NIC that carries the tunnel"
+# tunnel_in_it: what came out at b of UDP for the tunnel's port
+tunnel_in_it() {
+	captured "$W/got.pcap" 'at(12, 2) == "0800" && at(23, 1) == "11" && at(36, 2) == "1e3d"'
+}
+# say ADDRESS PORT TEXT: a datagram from the LAN that carries the tunnel, for a
+say() {
+	on wan socat -u - "UDP4-SENDTO:$1:$2" <<<"$3"
+}
+marks() {
+	[ "$(captured "$W/got.pcap" 'at(12, 2) == "0800" && at(36, 2) == "0009"')" -ge "$1" ]
+}
+ip -n wan addr add 10.99.0.200/24 dev wan0
+quiet sa w0
+capture sb span0 "$W/got.pcap" -i
+check "it is a port" lanspan a port add cable kind=nic interface=w0
+wait_for 5 "which is up" port_is a cable .state up
+on hl ping -q -c 50 -i 0.02 -W 1 192.168.77.2 >"$W/ping.txt" 2>&1
+say 10.99.0.1 7741 nonsense
+ip -n sa addr add 10.99.0.77/24 dev w0
+sleep 2.5 # addresses are looked at each second
+say 10.99.0.77 7741 nonsense
+say 10.99.0.77 9 "this is a frame for all"
+wait_for 5 "other datagrams come out at b" marks 1
+end "$SPAWNED"
+equal "the tunnel's at b" "$(tunnel_in_it)" 0
+at_least "those that were left out" "$(port_get a cable '.drops.underlay // 0')" 50
+check "which is no trouble" eval '! lanspan a events --json | grep -qE "\"loop\"|underlay"'
+check "the port is taken away" lanspan a port del cable
+
 step "with the capabilities that the unit leaves"
 powers=$(sed -n 's/^CapabilityBoundingSet=//p' "$TOP/etc/systemd/lanspan-bridge@.service" |
 	sed 's/CAP_\([A-Z_]*\)/,+\L\1/g; s/ //g')

@@ -65,6 +65,7 @@ static void test_kinds(void **state)
 	all[DROP_AUTH] += 100;
 	assert_string_equal(second(), "drops auth 100|");
 	all[DROP_FILTERED] += 100000;
+	all[DROP_UNDERLAY] += 100000;
 	assert_string_equal(second(), "");
 }
 

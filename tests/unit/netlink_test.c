@@ -346,6 +346,45 @@ static void test_neighbour(void **state)
 	assert_int_equal(netlink_link_delete(&nl, link.index), 0);
 }
 
+static bool has_address(const struct addr *all, unsigned n, const char *text)
+{
+	struct addr a;
+
+	assert_true(addr_parse(&a, text, 1));
+	a.port = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (addr_equal(&all[i], &a))
+			return true;
+	}
+	return false;
+}
+
+/* Of every link, up or not; the own end of one that has a far end. */
+static void test_addresses(void **state)
+{
+	struct addr all[8];
+	unsigned n = 0, less;
+
+	(void)state;
+	need_netns();
+	veth_add("v0", "v1");
+	assert_int_equal(system("ip addr add 192.0.2.1/24 dev v0 && "
+				"ip addr add 198.51.100.1 peer 198.51.100.9 dev v1 && "
+				"ip addr add 2001:db8::7/64 dev v1"),
+			 0);
+	assert_int_equal(netlink_addresses(&nl, all, COUNT_OF(all), &n), 0);
+	assert_in_range(n, 3, COUNT_OF(all));
+	assert_true(has_address(all, n, "192.0.2.1"));
+	assert_true(has_address(all, n, "198.51.100.1"));
+	assert_true(has_address(all, n, "[2001:db8::7]"));
+	assert_false(has_address(all, n, "198.51.100.9"));
+	all[1] = (struct addr){ .port = 77 };
+	assert_int_equal(netlink_addresses(&nl, all, 1, &less), 0);
+	assert_int_equal(less, n);
+	assert_int_equal(all[1].port, 77);
+	assert_int_equal(netlink_link_delete(&nl, get("v0").index), 0);
+}
+
 static void test_close_twice(void **state)
 {
 	struct netlink other;
@@ -370,6 +409,7 @@ int main(void)
 		cmocka_unit_test(test_late_answers_are_skipped),
 		cmocka_unit_test(test_route_mtu),
 		cmocka_unit_test(test_neighbour),
+		cmocka_unit_test(test_addresses),
 		cmocka_unit_test(test_close_twice),
 	};
 
