@@ -145,9 +145,10 @@ mark() {
 
 # send FROM ADDRESS FLOW [OPTION...]
 send() {
-	local from=$1 to=$2 flow=$3
+	local from=$1 to=$2 flow=$3 pace=(-i 0.02 -W 0.5)
+	! emulated || pace=(-i 0.3 -W 3)
 	shift 3
-	on "$from" ping -q -i 0.02 -W 0.5 -c $COUNT -p "$(mark "$flow")" "$@" "$to" >/dev/null 2>&1
+	on "$from" ping -q "${pace[@]}" -c $COUNT -p "$(mark "$flow")" "$@" "$to" >/dev/null 2>&1
 }
 
 # traffic: flow 1 from ha to hb, 2 from ha to all, 3 from hd to he, 4 from hd to all
