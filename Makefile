@@ -49,7 +49,7 @@ netns_tests := $(sort $(filter-out tests/netns/lib%.sh tests/netns/demo.sh,\
 	$(wildcard tests/netns/*.sh)))
 netns_helpers := $(patsubst %.c,%,$(notdir $(sort $(call tests_in,netns,*.c))))
 vm_tests := $(sort $(wildcard tests/vm/[0-9]*.sh))
-lab_tests := $(sort $(wildcard tests/netns/*-lab.sh tests/netns/*-lab-*.sh))
+lab_tests := $(sort $(wildcard tests/netns/[0-9]*-lab.sh tests/netns/[0-9]*-lab-*.sh))
 tools_tests := $(sort $(wildcard tests/tools/*_test.sh))
 man_pages := $(sort $(wildcard man/*.[1-9]))
 

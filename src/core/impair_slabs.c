@@ -72,8 +72,12 @@ static void slab_free(struct impair *p, struct impair_slab *slab)
 /* Spare ones go until there is so much, or none is left. */
 static void shrink(struct impair *p, size_t memory)
 {
-	while (p->counts.memory > memory && !list_empty(&p->spare))
-		slab_free(p, slab_of(p->spare.prev));
+	list_for_each_safe(link, &p->spare)
+	{
+		if (p->counts.memory <= memory)
+			return;
+		slab_free(p, slab_of(link));
+	}
 }
 
 bool impair_slabs_reserve(struct impair *p, const struct impair_setup *setup)

@@ -127,7 +127,9 @@ static void remember(struct brnf *b)
 	for (unsigned i = 0; i < N_PATHS; i++) {
 		char c = get(paths[i]);
 
-		b->before[i] = !is_off(c) ? c : UNCHANGED;
+		b->before[i] = c;
+		if (is_off(c))
+			b->before[i] = UNCHANGED;
 		if (c && is_off(c) && n == (ssize_t)sizeof(written))
 			b->before[i] = written[i];
 	}

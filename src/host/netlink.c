@@ -411,7 +411,6 @@ static int find_route(struct mnl_socket *s, const struct addr *to, struct route 
 	struct request r;
 	int error;
 
-	*route = (struct route){ 0 };
 	netlink_request_start(&r, RTM_GETROUTE, 0);
 	rtm = mnl_nlmsg_put_extra_header(r.nlh, sizeof(*rtm));
 	rtm->rtm_family = to->family == ADDR_IPV6 ? AF_INET6 : AF_INET;
@@ -428,6 +427,7 @@ static int look_up_route(const struct addr *to, struct route *route)
 	struct mnl_socket *s = socket_open(0);
 	int error;
 
+	*route = (struct route){ 0 };
 	if (!s)
 		return -errno;
 	error = find_route(s, to, route);
@@ -470,7 +470,7 @@ int netlink_route_mtu(const struct addr *to, unsigned *mtu)
 {
 	struct netlink_link link = { 0 };
 	struct mnl_socket *s = socket_open(0);
-	struct route route;
+	struct route route = { 0 };
 	struct request r;
 	int error;
 

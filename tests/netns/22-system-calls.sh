@@ -120,6 +120,8 @@ measure sleep $IDLE
 equal "TAP reads and writes" "$(($(spent_on tap_reads <"$W/spent") + $(spent_on tap_writes <"$W/spent")))" 0
 between "turns, sends and receives of both" "$(spent_on all <"$W/spent")" 1 $((IDLE * 2 * 8))
 
+not_emulated "how much goes into one call hangs on the pace; the idle tunnel is as it shall be"
+
 step "datagrams for a full-size frame of a protocol that is not merged"
 helper frames
 "$HELPER" full 6400 >"$W/full.pcap"
