@@ -48,7 +48,7 @@ equal "user" "$(status Uid)" $NOBODY
 for set in Inh Prm Eff Bnd Amb; do
 	equal "capabilities Cap$set" "$(status Cap$set)" 0000000000000000
 done
-check "the log names its key" grep -qF "public_key=\"${RELAY_KEY[hub]}\" networks=2" "$W/log/hub.log"
+wait_for 5 "the log names its key" grep -qF "public_key=\"${RELAY_KEY[hub]}\" networks=2" "$W/log/hub.log"
 check "no complaint in the log" sh -c "! grep -E 'warn|error' $W/log/hub.log"
 between "memory of an empty relay, KiB" "$(status VmRSS)" 1 $((40000 * PATIENCE))
 
