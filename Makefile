@@ -16,7 +16,6 @@ BUILD = build
 PREFIX = /usr/local
 DESTDIR =
 FUZZ_SECONDS = 60
-STORIES = 01 03 06 07
 SOAK_SECONDS = 3600
 
 ifeq ($(origin CC),default)
