@@ -45,6 +45,7 @@ wire_up() {
 }
 # bundled NAME: LACP found the partner at both cables
 bundled() {
+	sleep 1 # LACP's own pace: what the bond says is long, for a console
 	machine "$1" "cat /proc/net/bonding/bond0" >"$W/bond" &&
 		grep -q 'Number of ports: 2' "$W/bond" &&
 		! grep -q 'Partner Mac Address: 00:00:00:00:00:00' "$W/bond"
