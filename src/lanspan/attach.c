@@ -249,6 +249,22 @@ static enum cli_status run(struct attach_plan *plan, const struct attach_wish *w
 	return talk.status;
 }
 
+/* False: that was all, by a word about what was begun before, or by what is not permitted. */
+static bool goes_on(const struct cli *cli, const struct attach_wish *wish, enum cli_status *status)
+{
+	if (*status == CLI_DONE)
+		*status = attach_permitted(cli);
+	if (*status != CLI_DONE)
+		return false;
+	if (wish->confirm)
+		*status = attach_confirm(wish->confirm);
+	else if (wish->undo)
+		*status = attach_undo(wish->undo);
+	else
+		return true;
+	return false;
+}
+
 enum cli_status verb_attach(const struct cli *cli)
 {
 	struct attach_wish wish = { .seconds = DEFAULT_SECONDS };
@@ -258,14 +274,8 @@ enum cli_status verb_attach(const struct cli *cli)
 	struct netlink nl;
 	int error;
 
-	if (status == CLI_DONE)
-		status = attach_permitted(cli);
-	if (status != CLI_DONE)
+	if (!goes_on(cli, &wish, &status))
 		return status;
-	if (wish.confirm)
-		return attach_confirm(wish.confirm);
-	if (wish.undo)
-		return attach_undo(wish.undo);
 	/* Asked again by the guardian, who has the lock. */
 	if (!attach_is_free(wish.nic, attach_lock_holder() ? -EBUSY : 0, text))
 		return cli_error(CLI_FAILED, "%s", text);
@@ -287,14 +297,8 @@ enum cli_status verb_detach(const struct cli *cli)
 	struct attach_plan plan = { 0 };
 	int error;
 
-	if (status == CLI_DONE)
-		status = attach_permitted(cli);
-	if (status != CLI_DONE)
+	if (!goes_on(cli, &wish, &status))
 		return status;
-	if (wish.confirm)
-		return attach_confirm(wish.confirm);
-	if (wish.undo)
-		return attach_undo(wish.undo);
 	if (wish.forget)
 		return attach_forget(wish.forget);
 	error = attach_state_load(&plan, wish.nic);
