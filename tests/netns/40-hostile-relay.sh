@@ -365,7 +365,9 @@ places() {
 	over
 	never
 	CAME=$(captured "$W/victim.pcap" 'at(12, 2) == "0800" && at(23, 1) == "11"')
-	CAME_BYTES=$(frames "$W/victim.pcap" | awk 'substr($2, 47, 2) == "11" { n += $1 } END { print n + 0 }')
+	# what UDP carries, as the relay counts: 42 bytes of headers less
+	CAME_BYTES=$(frames "$W/victim.pcap" |
+		awk 'substr($2, 47, 2) == "11" { n += $1 - 42 } END { print n + 0 }')
 	echo "      the victim got $CAME packets, $CAME_BYTES bytes, in $(since "$began") s;" \
 		"for $(awk '{ print $1 " datagrams, " $2 " bytes" }' <<<"${DID#*:}") that the relay sent"
 	between "bytes at the victim, no more than the relay sent" "$CAME_BYTES" 0 "${DID##* }"
