@@ -17,6 +17,8 @@
 #            workers = 2, openssl with engine = openssl, plain has its cipher left
 #            out, which no product can
 #   WAN_MTU  default 1500       OUT     folder for RESULTS.md, default build/bench
+#   LIBRARIES  a folder with packages of another Debian, unpacked by dpkg -x (libc6,
+#            libssl3t64, zlib1g, libzstd1): lanspan and OpenVPN run with what is there
 #
 # Packages: iperf3 jq iputils-ping openvpn openssl tinc fastd n2n wireguard-go
 # wireguard-tools; what is missing is named and left out.
@@ -31,6 +33,8 @@ ROUNDS=${ROUNDS:-5}
 T=${T:-3}
 PEERS=${PEERS:-vxlan openvpn tinc fastd n2n wgvxlan lanspan workers openssl plain}
 OUT=${OUT:-$TOP/build/bench}
+# shellcheck source=libraries.sh
+[ -z "${LIBRARIES:-}" ] || . "$HERE/libraries.sh"
 # shellcheck source=peers.sh
 . "$HERE/peers.sh"
 # shellcheck source=measure.sh

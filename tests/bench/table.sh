@@ -127,7 +127,7 @@ table() {
 	echo
 	echo "$(date -u +%F), $ROUNDS rounds in turns, $T s a measurement, underlay MTU $WAN_MTU."
 	echo "Machine: $(sed -n 's/^model name[^:]*: *//p' /proc/cpuinfo | head -n 1), $(nproc) CPUs," \
-		"Linux $(uname -r), $(openssl version 2>/dev/null | cut -d' ' -f1-2)."
+		"Linux $(uname -r), $(openssl version 2>/dev/null | sed 's/.*Library: //' | cut -d' ' -f1-2)."
 	for p in $RUN; do
 		echo "- ${TITLE[$p]}: $(version "$p")"
 	done
