@@ -143,7 +143,7 @@ pairs_meet() {
 		[ "$(since "$since" | cut -d . -f 1)" -lt $((10 * PATIENCE)) ] || break
 	done
 	for pair; do
-		between "$(kind ${pair:0:1}) and $(kind ${pair:1}) are $(wanted $pair) after s" \
+		speed "$(kind ${pair:0:1}) and $(kind ${pair:1}) are $(wanted $pair) after s" \
 			"${after[$pair]:-}" 0 $((2 * PATIENCE))
 	done
 	for pair; do
