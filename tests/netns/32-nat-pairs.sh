@@ -207,5 +207,5 @@ for flow in "${flows[@]}"; do
 done
 calm_end
 for pair in $FLOWS; do
-	between "longest silence of h${pair:0:1} to h${pair:1}, s" "$(gap "$W/log/ping-$pair.log" "$began")" 0 "$(with_calm 1.1)"
+	speed "longest silence of h${pair:0:1} to h${pair:1}, s" "$(gap "$W/log/ping-$pair.log" "$began")" 0 "$(with_calm 1.1)"
 done
