@@ -17,11 +17,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
+#include "host/proc.h"
 
 #define SETTINGS 0 /* where the locks lie */
 #define USERS 1
@@ -75,17 +75,6 @@ bool brnf_is_on(void)
 }
 
 /* ---- the file ---------------------------------------------------------- */
-
-static bool cookie_of_namespace(uint64_t *out)
-{
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	socklen_t len = sizeof(*out);
-	bool known = fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, out, &len) == 0;
-
-	if (fd >= 0)
-		close(fd);
-	return known;
-}
 
 /* Waits for SETTINGS, which is held for moments only. */
 static int lock(int fd, short type, off_t at, bool wait)
@@ -157,15 +146,15 @@ static int set_off(void)
 
 int brnf_off(struct brnf *b, const char *folder)
 {
-	uint64_t cookie;
+	uint64_t network = proc_network();
 	int error, n;
 
 	*b = (struct brnf){ 0 };
 	if (!get(paths[0]))
 		return 0;
-	if (!cookie_of_namespace(&cookie))
+	if (!network)
 		return -EOPNOTSUPP;
-	n = snprintf(b->path, sizeof(b->path), "%s/netfilter-%" PRIu64, folder, cookie);
+	n = snprintf(b->path, sizeof(b->path), "%s/netfilter-%" PRIu64, folder, network);
 	if (n < 0 || (size_t)n >= sizeof(b->path))
 		return -ENAMETOOLONG;
 	error = open_file(b);

@@ -112,3 +112,17 @@ void proc_notify(const char *state)
 	sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&name, len);
 	close(fd);
 }
+
+uint64_t proc_network(void)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie;
+	socklen_t len = sizeof(cookie);
+	struct stat st;
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &len) < 0)
+		cookie = stat("/proc/self/ns/net", &st) == 0 ? st.st_ino : 0;
+	if (fd >= 0)
+		close(fd);
+	return cookie;
+}

@@ -26,6 +26,11 @@
 #include "host/netlink_config.h"
 
 #define ATTACH_TEXT 400
+
+/* Of a NIC's name, twice: what is said of -EXDEV. */
+#define ATTACH_ELSEWHERE \
+	"%s of another network namespace is attached: lanspan detach there, or, where that is " \
+	"no more, lanspan detach --forget %s"
 #define ATTACH_PATH 512
 #define ATTACH_PLACES 256
 
@@ -115,7 +120,8 @@ int attach_lock(void);
 pid_t attach_lock_holder(void);
 
 int attach_state_save(const struct attach_plan *plan);
-/* -ENOENT: none.  -EBADMSG: not what was saved.  plan is untouched then. */
+/* -ENOENT: none.  -EBADMSG: not what was saved.  -EXDEV: saved in another network
+ * namespace.  plan is untouched then. */
 int attach_state_load(struct attach_plan *plan, const char *nic);
 void attach_state_remove(const char *nic);
 

@@ -21,6 +21,8 @@ enum cli_status attach_report_state(const char *nic, int error)
 				 "attach-%s.state makes no sense, of another version?: lanspan "
 				 "detach --forget %s",
 				 nic, nic);
+	if (error == -EXDEV)
+		return cli_error(CLI_FAILED, ATTACH_ELSEWHERE, nic, nic);
 	return cli_error(CLI_FAILED, "what is known of %s cannot be read: %s", nic,
 			 strerror(-error));
 }
@@ -231,6 +233,11 @@ static enum cli_status forget(const char *nic)
 	if (error == -EBADMSG) {
 		attach_state_remove(nic);
 		printf("forgotten: what was known of %s made no sense\n", nic);
+		return CLI_DONE;
+	}
+	if (error == -EXDEV) {
+		attach_state_remove(nic);
+		printf("forgotten: %s was attached in another network namespace\n", nic);
 		return CLI_DONE;
 	}
 	if (error)

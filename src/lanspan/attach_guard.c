@@ -198,6 +198,8 @@ bool attach_is_free(const char *nic, int lock, char text[ATTACH_TEXT])
 	else if (error == -EBADMSG)
 		snprintf(text, ATTACH_TEXT,
 			 "attach-%s.state makes no sense: lanspan detach --forget %s", nic, nic);
+	else if (error == -EXDEV)
+		snprintf(text, ATTACH_TEXT, ATTACH_ELSEWHERE, nic, nic);
 	else if (error)
 		snprintf(text, ATTACH_TEXT, "the folder of control sockets: %s", strerror(-error));
 	else if (old.leaving)

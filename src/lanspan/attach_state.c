@@ -10,6 +10,7 @@
 #include "attach.h"
 #include "base/bytes.h"
 #include "host/ctlsock.h"
+#include "host/proc.h"
 
 static int folder_make(char folder[ATTACH_PATH])
 {
@@ -90,7 +91,8 @@ static json_t *state_object(const struct attach_plan *plan)
 {
 	char mac[MAC_TEXT];
 
-	return json_pack("{ss si ss ss sb ss sb sb ss sb sb sb si sI si si ss so so}", "interface", plan->key,
+	return json_pack("{ss sI si ss ss sb ss sb sb ss sb sb sb si sI si si ss so so}", "interface", plan->key,
+			 "network", (json_int_t)proc_network(),
 			 "index", plan->nic.index, "mac", mac_format(plan->nic.mac, mac),
 			 "kind", plan->nic.kind, "up", plan->nic.up,
 			 "bridge", plan->bridge, "make", plan->make, "bridge_up", plan->bridge_up,
@@ -168,15 +170,17 @@ static int read_state(struct attach_plan *plan, json_t *object)
 	int up, make, bridge_up, attached, leaving = 0, made = 0, guardian, error;
 	struct netlink_link link = { 0 }, from = { 0 };
 	struct attach_plan p = { 0 };
-	json_int_t read_at;
+	json_int_t read_at, network;
 
-	if (json_unpack(object, "{ss si s?s ss sb ss sb sb ss sb s?b s?b si sI si s?i s?s ss ss}", "interface", &name,
-			"index", &p.nic.index, "mac", &mac, "kind", &kind, "up", &up, "bridge", &bridge, "make",
+	if (json_unpack(object, "{ss sI si s?s ss sb ss sb sb ss sb s?b s?b si sI si s?i s?s ss ss}", "interface", &name,
+			"network", &network, "index", &p.nic.index, "mac", &mac, "kind", &kind, "up", &up, "bridge", &bridge, "make",
 			&make, "bridge_up", &bridge_up, "disable_ipv6", &off, "attached", &attached,
 			"leaving", &leaving, "made", &made, "guardian", &guardian, "read_at", &read_at, "bridge_index", &link.index,
 			"config_index", &from.index, "config_name", &from_name, "config", &config,
 			"own", &own) < 0)
 		return -EBADMSG;
+	if ((uint64_t)network != proc_network())
+		return -EXDEV;
 	if (mac && !mac_parse(&p.nic.mac, mac))
 		return -EBADMSG;
 	copy_name(p.nic.name, sizeof(p.nic.name), name);

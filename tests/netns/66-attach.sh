@@ -580,6 +580,19 @@ refused "nobody is not attached" detach --forget nobody
 check "detach --forget" lanspan_a detach --forget u0
 refused "u0 is not attached" detach --forget u0
 equal "addresses and routes, on br7" "$(four br7)" "$before"
+into_br7
+elsewhere='u0 of another network namespace is attached: lanspan detach there'
+as_b() {
+	on sb "$BIN/lanspan" "$@" 2>&1
+}
+for verb in "detach u0" "attach u0 --bridge br7" "attach --undo u0"; do
+	# shellcheck disable=SC2086 # words
+	as_b $verb | grep -q "$elsewhere" || fail "$verb, in another namespace"
+done
+check "in another namespace it is not taken for one there" test -e "$W/run/attach-u0.state"
+check "but forgotten, when that is asked for" as_b detach --forget u0
+check "nothing is known of it" test ! -e "$W/run/attach-u0.state"
+ip -n sa link set u0 nomaster
 echo nonsense >"$W/run/attach-u0.state"
 refused "makes no sense: lanspan detach --forget u0" attach u0 --bridge br7
 check "detach --forget of what makes no sense" lanspan_a detach --forget u0
