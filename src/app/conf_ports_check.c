@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "conf_parts.h"
+#include "host/ctlsock.h"
 
 /* Which kinds a key goes with; what it must be there for. */
 #define OF(kind) (1u << (kind))
@@ -138,6 +139,24 @@ static void check_far(const struct check *c)
 			 conf_end_format(&p->remote, text));
 }
 
+/* Every such socket there is somebody's control socket, for the command. */
+static void check_place(const struct check *c)
+{
+	const char *path = c->port->local.path, *name = strrchr(path, '/'), *dot;
+	char folder[sizeof(c->port->local.path)];
+	size_t len = name ? (size_t)(name - path) : 0;
+
+	if (!name || !ctlsock_folder(folder, sizeof(folder)) || strlen(folder) != len ||
+	    memcmp(folder, path, len) != 0)
+		return;
+	dot = strrchr(name, '.');
+	if (dot && strcmp(dot, ".sock") == 0)
+		COMPLAIN(c, "local",
+			 "\"%s\" would be a control socket, which end in .sock in that folder: "
+			 "must be another, like unix:%.*s.port",
+			 path, (int)(dot - path), path);
+}
+
 static void check_ends(const struct check *c)
 {
 	const struct conf_port *p = c->port;
@@ -160,6 +179,7 @@ static void check_ends(const struct check *c)
 	}
 	if (both && p->transport != CONF_PORT_STREAM)
 		check_pair(c);
+	check_place(c);
 }
 
 static void check_qmp(const struct check *c)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Lab ports in files and by command. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -112,6 +113,9 @@ static void test_errors(void **state)
 		{ BAD("kind = ubridge\nlocal = unix:a\nremote = unix:/b\n"),
 		  "8: [port a] local: \"unix:a\": must be an absolute path, like "
 		  "unix:/run/lab/a.sock\n" },
+		{ BAD("kind = ubridge\nlocal = unix:/control/a.sock\nremote = unix:/b\n"),
+		  "8: [port a] local: \"/control/a.sock\" would be a control socket, which end "
+		  "in .sock in that folder: must be another, like unix:/control/a.port\n" },
 		{ BAD("kind = ubridge\nlocal = unix:/a\nremote = 127.0.0.1:1\n"),
 		  "9: [port a] remote: one end is a path and the other is not: must be two of a "
 		  "kind\n" },
@@ -371,5 +375,6 @@ int main(void)
 		cmocka_unit_test(test_command_errors),
 	};
 
+	setenv("LANSPAN_RUNDIR", "/control", 1);
 	return cmocka_run_group_tests(tests, conf_setup, conf_teardown);
 }
