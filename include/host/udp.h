@@ -63,6 +63,7 @@ struct udp_received {
 	size_t len;
 	size_t segment; /* never 0; equals len without GRO, 1 of an empty datagram */
 	struct addr from;
+	struct addr local; /* that it came to; ADDR_NONE of a socket bound to one address */
 };
 
 /* Reads up to UDP_BATCH messages with one system call.  The number read, 0 when
@@ -78,6 +79,8 @@ struct udp_message {
 	size_t segment;
 	struct addr to;
 	int error; /* out: 0 or the errno; EMSGSIZE: a datagram above the interface's MTU */
+	struct addr from; /* ADDR_NONE: as the kernel chooses.  out: also when it was not to be
+			   * sent from there, since that address is this host's no more */
 };
 
 /*
@@ -85,7 +88,8 @@ struct udp_message {
  * refuses as a whole (EINVAL, EIO, EMSGSIZE with UDP_SEGMENT) is sent again one
  * datagram at a time, so a refusal loses no more than the datagrams that are
  * themselves too large.  EINVAL and EIO of a batch whose single datagrams all
- * went through clear `gso` (gso_refused counts, *gso_lost is set).  Other errors
+ * went through clear `gso` (gso_refused counts, *gso_lost is set).  What cannot be
+ * sent from its address leaves from the one that the kernel chooses.  Other errors
  * are tried a second time: ICMP leaves them on the socket for whoever comes
  * next.  A full socket buffer drops the rest (sent_dropped): the network's own
  * congestion signal.

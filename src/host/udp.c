@@ -6,6 +6,10 @@
  * as single datagrams by the same mechanism.  An error that the kernel had
  * kept for the socket (ICMP) is told instead of sending, so what failed is
  * tried a second time before it is given up.
+ *
+ * An address to send from that is this host's no more is refused with the same
+ * errno as UDP_SEGMENT may be.  So what failed twice is tried without it before
+ * anything else is concluded: when it then leaves, or fails otherwise, it was that.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -17,25 +21,19 @@
 
 #include "base/bytes.h"
 #include "host/netlink.h"
-#include "host/udp.h"
 #include "sockname.h"
+#include "udp_parts.h"
 
 #define BUFFER_BYTES (8 << 20)
 #define SLOT_BYTES 65536
 #define STALE_ERRORS 8 /* errors of the socket that one call clears away */
 #define OUT_BATCH UDP_SEND_SEGMENTS
 
-union control {
-	struct cmsghdr align;
-	char in[CMSG_SPACE(sizeof(int))];
-	char out[CMSG_SPACE(sizeof(uint16_t))];
-};
-
 struct udp_inbox {
 	struct mmsghdr messages[UDP_BATCH];
 	struct iovec iov[UDP_BATCH];
 	union sockname names[UDP_BATCH];
-	union control controls[UDP_BATCH];
+	union udp_control controls[UDP_BATCH];
 	uint8_t slots[UDP_BATCH][SLOT_BYTES];
 };
 
@@ -63,11 +61,19 @@ static void set_buffer(int fd, int forced, int plain)
 		set_int(fd, SOL_SOCKET, plain, BUFFER_BYTES);
 }
 
+static bool is_wildcard(const struct addr *a)
+{
+	return bytes_all_zero(a->ip, sizeof(a->ip));
+}
+
 static int configure(struct udp *udp, const struct addr *listen, bool beside)
 {
 	union sockname name;
 	socklen_t len;
+	int error = is_wildcard(listen) ? udp_control_ask(udp->fd, listen->family) : 0;
 
+	if (error)
+		return error;
 	if (set_never_fragment(udp->fd, listen->family) < 0)
 		return -errno;
 	set_buffer(udp->fd, SO_SNDBUFFORCE, SO_SNDBUF);
@@ -179,20 +185,6 @@ bool udp_inbox_holds(const struct udp_inbox *inbox, const void *p)
 	return (uintptr_t)p - (uintptr_t)inbox->slots < sizeof(inbox->slots);
 }
 
-/* Bytes of each datagram in the message, by the kernel's word; never 0. */
-static size_t segment_of(struct msghdr *msg, size_t len)
-{
-	int segment = 0;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
-			memcpy(&segment, CMSG_DATA(c), sizeof(segment));
-	}
-	if (segment <= 0 || (size_t)segment > len)
-		return MAX(len, (size_t)1);
-	return (size_t)segment;
-}
-
 /* What ICMP may leave on a socket (icmp(7)): told once, then forgotten. */
 static bool is_stale_error(int error)
 {
@@ -234,13 +226,11 @@ int udp_receive(struct udp *udp, struct udp_inbox *inbox, struct udp_received ou
 	int n = receive_batch(udp, inbox);
 
 	for (int i = 0; i < n; i++) {
-		size_t len = inbox->messages[i].msg_len;
-
 		out[i] = (struct udp_received){ .data = inbox->slots[i],
-						.len = len,
-						.segment = segment_of(&inbox->messages[i].msg_hdr,
-								      len),
+						.len = inbox->messages[i].msg_len,
 						.from = sockname_to_addr(&inbox->names[i]) };
+		udp_control_read(&inbox->messages[i].msg_hdr, &out[i]);
+		out[i].local.port = out[i].local.family ? udp->local.port : 0;
 		inbox_reset(inbox, i);
 	}
 	return n;
@@ -252,7 +242,7 @@ struct batch {
 	struct mmsghdr messages[OUT_BATCH];
 	struct iovec iov[OUT_BATCH];
 	union sockname names[OUT_BATCH];
-	union control controls[OUT_BATCH];
+	union udp_control controls[OUT_BATCH];
 };
 
 /* What became of one sendmmsg: messages sent, or errno. */
@@ -275,20 +265,6 @@ static size_t datagrams(const struct udp_message *m)
 	return m->segment && m->len > m->segment ? (m->len + m->segment - 1) / m->segment : 1;
 }
 
-static void put_segment(struct msghdr *msg, union control *control, size_t segment)
-{
-	uint16_t value = (uint16_t)segment;
-	struct cmsghdr *c;
-
-	msg->msg_control = control;
-	msg->msg_controllen = sizeof(control->out);
-	c = CMSG_FIRSTHDR(msg);
-	c->cmsg_level = IPPROTO_UDP;
-	c->cmsg_type = UDP_SEGMENT;
-	c->cmsg_len = CMSG_LEN(sizeof(value));
-	memcpy(CMSG_DATA(c), &value, sizeof(value));
-}
-
 static void put_message(struct batch *batch, size_t i, const struct udp_message *m)
 {
 	struct msghdr *msg = &batch->messages[i].msg_hdr;
@@ -298,8 +274,7 @@ static void put_message(struct batch *batch, size_t i, const struct udp_message 
 				.msg_namelen = sockname_from_addr(&batch->names[i], &m->to),
 				.msg_iov = &batch->iov[i],
 				.msg_iovlen = 1 };
-	if (datagrams(m) > 1)
-		put_segment(msg, &batch->controls[i], m->segment);
+	udp_control_put(msg, &batch->controls[i], datagrams(m) > 1 ? m->segment : 0, &m->from);
 }
 
 static struct outcome send_batch(struct sending *s, size_t n)
@@ -327,19 +302,48 @@ static bool is_full(int error)
 	return error == EAGAIN || error == ENOBUFS || error == ENOMEM;
 }
 
+/* That datagram of a message, by itself. */
+static struct udp_message piece_of(const struct udp_message *m, size_t number)
+{
+	struct udp_message piece = *m;
+
+	piece.data += number * m->segment;
+	piece.len = MIN(m->segment, m->len - number * m->segment);
+	return piece;
+}
+
 /* Datagrams first to first + n of a message, each by itself. */
 static struct outcome send_pieces(struct sending *s, const struct udp_message *m, size_t first,
 				  size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		size_t offset = (first + i) * m->segment;
-		struct udp_message piece = *m;
+		struct udp_message piece = piece_of(m, first + i);
 
-		piece.data += offset;
-		piece.len = MIN(m->segment, m->len - offset);
 		put_message(s->batch, i, &piece);
 	}
 	return send_batch(s, n);
+}
+
+/* What the kernel says of an address that is not this host's. */
+static bool may_be_source(const struct udp_message *m, int error)
+{
+	return m->from.family != ADDR_NONE &&
+	       (error == EINVAL || error == EADDRNOTAVAIL || error == ENETUNREACH);
+}
+
+/* Sends what met that error, m or a piece of it, without m's address, which m loses if
+ * that makes a difference. */
+static struct outcome send_freely(struct sending *s, struct udp_message *m,
+				  struct udp_message piece, int error)
+{
+	struct outcome o;
+
+	piece.from.family = ADDR_NONE;
+	put_message(s->batch, 0, &piece);
+	o = send_batch(s, 1);
+	if (o.error != error && !is_full(o.error))
+		m->from.family = ADDR_NONE;
+	return o;
 }
 
 /* Sends a message as single datagrams.  Its error is the first one that a
@@ -352,6 +356,8 @@ static void send_apart(struct sending *s, struct udp_message *m)
 	while (first < count) {
 		struct outcome o = send_pieces(s, m, first, MIN(count - first, OUT_BATCH));
 
+		if (s->again && may_be_source(m, o.error))
+			o = send_freely(s, m, piece_of(m, first), o.error);
 		first += o.sent;
 		if (is_full(o.error)) {
 			s->full = o.error;
@@ -408,11 +414,13 @@ static size_t send_some(struct sending *s, struct udp_message *m, size_t n)
 		return 1;
 	}
 	o = send_batch(s, count);
+	if (s->again && may_be_source(m, o.error))
+		o = send_freely(s, m, *m, o.error);
 	if (is_full(o.error)) {
 		s->full = o.error;
 		return 0;
 	}
-	if (is_refusal(m, o.error)) {
+	if (is_refusal(m, o.error) && (s->again || !may_be_source(m, o.error))) {
 		send_refused(s, m, o.error);
 		return 1;
 	}

@@ -32,7 +32,7 @@ static uint8_t *receive_one(struct udp_inbox *inbox)
 	struct addr here = { .family = ADDR_IPV4, .ip = { 127, 0, 0, 1 } };
 	struct udp_received got[UDP_BATCH];
 	struct udp udp;
-	struct udp_message m = { (const uint8_t *)"x", 1, 1, here, 0 };
+	struct udp_message m = { .data = (const uint8_t *)"x", .len = 1, .segment = 1, .to = here };
 	bool lost;
 
 	assert_int_equal(udp_open(&udp, &here), 0);

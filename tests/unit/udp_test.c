@@ -76,7 +76,9 @@ static bool readable(int fd, int ms)
 
 static struct udp_message message(const struct udp *to, size_t offset, size_t len, size_t segment)
 {
-	return (struct udp_message){ data + offset, len, segment, to->local, -1 };
+	return (struct udp_message){
+		.data = data + offset, .len = len, .segment = segment, .to = to->local, .error = -1
+	};
 }
 
 static int send_all(struct udp *from, struct udp_message *m, size_t n)
@@ -219,7 +221,9 @@ static void group_close(struct udp group[GROUP])
 /* The number of the one that a datagram of these bytes comes to. */
 static int comes_to(struct udp group[GROUP], struct udp *from, const uint8_t *bytes, size_t len)
 {
-	struct udp_message m = { bytes, len, len, group[0].local, -1 };
+	struct udp_message m = {
+		.data = bytes, .len = len, .segment = len, .to = group[0].local, .error = -1
+	};
 	struct pollfd p[GROUP];
 
 	send_all(from, &m, 1);
@@ -277,7 +281,7 @@ static void test_steering(void **state)
 static void test_group_sends_from_one_place(void **state)
 {
 	struct udp group[GROUP], to = open_at("127.0.0.1:0");
-	struct udp_message m = { data, 9, 9, to.local, -1 };
+	struct udp_message m = { .data = data, .len = 9, .segment = 9, .to = to.local };
 
 	(void)state;
 	group_open(group, "127.0.0.1:0");
