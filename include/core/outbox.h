@@ -24,7 +24,7 @@
 
 struct run {
 	struct addr to;
-	uint8_t socket;	   /* number of the local socket */
+	uint8_t socket;	   /* of ours: core/sockets.h */
 	uint16_t segment;  /* bytes of each datagram but the last */
 	uint16_t count;	   /* datagrams */
 	uint32_t owner;	   /* peer or member number, RUN_NOBODY for handshakes */

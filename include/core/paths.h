@@ -24,7 +24,7 @@ enum path_source { PATH_SEEN, PATH_TOLD, PATH_CONFIGURED, PATH_MEMBER };
 
 struct path {
 	struct addr addr;
-	uint8_t socket;
+	uint8_t socket; /* core/sockets.h */
 	uint8_t state;	/* enum path_state */
 	uint8_t source; /* enum path_source */
 	uint8_t tries;
@@ -41,8 +41,9 @@ struct paths {
 	unsigned n;
 };
 
-/* Names a place: a new one is idle.  The least recently named one that is not
- * good gives way when there are too many; NULL when none can. */
+/* Names a place: a new one is idle.  It is the same by whichever address of ours; the one
+ * that was named last stands.  The least recently named one that is not good gives way
+ * when there are too many; NULL when none can. */
 struct path *paths_name(struct paths *p, const struct addr *addr, uint8_t socket,
 			enum path_source source, struct instant now);
 
@@ -59,7 +60,8 @@ struct path *paths_due_now(struct paths *p, struct instant now);
 void paths_wait(struct paths *p, struct instant until);
 
 /* The place that this nonce was sent to, now good; NULL when the answer comes from
- * elsewhere, or is not awaited. */
+ * elsewhere, or is not awaited.  It may come to another address of ours than the nonce
+ * left from, and goes on by that one. */
 struct path *paths_answered(struct paths *p, const struct addr *addr, uint8_t socket,
 			    uint64_t nonce, struct instant now);
 

@@ -31,7 +31,7 @@
 #define PEER_SETTLED SECONDS(1)
 #define PEER_DATAGRAM_MAX 9200 /* UDP payload; larger paths are not made use of */
 
-/* A place where the peer may be called, and by which of our sockets. */
+/* A place where the peer may be called, and by which of our sockets (core/sockets.h). */
 struct peer_candidate {
 	struct addr addr;
 	uint8_t socket;
@@ -113,7 +113,8 @@ struct peer {
 	unsigned n_candidates, next_candidate;
 	struct peer_candidate endpoint; /* where it is now; ADDR_NONE when not known */
 	struct instant moved_at;	/* when it was set */
-	struct instant endpoint_heard;	/* when the newest packet came from there */
+	struct instant endpoint_heard;	/* when the newest packet came from there ... */
+	struct instant local_heard;	/* ... and to the address of ours that it is answered from */
 
 	/* Other places, with relays. */
 	uint32_t member[LINKS_MAX]; /* its number at each relay, 0: not listed there */
@@ -173,6 +174,9 @@ void peer_aim(struct peer *peer);
  * of a peer that moves again within PEER_SETTLED only when it stays: an answer
  * to a probe that moved it would begin the search for ever. */
 void peer_set_endpoint(struct peer *peer, const struct peer_candidate *where, struct instant now);
+
+/* The same place, by another address of ours. */
+void peer_set_local(struct peer *peer, uint8_t socket, struct instant now);
 
 /* A new current key is in force: pending data is sealed under the old one by
  * the caller before. */

@@ -26,6 +26,7 @@
 #include "core/outbox.h"
 #include "core/pace.h"
 #include "core/peer.h"
+#include "core/sockets.h"
 #include "core/thrift.h"
 
 #define PEERS_MAX 512	     /* sites and relays */
@@ -49,7 +50,7 @@
 #define PEERS_RESCUE MS(250)	/* so often one in trouble is rescued ... */
 #define PEERS_RESCUES 96	/* ... and so many at once, with frames ... */
 #define PEERS_RESCUES_IDLE 32	/* ... and without */
-#define PEERS_SOCKETS 8
+#define PEERS_SOCKETS SOCKETS_MAX
 #define PEERS_TOO_BIG 90   /* run->error of EMSGSIZE, the same number on every Linux */
 
 struct peers_events {
@@ -159,8 +160,8 @@ void peers_connect(struct peers *p, struct peer *peer, struct instant now);
 
 /*
  * A received message of len bytes: datagrams of segment bytes each (the last
- * may be shorter) from one sender.  Decrypted in place; the memory stays until
- * peers_unpack and peers_flush.
+ * may be shorter) from one sender; socket as in core/sockets.h.  Decrypted in place;
+ * the memory stays until peers_unpack and peers_flush.
  */
 void peers_datagrams(struct peers *p, uint8_t socket, const struct addr *from, uint8_t *data,
 		     size_t len, size_t segment, struct instant now);

@@ -34,7 +34,8 @@
 #define RELAY_CONTEXTS 256 /* AEAD contexts for each direction, of all members */
 #define RELAY_QUESTION 12  /* body of a PING */
 
-/* Where a datagram came from: the sender, and the number of our socket. */
+/* Where a datagram came from: the sender, and by which socket and address of ours
+ * (core/sockets.h): who calls another address is answered from there. */
 struct relay_place {
 	struct addr addr; /* ADDR_NONE: nowhere */
 	uint8_t socket;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "core/sockets.h"
 
 /* Both sides begin within a round trip of each other, and the first packets may only
  * open the NATs: early tries come close together. */
@@ -20,7 +21,7 @@ struct path *paths_find(struct paths *p, const struct addr *addr, uint8_t socket
 	for (unsigned i = 0; i < p->n; i++) {
 		struct path *path = &p->path[i];
 
-		if (path->socket == socket && addr_equal(&path->addr, addr))
+		if (sockets_same(path->socket, socket) && addr_equal(&path->addr, addr))
 			return path;
 	}
 	return NULL;
@@ -58,6 +59,8 @@ struct path *paths_name(struct paths *p, const struct addr *addr, uint8_t socket
 				       .source = (uint8_t)source,
 				       .next = INSTANT_NEVER };
 	}
+	if (sockets_local(socket))
+		path->socket = socket;
 	path->source = (uint8_t)MAX(path->source, source);
 	path->named = now;
 	return path;
@@ -100,6 +103,7 @@ struct path *paths_answered(struct paths *p, const struct addr *addr, uint8_t so
 
 	if (!path || path->state != PATH_TRYING || path->nonce != nonce || path->tries == 0)
 		return NULL;
+	path->socket = socket;
 	path->state = PATH_GOOD;
 	path->good = now;
 	path->next = INSTANT_NEVER;

@@ -118,12 +118,20 @@ void peer_set_endpoint(struct peer *peer, const struct peer_candidate *where, st
 	struct instant settled = restless ? instant_add(now, PEER_SETTLED) : now;
 
 	peer->moved_at = now;
-	peer->endpoint_heard = now;
+	peer->endpoint_heard = peer->local_heard = now;
 	peer->doubt = (struct instant){ 0 };
 	peer->endpoint = *where;
 	peer->rtt = 0;
 	limit = MIN(limit, PATH_MAX_SIZE);
 	pmtu_init(&peer->pmtu, (uint16_t)MAX(limit, PMTU_BASE), settled);
+	peer_aim(peer);
+	peer->owner->moved(peer->owner->ctx, peer);
+}
+
+void peer_set_local(struct peer *peer, uint8_t socket, struct instant now)
+{
+	peer->local_heard = now;
+	peer->endpoint.socket = socket;
 	peer_aim(peer);
 	peer->owner->moved(peer->owner->ctx, peer);
 }

@@ -157,8 +157,7 @@ void peers_take_response(struct peers *p, const struct peers_from *from, const u
 		peer->owner->event(peer->owner->ctx, peer, PEER_REFUSED);
 		return;
 	}
-	if (!peer_is_at(peer, from))
-		peers_move(p, peer, &from->addr, from->socket, now);
+	peers_arrive(p, peer, from, now);
 	anew = peer->up;
 	peer_session_begin(peer, true, now);
 	peers_path_begin(p, peer, anew, now);

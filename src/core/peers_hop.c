@@ -50,7 +50,7 @@ static void note_hop(struct peers *p, struct peer *relay, struct keypair *kp,
 	if (kp->state != KEY_CURRENT || kp->replay.next != counter + 1)
 		return;
 	if (peer_is_at(relay, from))
-		relay->endpoint_heard = now;
+		peers_still_at(relay, from, now);
 	else
 		peers_roam(p, relay, from, now);
 }

@@ -96,8 +96,7 @@ static void confirm(struct peers *p, struct peer *peer, struct keypair *kp,
 	pack_close(&peer->pack);
 	handshake_abandon(peer);
 	keys_confirm(&peer->keys, kp, now);
-	if (!peer_is_at(peer, from))
-		peers_move(p, peer, &from->addr, from->socket, now);
+	peers_arrive(p, peer, from, now);
 	peer_session_begin(peer, false, now);
 	peers_path_begin(p, peer, anew, now);
 	peers_note_due(p, peer);
@@ -130,7 +129,7 @@ static void note_place(struct peers *p, struct peer *peer, struct keypair *kp,
 	else if (kp->state != KEY_CURRENT || kp->replay.next != counter + 1)
 		return;
 	else if (peer_is_at(peer, from))
-		peer->endpoint_heard = now;
+		peers_still_at(peer, from, now);
 	else
 		peers_roam(p, peer, from, now);
 }

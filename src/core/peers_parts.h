@@ -23,9 +23,10 @@ static inline void peers_drop(struct peers *p, enum drop reason)
 	drop_note(&p->drops, reason, p->now);
 }
 
+/* At that place, by whichever address of ours. */
 static inline bool peer_is_at(const struct peer *peer, const struct peers_from *from)
 {
-	return peer->endpoint.socket == from->socket &&
+	return sockets_same(peer->endpoint.socket, from->socket) &&
 	       addr_equal(&peer->endpoint.addr, &from->addr);
 }
 
@@ -194,6 +195,13 @@ void peers_flood_soon(struct peers *p);
 
 /* Hands over, switches and renews keys. */
 void peers_flood_tick(struct peers *p, struct instant now);
+
+/* A newest packet came from the endpoint, perhaps to another address of ours. */
+void peers_still_at(struct peer *peer, const struct peers_from *from, struct instant now);
+
+/* The endpoint is from now on where this came from, if it is not already. */
+void peers_arrive(struct peers *p, struct peer *peer, const struct peers_from *from,
+		  struct instant now);
 
 /* Sets the endpoint. */
 void peers_move(struct peers *p, struct peer *peer, const struct addr *addr, uint8_t socket,

@@ -13,6 +13,9 @@
  * side with the lower key chooses, and the other follows its packets; else both
  * might wait for each other's change for ever.
  *
+ * What leaves for a place where packets came from leaves from the address of ours that
+ * they came to, for a firewall or NAT on the way lets in nothing else.
+ *
  * A direct path that dies is noticed by two PINGs without an answer.  Then all
  * places are tried, relays too, and the first that answers is taken.  When
  * packets of a peer come through a relay though its direct path is in use here,
@@ -53,6 +56,28 @@ void peers_move(struct peers *p, struct peer *peer, const struct addr *addr, uin
 	else if (was && peers_are_many(p))
 		peer->offer = INSTANT_NEVER; /* what they are for is reached */
 	peers_note_due(p, peer);
+}
+
+/* Of two that follow each other's change both would go on changing: the one that chooses
+ * between direct paths stays with an address while packets still come to it. */
+void peers_still_at(struct peer *peer, const struct peers_from *from, struct instant now)
+{
+	bool chooses = !peer->lower && !peer->link && sockets_local(peer->endpoint.socket);
+
+	peer->endpoint_heard = now;
+	if (peer->endpoint.socket == from->socket)
+		peer->local_heard = now;
+	else if (!chooses || instant_between(peer->local_heard, now) >= FRESH)
+		peer_set_local(peer, from->socket, now);
+}
+
+void peers_arrive(struct peers *p, struct peer *peer, const struct peers_from *from,
+		  struct instant now)
+{
+	if (peer_is_at(peer, from))
+		peers_still_at(peer, from, now);
+	else
+		peers_move(p, peer, &from->addr, from->socket, now);
 }
 
 /* ---- packets about paths ---- */
@@ -110,7 +135,7 @@ static void take_answer(struct peers *p, struct peer *peer, const struct peers_f
 	thrift_return(&p->challenges, path->tries);
 	if (peer_is_at(peer, from)) {
 		peer->doubt = (struct instant){ 0 };
-		peer->endpoint_heard = now;
+		peers_still_at(peer, from, now);
 		return;
 	}
 	if (!better(peer, path, now))
@@ -272,11 +297,22 @@ static bool is_own_trouble(const struct peers *p)
 	return n > p->n_peer / TROUBLED;
 }
 
+/* The way out may be another one now, and an address that belongs to the old one of no
+ * use: the kernel chooses until a packet comes. */
+static void release(struct peer *peer, struct instant now)
+{
+	for (unsigned i = 0; i < peer->paths.n; i++)
+		peer->paths.path[i].socket = sockets_index(peer->paths.path[i].socket);
+	if (sockets_local(peer->endpoint.socket))
+		peer_set_local(peer, sockets_index(peer->endpoint.socket), now);
+}
+
 void peers_path_rescue(struct peers *p, struct peer *peer, struct instant now)
 {
 	bool idle = instant_between(peer->timers.frames, now) > FRESH;
 	unsigned most = idle ? PEERS_RESCUES_IDLE : PEERS_RESCUES;
 
+	release(peer, now);
 	if (peer->link)
 		peers_stream_rescue(p, peer, now);
 	if (peer->link || !peer_is_listed(peer) ||

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/bytes.h"
+#include "core/sockets.h"
 
 static struct pair_packet copy_of(const struct pair_packet *packet)
 {
@@ -33,6 +34,14 @@ static void put_on_wire(struct pair *p, struct pair_packet *packet)
 	p->wire[p->n_wire++] = copy;
 }
 
+static struct addr source(const struct pair_site *s, uint8_t socket)
+{
+	unsigned local = sockets_local(socket);
+	bool second = local ? local == PAIR_SECOND : s->prefers_second;
+
+	return second && s->second.family ? s->second : s->addr;
+}
+
 static void take_runs(void *ctx, struct run **runs, size_t n)
 {
 	struct pair_site *s = ctx;
@@ -49,7 +58,7 @@ static void take_runs(void *ctx, struct run **runs, size_t n)
 			struct pair_packet packet = {
 				.data = run->data + at,
 				.len = MIN((size_t)run->segment, run->len - at),
-				.from = s->addr,
+				.from = source(s, run->socket),
 				.to = run->to,
 				.at = instant_add(p->now, PAIR_DELAY),
 			};
@@ -153,6 +162,12 @@ struct pair *pair_new(unsigned n, const struct pair_setup setup[])
 	return p;
 }
 
+void pair_second(struct pair *p, unsigned a)
+{
+	p->s[a].second = p->s[a].addr;
+	memcpy(p->s[a].second.ip, (uint8_t[]){ 198, 51, 100 }, 3);
+}
+
 void pair_forget(struct pair *p)
 {
 	for (unsigned i = 0; i < p->n; i++) {
@@ -179,12 +194,15 @@ void pair_inject(struct pair *p, const struct pair_packet *packet)
 {
 	for (unsigned i = 0; i < p->n; i++) {
 		struct pair_site *s = &p->s[i];
+		bool second = s->second.family && addr_equal(&s->second, &packet->to);
+		unsigned local = second ? PAIR_SECOND : s->second.family ? PAIR_FIRST : 0;
 		struct pair_packet copy;
 
-		if (!addr_equal(&s->addr, &packet->to))
+		if (!second && !addr_equal(&s->addr, &packet->to))
 			continue;
 		copy = copy_of(packet);
-		site_datagrams(&s->site, 0, &copy.from, copy.data, copy.len, copy.len, p->now);
+		site_datagrams(&s->site, sockets_make(0, local), &copy.from, copy.data, copy.len,
+			       copy.len, p->now);
 		site_rx_end(&s->site, false);
 		free(copy.data);
 		site_close(&s->site);

@@ -37,6 +37,8 @@ struct pair_site {
 	struct site site;
 	struct port port;
 	struct addr addr;
+	struct addr second; /* of the same host, or ADDR_NONE */
+	bool prefers_second; /* where the kernel chooses */
 	unsigned mtu;
 	struct peer *peer[PAIR_SITES];
 	struct pair_frame frames[PAIR_FRAMES];
@@ -70,6 +72,12 @@ struct pair_setup {
 	int64_t keepalive; /* 25 s */
 	const struct key_watch *key_watch;
 };
+
+/* What sites call their addresses, where they have two. */
+enum { PAIR_FIRST = 1, PAIR_SECOND };
+
+/* Gives a site a second address, 198.51.100.N. */
+void pair_second(struct pair *p, unsigned a);
 
 /* n sites, all know each other, none has run yet. */
 struct pair *pair_new(unsigned n, const struct pair_setup setup[]);
