@@ -4,6 +4,7 @@
 #define APP_HUB_STATE_H
 
 #include "app/captures.h"
+#include "app/locals.h"
 #include "app/relay_conf.h"
 #include "core/relay.h"
 #include "host/ctlsock.h"
@@ -38,6 +39,7 @@ struct hub {
 	uint64_t host_seed; /* of the hosts in places by streams */
 	struct ctlsock *ctlsock;
 	struct captures captures;
+	struct locals locals;
 	struct loop_source signal_source;
 	struct instant started, next_second;
 };

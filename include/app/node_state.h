@@ -15,6 +15,7 @@
 #include "app/key_log.h"
 #include "app/drop_watch.h"
 #include "app/later.h"
+#include "app/locals.h"
 #include "core/site.h"
 #include "host/ctlsock.h"
 #include "host/loop.h"
@@ -103,6 +104,7 @@ struct node {
 	struct ctlsock *ctlsock;
 	ctlsock_handler control;
 	struct captures captures;
+	struct locals locals;
 	struct loop_source monitor_source, signal_source;
 	struct node_peer peers[PEERS_MAX]; /* by peer number */
 	struct ports *ports;

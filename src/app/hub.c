@@ -26,45 +26,56 @@ _Static_assert(RUN_SEGMENTS <= UDP_SEND_SEGMENTS && RUN_BYTES <= UDP_SEND_MAX,
 /* --- datagrams --- */
 
 /* What left, and what came, for who looks on. */
-static void show_sent(struct hub *hub, unsigned socket, struct run **runs, size_t n)
+static void show_sent(struct hub *hub, const struct udp *udp, const struct udp_message *messages,
+		      size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!runs[i]->error)
-			captures_wire(&hub->captures, &hub->udp[socket].local, &runs[i]->to,
-				      CAPTURES_OUT, runs[i]->data, runs[i]->len, runs[i]->segment,
-				      hub->loop.now);
+		const struct udp_message *m = &messages[i];
+		struct addr local = m->from.family ? m->from : udp->local;
+
+		local.port = udp->local.port;
+		if (!m->error)
+			captures_wire(&hub->captures, &local, &m->to, CAPTURES_OUT, m->data, m->len,
+				      m->segment, hub->loop.now);
 	}
 }
 
 static void show_received(struct hub *hub, unsigned socket, const struct udp_received *got, int n)
 {
 	for (int i = 0; i < n; i++)
-		captures_wire(&hub->captures, &hub->udp[socket].local, &got[i].from, CAPTURES_IN,
-			      got[i].data, got[i].len, got[i].segment, hub->loop.now);
+		captures_wire(&hub->captures,
+			      got[i].local.family ? &got[i].local : &hub->udp[socket].local,
+			      &got[i].from, CAPTURES_IN, got[i].data, got[i].len, got[i].segment,
+			      hub->loop.now);
 }
 
 /* Runs that leave by one socket and follow each other, together; how many. */
 static size_t send_some(struct hub *hub, struct run **runs, size_t n)
 {
 	struct udp_message messages[OUTBOX_RUNS];
-	unsigned socket = runs[0]->socket;
+	unsigned socket = sockets_index(runs[0]->socket);
 	bool gso_lost = false;
 	size_t count;
 
 	for (count = 0; count < MIN(n, COUNT_OF(messages)); count++) {
 		const struct run *run = runs[count];
 
-		if (run->socket != socket || run->to.family == ADDR_STREAM)
+		if (sockets_index(run->socket) != socket || run->to.family == ADDR_STREAM)
 			break;
-		messages[count] = (struct udp_message){
-			.data = run->data, .len = run->len, .segment = run->segment, .to = run->to
-		};
+		messages[count] =
+			(struct udp_message){ .data = run->data,
+					      .len = run->len,
+					      .segment = run->segment,
+					      .to = run->to,
+					      .from = locals_from(&hub->locals, run->socket) };
 	}
 	udp_send(&hub->udp[socket], messages, count, &gso_lost);
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		runs[i]->error = messages[i].error;
+		locals_sent(&hub->locals, runs[i]->socket, &messages[i].from);
+	}
 	if (captures_on(&hub->captures, CAPTURES_WIRE))
-		show_sent(hub, socket, runs, count);
+		show_sent(hub, &hub->udp[socket], messages, count);
 	if (gso_lost)
 		log_warn("UDP_SEGMENT is refused, datagrams go one by one",
 			 log_number("socket", socket));
@@ -94,8 +105,9 @@ static void socket_ready(struct loop_source *source, uint32_t events, struct ins
 		if (captures_on(&hub->captures, CAPTURES_WIRE))
 			show_received(hub, s->number, got, n);
 		for (int i = 0; i < n; i++)
-			relay_datagrams(hub->relay, s->number, &got[i].from, got[i].data,
-					got[i].len, got[i].segment, now);
+			relay_datagrams(hub->relay,
+					locals_socket(&hub->locals, s->number, &got[i].local, now),
+					&got[i].from, got[i].data, got[i].len, got[i].segment, now);
 	}
 }
 
@@ -263,6 +275,7 @@ struct hub *hub_start(struct relay_conf *conf, ctlsock_handler control)
 	}
 	hub->conf = conf;
 	hub->signal_source.fd = hub->loop.epoll_fd = -1;
+	locals_init(&hub->locals);
 	hub->inbox = udp_inbox_new();
 	if (!hub->inbox) {
 		log_error("out of memory");
@@ -301,6 +314,7 @@ int hub_run(struct hub *hub)
 			captures_tick(&hub->captures, hub->loop.now);
 			relay_tell_limits(hub->relay, hub->loop.now);
 			hub_streams_second(hub);
+			locals_look(&hub->locals);
 		}
 	}
 	return 0;
@@ -328,6 +342,7 @@ void hub_stop(struct hub *hub)
 	if (hub->loop.epoll_fd >= 0)
 		loop_free(&hub->loop);
 	udp_inbox_free(hub->inbox);
+	locals_free(&hub->locals);
 	relay_conf_free(hub->conf);
 	free(hub);
 }

@@ -382,6 +382,7 @@ struct node *node_start(struct conf *conf, ctlsock_handler control)
 	node->conf = conf;
 	node->attach.tap.fd = node->signal_source.fd = node->loop.epoll_fd = -1;
 	node->key_log.fd = -1;
+	locals_init(&node->locals);
 	if (!start_loop(node) || !start_workers(node) || !start_sockets(node) ||
 	    !start_key_log(node) || !start_site(node) || !start_attachment(node) || !start_ports(node) || !start_control(node, control) ||
 	    !start_peers(node))
@@ -399,6 +400,7 @@ static void every_second(struct node *node, struct instant now)
 	ctlsock_tick(node->ctlsock, now);
 	event_tick(now);
 	captures_tick(&node->captures, now);
+	locals_look(&node->locals);
 	worker_pause(node);
 	offloads_lost(&node->attach.offloads, node->port.lost);
 	node_peers_resolve_again(node);
@@ -488,6 +490,7 @@ void node_stop(struct node *node)
 	if (node->loop.epoll_fd >= 0)
 		loop_free(&node->loop);
 	worker_free(node);
+	locals_free(&node->locals);
 	conf_free(node->conf);
 	free(node);
 }

@@ -49,8 +49,9 @@ void node_io_show_received(struct node_socket *s, const struct udp_received *got
 			   struct instant now)
 {
 	for (int i = 0; i < n; i++)
-		captures_wire(&s->worker->node->captures, &s->udp.local, &got[i].from, CAPTURES_IN,
-			      got[i].data, got[i].len, got[i].segment, now);
+		captures_wire(&s->worker->node->captures,
+			      got[i].local.family ? &got[i].local : &s->udp.local, &got[i].from,
+			      CAPTURES_IN, got[i].data, got[i].len, got[i].segment, now);
 }
 
 void node_io_show_read(struct worker *w, const uint8_t *frame, size_t len, const struct vnet *vnet)
@@ -74,8 +75,8 @@ static void receive_alone(struct node_socket *s, struct instant now)
 		if (captures_on(&w->node->captures, CAPTURES_WIRE))
 			node_io_show_received(s, got, n, now);
 		for (int i = 0; i < n; i++)
-			site_datagrams(site, s->number, &got[i].from, got[i].data, got[i].len,
-				       got[i].segment, now);
+			site_datagrams(site, node_io_way_in(s, &got[i], now), &got[i].from,
+				       got[i].data, got[i].len, got[i].segment, now);
 		site_rx_end(site, true);
 	}
 	site_rx_end(site, false);
@@ -241,6 +242,7 @@ static void monitor_ready(struct loop_source *source, uint32_t events, struct in
 	if (!netlink_monitor_drain(&node->attach.netlink))
 		return;
 	node->links_changed = true;
+	locals_look(&node->locals);
 	if (node->conf->tap[0])
 		node_io_mend(node, now);
 }

@@ -21,6 +21,13 @@ void node_io_leave_several(struct worker *w);
 /* The socket is readable. */
 void node_io_receive_several(struct node_socket *s, struct instant now);
 
+/* By which socket, and to which address of ours, it came. */
+static inline uint8_t node_io_way_in(const struct node_socket *s, const struct udp_received *got,
+				     struct instant now)
+{
+	return locals_socket(&s->worker->node->locals, s->number, &got->local, now);
+}
+
 /* Received messages, before they are decrypted, for who looks on. */
 void node_io_show_received(struct node_socket *s, const struct udp_received *got, int n,
 			   struct instant now);

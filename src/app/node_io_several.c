@@ -109,8 +109,8 @@ static void bring_datagrams(struct node_socket *s, const struct udp_received *go
 
 	now = worker_enter(w, now);
 	for (int i = 0; i < n; i++)
-		site_datagrams(site, s->number, &got[i].from, got[i].data, got[i].len,
-			       got[i].segment, now);
+		site_datagrams(site, node_io_way_in(s, &got[i], now), &got[i].from, got[i].data,
+			       got[i].len, got[i].segment, now);
 	site_rx_end(site, false);
 	node_io_leave_several(w);
 }

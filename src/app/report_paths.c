@@ -32,8 +32,10 @@ void report_put_path(json_t *object, const struct node *node, const struct peer 
 }
 
 /* A worker's socket of that number; one that lost UDP_SEGMENT if there is any. */
-static const struct udp *socket_of(const struct node *node, uint8_t number)
+static const struct udp *socket_of(const struct node *node, uint8_t socket)
 {
+	unsigned number = sockets_index(socket);
+
 	for (unsigned i = 1; i < node->n_workers; i++) {
 		if (!node->workers[i].sockets[number].udp.gso)
 			return &node->workers[i].sockets[number].udp;
@@ -99,7 +101,8 @@ static void put_pmtu(json_t *object, const struct peer *peer)
 
 static bool is_endpoint(const struct peer *peer, const struct addr *addr, uint8_t socket)
 {
-	return peer->endpoint.socket == socket && addr_equal(&peer->endpoint.addr, addr);
+	return sockets_same(peer->endpoint.socket, socket) &&
+	       addr_equal(&peer->endpoint.addr, addr);
 }
 
 /* Places that peers and relays told of, and what became of them. */

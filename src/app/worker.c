@@ -120,12 +120,17 @@ void worker_ask_mend(struct worker *w)
 /* ---- sending --------------------------------------------------------------- */
 
 /* What of a socket's runs left, for who looks on. */
-static void show_sent(struct worker *w, const struct udp *udp, struct run **runs, size_t n)
+static void show_sent(struct worker *w, const struct udp *udp, const struct udp_message *messages,
+		      size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!runs[i]->error)
-			captures_wire(&w->node->captures, &udp->local, &runs[i]->to, CAPTURES_OUT,
-				      runs[i]->data, runs[i]->len, runs[i]->segment, w->loop->now);
+		const struct udp_message *m = &messages[i];
+		struct addr local = m->from.family ? m->from : udp->local;
+
+		local.port = udp->local.port;
+		if (!m->error)
+			captures_wire(&w->node->captures, &local, &m->to, CAPTURES_OUT, m->data,
+				      m->len, m->segment, w->loop->now);
 	}
 }
 
@@ -142,18 +147,22 @@ static void tell_gso_lost(const struct udp *udp)
 static void send_by(struct worker *w, struct udp *udp, struct run **runs, size_t n)
 {
 	struct udp_message messages[OUTBOX_RUNS];
+	struct locals *locals = &w->node->locals;
 	bool gso_lost = false;
 
 	for (size_t i = 0; i < n; i++)
 		messages[i] = (struct udp_message){ .data = runs[i]->data,
 						    .len = runs[i]->len,
 						    .segment = runs[i]->segment,
-						    .to = runs[i]->to };
+						    .to = runs[i]->to,
+						    .from = locals_from(locals, runs[i]->socket) };
 	udp_send(udp, messages, n, &gso_lost);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		runs[i]->error = messages[i].error;
+		locals_sent(locals, runs[i]->socket, &messages[i].from);
+	}
 	if (captures_on(&w->node->captures, CAPTURES_WIRE))
-		show_sent(w, udp, runs, n);
+		show_sent(w, udp, messages, n);
 	if (gso_lost)
 		tell_gso_lost(udp);
 }
@@ -163,7 +172,7 @@ void worker_send(struct worker *w, struct run **runs, size_t n)
 	size_t first = 0;
 
 	while (first < n) {
-		uint8_t socket = runs[first]->socket;
+		uint8_t socket = sockets_index(runs[first]->socket);
 		size_t count = 1;
 
 		if (runs[first]->to.family == ADDR_STREAM) {
@@ -171,7 +180,7 @@ void worker_send(struct worker *w, struct run **runs, size_t n)
 			continue;
 		}
 		while (first + count < n && count < OUTBOX_RUNS &&
-		       runs[first + count]->socket == socket &&
+		       sockets_index(runs[first + count]->socket) == socket &&
 		       runs[first + count]->to.family != ADDR_STREAM)
 			count++;
 		send_by(w, &w->sockets[socket].udp, runs + first, count);
