@@ -19,14 +19,20 @@ struct loop_source {
 	int fd;
 	uint32_t events; /* LOOP_READ | LOOP_WRITE wanted */
 	void (*ready)(struct loop_source *source, uint32_t events, struct instant now);
+
+	/* The loop's own; 0 before loop_add. */
+	uint32_t what; /* happened in this turn */
+	bool again;
+	struct loop_source *next_again;
 };
 
 struct loop {
 	int epoll_fd;
 	struct instant now; /* of this turn */
 	bool stop;
-	struct loop_source *turn[64]; /* what this turn still has to call */
+	struct loop_source *turn[128]; /* what this turn still has to call */
 	int n_turn;
+	struct loop_source *again; /* for the next turn, the longest waiting first */
 	uint64_t turns; /* waits */
 	bool coarse;	/* the kernel cannot wait for less than a millisecond */
 
@@ -45,6 +51,10 @@ int loop_add(struct loop *loop, struct loop_source *source);
 
 /* After source->events was changed. */
 int loop_change(struct loop *loop, struct loop_source *source);
+
+/* The next turn does not wait, and calls the source's ready() with LOOP_READ, readable or not,
+ * if that is wanted: for one that has left over some of what it read. */
+void loop_again(struct loop *loop, struct loop_source *source);
 
 /* Safe from inside any ready(): a source removed is not called any more, even
  * if it was ready in this turn.  The caller closes the descriptor after. */

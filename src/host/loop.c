@@ -5,6 +5,7 @@
  * source, also one that is still to be called: loop_remove takes it out of
  * loop->turn, so a source may be freed right after.  A descriptor beyond the
  * 64 of one turn waits for the next; epoll hands the ready ones out in turns.
+ * Behind them there is room for as many that were to be called again.
  *
  * Deadlines are kept to the microsecond.  Where the kernel, or a filter of system calls that
  * is older, does not know epoll_pwait2 (Linux 5.11), to the millisecond, by epoll_wait.
@@ -19,6 +20,9 @@
 #include "host/loop.h"
 
 #define TURN COUNT_OF(((struct loop *)0)->turn)
+#define POLLED 64 /* of them */
+
+_Static_assert(POLLED < TURN, "neither keeps out the other");
 
 int loop_init(struct loop *loop)
 {
@@ -57,9 +61,36 @@ int loop_change(struct loop *loop, struct loop_source *source)
 	return control(loop, EPOLL_CTL_MOD, source);
 }
 
+void loop_again(struct loop *loop, struct loop_source *source)
+{
+	struct loop_source **end = &loop->again;
+
+	if (source->again)
+		return;
+	while (*end)
+		end = &(*end)->next_again;
+	*end = source;
+	source->next_again = NULL;
+	source->again = true;
+}
+
+static void forget_again(struct loop *loop, struct loop_source *source)
+{
+	struct loop_source **at = &loop->again;
+
+	if (!source->again)
+		return;
+	while (*at != source)
+		at = &(*at)->next_again;
+	*at = source->next_again;
+	source->again = false;
+}
+
 void loop_remove(struct loop *loop, struct loop_source *source)
 {
 	control(loop, EPOLL_CTL_DEL, source);
+	forget_again(loop, source);
+	source->what = 0;
 	for (int i = 0; i < loop->n_turn; i++) {
 		if (loop->turn[i] == source)
 			loop->turn[i] = NULL;
@@ -80,7 +111,7 @@ static int wait_coarsely(struct loop *loop, struct epoll_event events[], struct 
 	bool for_ever = until.us == INSTANT_NEVER.us;
 	int64_t ms = for_ever ? -1 : (left_us(until) + 999) / 1000;
 
-	return epoll_wait(loop->epoll_fd, events, TURN, (int)MIN(ms, INT_MAX));
+	return epoll_wait(loop->epoll_fd, events, POLLED, (int)MIN(ms, INT_MAX));
 }
 
 static int wait_finely(struct loop *loop, struct epoll_event events[], struct instant until)
@@ -89,7 +120,7 @@ static int wait_finely(struct loop *loop, struct epoll_event events[], struct in
 	int64_t us = for_ever ? 0 : left_us(until);
 	struct timespec left = { us / SECONDS(1), us % SECONDS(1) * 1000 };
 
-	return epoll_pwait2(loop->epoll_fd, events, TURN, for_ever ? NULL : &left, NULL);
+	return epoll_pwait2(loop->epoll_fd, events, POLLED, for_ever ? NULL : &left, NULL);
 }
 
 static int wait_for(struct loop *loop, struct epoll_event events[], struct instant until)
@@ -118,30 +149,47 @@ static uint32_t happened(const struct epoll_event *event)
 	return events;
 }
 
+static void plan(struct loop *loop, struct loop_source *source, uint32_t what)
+{
+	if (!source->what)
+		loop->turn[loop->n_turn++] = source;
+	source->what |= what;
+}
+
+static void call(struct loop *loop, struct loop_source *source)
+{
+	/* What an earlier ready() of this turn no longer wants is not reported. */
+	uint32_t what = source->what & (source->events | LOOP_ERROR);
+
+	source->what = 0;
+	if (what)
+		source->ready(source, what, loop->now);
+}
+
 static void dispatch(struct loop *loop, const struct epoll_event *events, int n)
 {
 	loop->turns++;
 	loop->now = clock_now();
-	loop->n_turn = n;
-	for (int i = 0; i < loop->n_turn; i++)
-		loop->turn[i] = events[i].data.ptr;
-	for (int i = 0; i < loop->n_turn; i++) {
-		struct loop_source *source = loop->turn[i];
-		uint32_t what = happened(&events[i]);
+	loop->n_turn = 0;
+	for (int i = 0; i < n; i++)
+		plan(loop, events[i].data.ptr, happened(&events[i]));
+	while (loop->again && loop->n_turn < (int)TURN) {
+		struct loop_source *source = loop->again;
 
-		/* What an earlier ready() of this turn no longer wants is not reported. */
-		if (source)
-			what &= source->events | LOOP_ERROR;
-		if (source && what)
-			source->ready(source, what, loop->now);
+		forget_again(loop, source);
+		plan(loop, source, LOOP_READ);
+	}
+	for (int i = 0; i < loop->n_turn; i++) {
+		if (loop->turn[i])
+			call(loop, loop->turn[i]);
 	}
 	loop->n_turn = 0;
 }
 
 int loop_turn(struct loop *loop, struct instant until)
 {
-	struct epoll_event events[TURN];
-	int n = wait_for(loop, events, until);
+	struct epoll_event events[POLLED];
+	int n = wait_for(loop, events, loop->again ? loop->now : until);
 
 	if (n < 0 && errno != EINTR)
 		return -errno;

@@ -35,6 +35,7 @@ struct probe {
 	struct loop *loop;
 	struct probe *victim; /* removed, or made deaf, from inside ready() */
 	bool deafen;
+	int again; /* how often it asks to be called again */
 	int calls;
 	uint32_t events;
 	struct instant now;
@@ -47,6 +48,8 @@ static void probe_ready(struct loop_source *source, uint32_t events, struct inst
 	p->calls++;
 	p->events = events;
 	p->now = now;
+	if (p->again-- > 0)
+		loop_again(p->loop, source);
 	if (!p->victim)
 		return;
 	if (p->deafen) {
@@ -338,6 +341,89 @@ static void test_many_sources_take_turns(void **state)
 	loop_free(&loop);
 }
 
+/* Nothing is readable: those that asked are called, once a turn, and no turn waits for that. */
+static void test_called_again(void **state)
+{
+	struct instant start = clock_now();
+	struct loop loop;
+	struct probe p[3];
+
+	(void)state;
+	assert_int_equal(loop_init(&loop), 0);
+	for (unsigned i = 0; i < COUNT_OF(p); i++)
+		probe_make(&p[i], &loop, eventfd(0, EFD_NONBLOCK), LOOP_READ);
+	for (unsigned i = 0; i < COUNT_OF(p); i++) {
+		loop_again(&loop, &p[i].source);
+		loop_again(&loop, &p[i].source);
+	}
+	loop_remove(&loop, &p[1].source);
+	p[0].again = 2;
+	assert_int_equal(eventfd_write(p[0].source.fd, 1), 0);
+	loop_turn(&loop, soon(60000));
+	assert_int_equal(p[0].calls, 1);
+	assert_int_equal(p[2].calls, 1);
+	assert_int_equal(p[2].events, LOOP_READ);
+	eventfd_read(p[0].source.fd, &(eventfd_t){ 0 });
+	loop_turn(&loop, soon(60000));
+	loop_turn(&loop, soon(60000));
+	assert_true(instant_between(start, clock_now()) < SECONDS(30));
+	loop_turn(&loop, soon(0));
+	assert_int_equal(p[0].calls, 3);
+	assert_int_equal(p[1].calls, 0);
+	assert_int_equal(p[2].calls, 1);
+	for (unsigned i = 0; i < COUNT_OF(p); i++)
+		close(p[i].source.fd);
+	loop_free(&loop);
+}
+
+/* Removed by another of its turn, or after it asked to be called again. */
+static void test_removed_before_it_is_called_again(void **state)
+{
+	struct loop loop;
+	struct probe p[2];
+
+	(void)state;
+	assert_int_equal(loop_init(&loop), 0);
+	for (unsigned i = 0; i < COUNT_OF(p); i++)
+		probe_make(&p[i], &loop, eventfd(0, EFD_NONBLOCK), LOOP_READ);
+	p[1].again = 1;
+	loop_again(&loop, &p[1].source);
+	loop_turn(&loop, soon(0));
+	assert_int_equal(p[1].calls, 1);
+	p[0].victim = &p[1];
+	assert_int_equal(eventfd_write(p[0].source.fd, 1), 0);
+	loop_turn(&loop, soon(0));
+	p[0].victim = NULL;
+	loop_turn(&loop, soon(0));
+	assert_int_equal(p[0].calls, 2);
+	assert_int_equal(p[1].calls, 1);
+	close(p[0].source.fd);
+	loop_free(&loop);
+}
+
+/* Neither those that are ready nor those that asked keep the others out. */
+static void test_many_are_called_again(void **state)
+{
+	struct probe p[200];
+	struct loop loop;
+
+	(void)state;
+	assert_int_equal(loop_init(&loop), 0);
+	for (unsigned i = 0; i < COUNT_OF(p); i++) {
+		probe_make(&p[i], &loop, eventfd(i < 100, EFD_NONBLOCK), LOOP_READ);
+		p[i].again = 1000;
+		if (i >= 100)
+			loop_again(&loop, &p[i].source);
+	}
+	for (int i = 0; i < 8; i++)
+		loop_turn(&loop, INSTANT_NEVER);
+	for (unsigned i = 0; i < COUNT_OF(p); i++) {
+		assert_in_range(p[i].calls, 2, 8);
+		close(p[i].source.fd);
+	}
+	loop_free(&loop);
+}
+
 static void test_errors(void **state)
 {
 	struct loop_source none = { .fd = -1, .ready = probe_ready };
@@ -366,6 +452,9 @@ int main(void)
 		cmocka_unit_test(test_older_kernel),
 		cmocka_unit_test(test_signal_ends_the_turn),
 		cmocka_unit_test(test_many_sources_take_turns),
+		cmocka_unit_test(test_called_again),
+		cmocka_unit_test(test_removed_before_it_is_called_again),
+		cmocka_unit_test(test_many_are_called_again),
 		cmocka_unit_test(test_errors),
 	};
 
