@@ -10,9 +10,10 @@
  * A port that listens waits without trying; for it `due` is when to look at the listening
  * socket again after descriptors were short.
  *
- * What is read lies in the inbox, from its start, and is handed out as whole frames, each
- * copied behind its headroom; what is left over moves to the start.  What is written waits in
- * a ring until the end of the turn.  A write that stops half way asks the loop for
+ * What is read lies in the inbox, and is handed out as whole frames, each copied behind its
+ * headroom: so many a turn, however short they are, that others get theirs.  Nothing is read
+ * before the rest has gone, in turns that the loop is asked for.  What is written waits in a
+ * ring until the end of the turn.  A write that stops half way asks the loop for
  * LOOP_WRITE, and until that comes nothing else is tried; one that fails shuts the socket
  * down, and the loop finds that.
  */
@@ -28,17 +29,14 @@
 #include "base/list.h"
 #include "host/labstream.h"
 #include "labdgram_end.h"
+#include "labstream_inbox.h"
 #include "labstream_owner.h"
 #include "labstream_ring.h"
 
-#define PREFIX 4
 #define ETHERNET_LEN 14
 #define BACKLOG 8
-#define BATCH 64
-#define INBOX ((size_t)256 * 1024)
+#define BATCHES 4 /* of a turn of the loop */
 #define KEEP_SECONDS 1 /* of quiet, after which the far end is asked */
-
-_Static_assert(INBOX > PREFIX + LABSTREAM_FRAME, "the longest frame has room");
 
 enum state { WAITING, CONNECTING, UP };
 
@@ -48,7 +46,6 @@ struct labstream {
 	struct labend local, remote;
 	struct labend_file file;
 	int family;
-	size_t headroom;
 	struct labstream_events events;
 	struct labstream_counts counts;
 
@@ -58,9 +55,8 @@ struct labstream {
 	struct instant due;
 	struct loop_source listener, source; /* fd -1: none */
 
-	size_t kept; /* bytes of the inbox that begin a frame */
-	uint8_t inbox[INBOX];
-	uint8_t *arena; /* INBOX, and headroom for BATCH */
+	bool more; /* the inbox may have whole frames */
+	struct labstream_inbox in;
 	struct labstream_ring out;
 };
 
@@ -97,7 +93,8 @@ static void drop(struct labstream *s)
 		close(s->source.fd);
 	}
 	s->source.fd = -1;
-	s->kept = s->out.first = s->out.used = 0;
+	s->more = false;
+	s->in.first = s->in.used = s->out.first = s->out.used = 0;
 	s->state = WAITING;
 }
 
@@ -126,70 +123,41 @@ static void rise(struct labstream *s, struct instant now)
 
 /* ---- reading ----------------------------------------------------------- */
 
-struct batch {
-	struct iovec frames[BATCH];
-	unsigned n;
-	size_t used; /* of the arena */
-};
-
-static void hand_out(struct labstream *s, struct batch *b, struct instant now)
+static void hand_out(struct labstream *s, struct iovec *frames, unsigned n, struct instant now)
 {
-	if (b->n)
-		s->events.frames(s->events.ctx, b->frames, b->n, now);
-	b->n = 0;
-	b->used = 0;
+	for (unsigned i = 0; i < n && !s->heard; i++)
+		s->heard = frames[i].iov_len >= ETHERNET_LEN;
+	s->events.frames(s->events.ctx, frames, n, now);
 }
 
-static void add_frame(struct labstream *s, struct batch *b, const uint8_t *frame, size_t len,
-		      struct instant now)
+/* A turn's frames of the inbox. */
+static void deliver(struct labstream *s, struct instant now)
 {
-	uint8_t *at;
+	struct iovec frames[LABSTREAM_BATCH];
+	int n = 1;
 
-	s->heard |= len >= ETHERNET_LEN;
-	if (b->n == BATCH)
-		hand_out(s, b, now);
-	at = s->arena + b->used + (b->n + 1) * s->headroom;
-	memcpy(at, frame, len);
-	b->frames[b->n++] = (struct iovec){ at, len };
-	b->used += len;
-}
-
-/* All whole frames of the inbox; false when it can not go on. */
-static bool deliver(struct labstream *s, struct instant now)
-{
-	struct rd rd = rd_make(s->inbox, s->kept);
-	struct batch batch = { .n = 0 };
-	bool believed = true;
-
-	while (believed && rd.left >= PREFIX) {
-		size_t len = be32_get(rd.p);
-
-		believed = len > 0 && len <= LABSTREAM_FRAME;
-		if (!believed || rd.left - PREFIX < len)
-			break;
-		add_frame(s, &batch, rd.p + PREFIX, len, now);
-		rd_bytes(&rd, PREFIX + len);
+	for (unsigned i = 0; i < BATCHES && n > 0; i++) {
+		n = labstream_inbox_take(&s->in, frames);
+		if (n > 0)
+			hand_out(s, frames, (unsigned)n, now);
 	}
-	hand_out(s, &batch, now);
-	memmove(s->inbox, rd.p, rd.left);
-	s->kept = rd.left;
-	if (!believed)
+	s->more = n > 0;
+	if (s->more)
+		loop_again(s->loop, &s->source);
+	if (n < 0) {
 		s->counts.garbled++;
-	return believed;
+		cut(s, now);
+	}
 }
 
 static void take(struct labstream *s, struct instant now)
 {
-	ssize_t n = recv(s->source.fd, s->inbox + s->kept, INBOX - s->kept, MSG_DONTWAIT);
+	ssize_t n = s->more ? 1 : labstream_inbox_read(&s->in, s->source.fd);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n > 0) {
-		s->kept += (size_t)n;
-		if (deliver(s, now))
-			return;
-	}
-	cut(s, now);
+	if (n > 0)
+		deliver(s, now);
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		cut(s, now);
 }
 
 /* ---- writing ----------------------------------------------------------- */
@@ -213,7 +181,7 @@ void labstream_flush(struct labstream *s)
 
 int labstream_write(struct labstream *s, const struct iovec *iov, size_t n)
 {
-	uint8_t prefix[PREFIX];
+	uint8_t prefix[LABSTREAM_PREFIX];
 	size_t len = 0;
 
 	for (size_t i = 0; i < n && len <= LABSTREAM_FRAME; i++)
@@ -222,9 +190,9 @@ int labstream_write(struct labstream *s, const struct iovec *iov, size_t n)
 		return -EMSGSIZE;
 	if (s->state != UP)
 		return -ENETDOWN;
-	if (sizeof(s->out.bytes) - s->out.used < PREFIX + len)
+	if (sizeof(s->out.bytes) - s->out.used < LABSTREAM_PREFIX + len)
 		labstream_flush(s);
-	if (sizeof(s->out.bytes) - s->out.used < PREFIX + len) {
+	if (sizeof(s->out.bytes) - s->out.used < LABSTREAM_PREFIX + len) {
 		s->counts.full++;
 		return -EAGAIN;
 	}
@@ -390,15 +358,14 @@ static int start_listening(struct labstream *s)
 
 /* ---- beginning and end ------------------------------------------------- */
 
-static int start(struct labstream *s, struct instant now)
+static int start(struct labstream *s, size_t headroom, struct instant now)
 {
 	s->family = labend_family(s->listens ? &s->local : &s->remote, &s->remote);
 	if (s->family < 0)
 		return s->family;
 	if (labend_is_none(s->listens ? &s->local : &s->remote))
 		return -EINVAL;
-	s->arena = malloc(INBOX + BATCH * s->headroom);
-	if (!s->arena)
+	if (!labstream_inbox_init(&s->in, headroom))
 		return -ENOMEM;
 	if (s->listens)
 		return start_listening(s);
@@ -420,11 +387,10 @@ struct labstream *labstream_new(struct loop *loop, bool listens, const struct la
 	s->listens = listens;
 	s->local = *local;
 	s->remote = *remote;
-	s->headroom = headroom;
 	s->events = *events;
 	s->due = INSTANT_NEVER;
 	s->listener.fd = s->source.fd = -1;
-	*error = start(s, now);
+	*error = start(s, headroom, now);
 	if (!*error)
 		return s;
 	labstream_free(s);
@@ -441,7 +407,7 @@ void labstream_free(struct labstream *s)
 		loop_remove(s->loop, &s->listener);
 		close(s->listener.fd);
 	}
-	free(s->arena);
+	labstream_inbox_free(&s->in);
 	free(s);
 }
 

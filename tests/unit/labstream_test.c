@@ -360,6 +360,80 @@ static void test_lengths(void **state)
 	labstream_free(a);
 }
 
+/* n frames of 14 bytes, of which a turn takes so many. */
+#define TINY ((size_t)14)
+#define OF_A_TURN 256
+
+static void plain_send_tiny(int fd, size_t n)
+{
+	static uint8_t bytes[3000 * (4 + TINY)];
+	uint8_t *at = bytes;
+
+	for (size_t i = 0; i < n; i++, at += 4 + TINY) {
+		be32_put(at, TINY);
+		memcpy(at + 4, data + i, TINY);
+	}
+	assert_int_equal(send(fd, bytes, n * (4 + TINY), 0), n * (4 + TINY));
+}
+
+/* Who sends many short frames gets turns as the others do.  Nothing wakes the port for those
+ * that it has read: it comes back for them by itself, also when its far end reads nothing. */
+static void test_turns_of_tiny_frames(void **state)
+{
+	struct labstream *a = must_listen(&here, "a", NULL);
+	int fd = plain_at(NULL, "a");
+	struct instant start = clock_now();
+	uint64_t sum = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 2000; i++)
+		sum = mixed(sum, data + i, TINY);
+	turn_until(&here.ups, 1);
+	while (write_frame(a, 0, 1000) == 0)
+		labstream_flush(a);
+	plain_send_tiny(fd, 2000);
+	for (unsigned came = 0; came < 2000; came = here.frames) {
+		turn(60000);
+		assert_in_range(here.frames, came + 1, came + OF_A_TURN);
+	}
+	assert_true(instant_between(start, clock_now()) < SECONDS(30));
+	assert_int_equal(here.frames, 2000);
+	assert_true(here.sum == sum);
+	close(fd);
+	labstream_free(a);
+}
+
+/* What came before the end counts, and before what is not believed; nothing of it is for the
+ * next one, nor for a port that goes. */
+static void test_end_behind_tiny_frames(void **state)
+{
+	struct labstream *a = must_listen(&here, "a", NULL);
+	int fd = plain_at(NULL, "a");
+
+	(void)state;
+	plain_send_tiny(fd, 1000);
+	close(fd);
+	turn_until(&here.downs, 1);
+	assert_int_equal(here.frames, 1000);
+
+	fd = plain_at(NULL, "a");
+	plain_send_tiny(fd, 1000);
+	plain_send(fd, 0, 1);
+	turn_until(&here.downs, 2);
+	assert_int_equal(here.frames, 2000);
+	assert_int_equal(labstream_counts(a)->garbled, 1);
+	close(fd);
+
+	fd = plain_at(NULL, "a");
+	plain_send_tiny(fd, 1000);
+	turn_until(&here.ups, 3);
+	turn_until(&here.frames, 2000 + OF_A_TURN);
+	labstream_free(a);
+	turn_some();
+	assert_int_equal(here.frames, 2000 + OF_A_TURN);
+	close(fd);
+}
+
 /* Who does not read costs a queue and no more; when it reads, whole frames come. */
 static void test_backpressure(void **state)
 {
@@ -714,6 +788,8 @@ int main(void)
 		cmocka_unit_test_setup(test_partial_reads, fresh_ears),
 		cmocka_unit_test_setup(test_batches, fresh_ears),
 		cmocka_unit_test_setup(test_lengths, fresh_ears),
+		cmocka_unit_test_setup(test_turns_of_tiny_frames, fresh_ears),
+		cmocka_unit_test_setup(test_end_behind_tiny_frames, fresh_ears),
 		cmocka_unit_test_setup(test_backpressure, fresh_ears),
 		cmocka_unit_test_setup(test_queue_ends_with_its_connection, fresh_ears),
 		cmocka_unit_test_setup(test_strangers, fresh_ears),
