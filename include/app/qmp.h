@@ -2,7 +2,8 @@
 /*
  * A client of QEMU's machine protocol (QMP) at a unix socket, for one thing: the link of
  * a netdev (set_link).  Connects, again a second after it was cut or refused, and then
- * says the link as it is wanted.
+ * says the link as it is wanted.  Who sends more than any QEMU would is cut, and that is
+ * logged.
  */
 #ifndef APP_QMP_H
 #define APP_QMP_H

@@ -9,6 +9,10 @@
  * Commands are short and few: one that the socket does not take at once ends the
  * connection, and the next one says what is wanted.
  *
+ * Few lines are taken in a turn of the loop; while there are others, nothing is read, and the
+ * loop is asked for another turn.  QEMU sends a few lines a second: one that sends more than
+ * any would is not QEMU, or is not well, and the connection ends.
+ *
  * QEMU forgets commands that it has not run when their connection ends.  So a client that
  * leaves waits for the answer to its last one.
  */
@@ -25,9 +29,15 @@
 #include <unistd.h>
 
 #include "base/list.h"
+#include "base/log.h"
 
 #define LINE 16384
 #define STATE 200
+#define TURN_LINES 8
+
+/* Of a second, more of which end the connection. */
+#define MOST_LINES 256
+#define MOST_BYTES (4 * LINE)
 
 enum stage { CLOSED, GREETING, ENTERING, IDLE, ASKED };
 
@@ -41,8 +51,10 @@ struct qmp {
 	bool told, known; /* what it is, if it is known */
 	struct instant again;
 	struct instant gone_by; /* of one that leaves; else never */
-	char line[LINE];
-	size_t used;
+	char bytes[LINE];
+	size_t first, used;
+	struct instant since; /* the second began in which so much came */
+	unsigned lines, total;
 	char state[STATE];
 };
 
@@ -54,7 +66,8 @@ static void close_socket(struct qmp *q)
 	}
 	q->source.fd = -1;
 	q->stage = CLOSED;
-	q->used = 0;
+	q->first = q->used = 0;
+	q->lines = q->total = 0;
 	q->known = false;
 }
 
@@ -116,39 +129,80 @@ static void take_answer(struct qmp *q, const json_t *message, struct instant now
 	}
 }
 
-/* Whole lines of what came. */
+/* Of the next line with its end, or 0. */
+static size_t line_length(const struct qmp *q)
+{
+	const char *start = q->bytes + q->first;
+	const char *end = memchr(start, '\n', q->used);
+
+	return end ? (size_t)(end - start) + 1 : 0;
+}
+
+static void take_line(struct qmp *q, size_t n, struct instant now)
+{
+	json_t *message = json_loadb(q->bytes + q->first, n, 0, NULL);
+
+	q->first += n;
+	q->used -= n;
+	q->lines++;
+	if (message)
+		take_answer(q, message, now);
+	json_decref(message);
+}
+
+static void end_flood(struct qmp *q, struct instant now)
+{
+	fail(q, now, "sends too much");
+	log_warn("the connection to QEMU is ended", log_text("qmp", q->at.sun_path),
+		 log_text("error", q->state));
+}
+
 static void take_lines(struct qmp *q, struct instant now)
 {
-	char *end;
+	size_t n = line_length(q);
 
-	while (q->stage != CLOSED && (end = memchr(q->line, '\n', q->used))) {
-		size_t n = (size_t)(end - q->line) + 1;
-		json_t *message = json_loadb(q->line, n, 0, NULL);
-
-		if (message)
-			take_answer(q, message, now);
-		json_decref(message);
-		if (q->stage == CLOSED)
-			return;
-		memmove(q->line, q->line + n, q->used - n);
-		q->used -= n;
+	for (unsigned i = 0; i < TURN_LINES && n && q->stage != CLOSED; i++) {
+		take_line(q, n, now);
+		n = line_length(q);
 	}
-	if (q->used == LINE)
+	if (q->stage == CLOSED)
+		return;
+	if (q->lines > MOST_LINES || q->total > MOST_BYTES)
+		end_flood(q, now);
+	else if (n)
+		loop_again(q->loop, &q->source);
+	else if (q->used == LINE)
 		fail(q, now, "a line of an answer is too long");
+}
+
+static ssize_t read_more(struct qmp *q, struct instant now)
+{
+	ssize_t n;
+
+	memmove(q->bytes, q->bytes + q->first, q->used);
+	q->first = 0;
+	n = recv(q->source.fd, q->bytes + q->used, LINE - q->used, 0);
+	if (instant_between(q->since, now) >= SECONDS(1)) {
+		q->since = now;
+		q->lines = q->total = 0;
+	}
+	if (n > 0) {
+		q->used += (size_t)n;
+		q->total += (unsigned)n;
+	}
+	return n;
 }
 
 static void ready(struct loop_source *source, uint32_t events, struct instant now)
 {
 	struct qmp *q = container_of(source, struct qmp, source);
-	ssize_t n = recv(source->fd, q->line + q->used, LINE - q->used, 0);
+	ssize_t n = line_length(q) ? 1 : read_more(q, now);
 
 	(void)events;
-	if (n > 0) {
-		q->used += (size_t)n;
+	if (n > 0)
 		take_lines(q, now);
-	} else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		fail(q, now, n == 0 ? "the connection ended" : strerror(errno));
-	}
 }
 
 static void try(struct qmp *q, struct instant now)
@@ -216,12 +270,12 @@ bool qmp_left(const struct qmp *q, struct instant now)
 	return q->stage == CLOSED || told || instant_reached(now, q->gone_by);
 }
 
-/* Up to a millisecond for what it says next. */
+/* Up to a millisecond for what it says next, none when that is here. */
 static void wait_for(struct qmp *q)
 {
 	struct pollfd at = { q->source.fd, POLLIN, 0 };
 
-	if (poll(&at, 1, 1) > 0)
+	if (line_length(q) || poll(&at, 1, 1) > 0)
 		ready(&q->source, LOOP_READ, clock_now());
 }
 

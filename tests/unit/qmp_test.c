@@ -14,8 +14,10 @@
 #include <unistd.h>
 
 #include "app/qmp.h"
+#include "base/log.h"
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": [\"oob\"]}}\r\n"
+#define EVENT "{\"event\": \"X\"}\r\n"
 #define DONE "{\"return\": {}}\r\n"
 #define LINK_DOWN                                                                                  \
 	"{\"execute\":\"set_link\",\"arguments\":{\"name\":\"net0\",\"up\":false}}\n"
@@ -48,6 +50,13 @@ static void say(const char *text)
 {
 	assert_int_equal(write(client, text, strlen(text)), strlen(text));
 	turn();
+}
+
+/* For turns to come. */
+static void say_many(const char *text, unsigned n)
+{
+	while (n-- > 0)
+		assert_int_equal(write(client, text, strlen(text)), strlen(text));
 }
 
 /* All that the client said since. */
@@ -218,6 +227,7 @@ static void test_wait_left(void **state)
 	(void)state;
 	greet();
 	assert_heard(LINK_UP);
+	say_many(EVENT, 20);
 	assert_int_equal(write(client, DONE DONE, 2 * strlen(DONE)), 2 * strlen(DONE));
 	qmp_leave(qmp, instant_add(loop.now, SECONDS(3600)));
 	qmp_wait_left(&qmp, 1);
@@ -243,6 +253,87 @@ static void test_endless_line(void **state)
 	assert_string_equal(qmp_state(qmp), "a line of an answer is too long");
 }
 
+/* Others have their turns between them. */
+static void test_lines_of_a_turn(void **state)
+{
+	(void)state;
+	say_many("\n", 40);
+	say(GREETING);
+	assert_heard("");
+	turn();
+	assert_heard("");
+	for (unsigned i = 0; i < 8; i++)
+		turn(); /* nothing more came */
+	assert_heard("{\"execute\":\"qmp_capabilities\"}\n");
+}
+
+static unsigned logged;
+
+static size_t count_line(const struct log_record *record, char *out, size_t room)
+{
+	(void)out;
+	(void)room;
+	if (record->level == LOG_LEVEL_WARN &&
+	    strcmp(record->message, "the connection to QEMU is ended") == 0)
+		logged++;
+	return 0;
+}
+
+/* It is cut, and looked for a second later. */
+static void check_flood(const char *line, unsigned n)
+{
+	unsigned turns = 0;
+
+	greet();
+	assert_heard(LINK_UP);
+	log_set_form(count_line);
+	logged = 0;
+	for (unsigned i = 0; i < n && qmp_due(qmp).us == INSTANT_NEVER.us; i++) {
+		if (send(client, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+			turn();
+	}
+	while (qmp_due(qmp).us == INSTANT_NEVER.us && turns++ < 50)
+		turn();
+	log_set_form(NULL);
+	assert_string_equal(qmp_state(qmp), "sends too much");
+	assert_int_equal(logged, 1);
+	assert_int_equal(instant_between(loop.now, qmp_due(qmp)), QMP_AGAIN);
+	close(client);
+	qmp_tick(qmp, qmp_due(qmp));
+	client = accept(listener, NULL, NULL);
+	assert_true(client >= 0);
+}
+
+static void test_flood(void **state)
+{
+	static char long_line[10000];
+
+	(void)state;
+	check_flood("\n", 2000);
+	check_flood("{}\n", 2000);
+	memset(long_line, ' ', sizeof(long_line) - 2);
+	long_line[sizeof(long_line) - 2] = '\n';
+	check_flood(long_line, 10);
+	greet(); /* as if nothing had been */
+	assert_heard(LINK_UP);
+}
+
+/* Many, but each in its time. */
+static void test_events(void **state)
+{
+	(void)state;
+	greet();
+	for (unsigned second = 0; second < 2; second++) {
+		if (second)
+			usleep(SECONDS(1));
+		say_many(EVENT, 200);
+		for (unsigned i = 0; i < 30; i++)
+			turn();
+	}
+	assert_int_equal(qmp_due(qmp).us, INSTANT_NEVER.us);
+	assert_string_equal(qmp_state(qmp), "ready");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +347,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_leave_unanswered, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_wait_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_endless_line, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_lines_of_a_turn, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_flood, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_events, setup, teardown),
 	};
 	int failed;
 
