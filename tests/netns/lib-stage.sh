@@ -163,8 +163,8 @@ bridge_run() {
 	PID[$s]=$SPAWNED
 }
 
-bridge_ready() {
-	show "$1" .site
+bridge_ready() { # jq's status alone does not tell: of no input at all it is 0
+	show "$1" .site | grep .
 }
 
 ready_or_gone() {
