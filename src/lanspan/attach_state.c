@@ -16,7 +16,7 @@ static int folder_make(char folder[ATTACH_PATH])
 {
 	if (!ctlsock_folder(folder, ATTACH_PATH))
 		return -ENAMETOOLONG;
-	return mkdir(folder, 0755) == 0 || errno == EEXIST ? 0 : -errno;
+	return ctlsock_folder_make(folder);
 }
 
 static int path_of(char out[ATTACH_PATH], const char *format, const char *word)
