@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The cards of a lab's guests, as ports of the bridge processes of this machine. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "lab.h"
@@ -50,8 +51,8 @@ static enum cli_status instance_of(const struct cli *cli, const struct lab_netwo
 	return CLI_DONE;
 }
 
-/* Whether an answer to "show ports" has it. */
-static bool has_port(const json_t *answer, const char *name)
+/* The port of that name in an answer to "show ports", or NULL. */
+static const json_t *find_port(const json_t *answer, const char *name)
 {
 	const json_t *port;
 	size_t i;
@@ -61,9 +62,38 @@ static bool has_port(const json_t *answer, const char *name)
 		const char *text = json_string_value(json_object_get(port, "name"));
 
 		if (text && strcmp(text, name) == 0)
-			return true;
+			return port;
 	}
-	return false;
+	return NULL;
+}
+
+static const char *far_end(const json_t *port)
+{
+	const char *text = json_string_value(json_object_get(port, "remote"));
+
+	return text ? text : "";
+}
+
+/* Its far end is the guest's socket in this lab's folder, by whatever name of the run folder. */
+static bool is_ours(const json_t *port, const struct lab *lab, const char *name)
+{
+	const char *text = far_end(port);
+	char end[INSTANCE_PATH];
+	int n = snprintf(end, sizeof(end), "/labs/%s/%s.vm", lab->name, name);
+
+	return strlen(text) >= (size_t)n && strcmp(text + strlen(text) - n, end) == 0;
+}
+
+/* Of a port that is not ours. */
+static enum cli_status tell_other(enum cli_status status, const struct cli *at,
+				  const struct lab *lab, const json_t *port, const char *name)
+{
+	char *text = text_safe(far_end(port));
+
+	cli_error(status, "%s has another port %s, not of lab %s%s%s", at->instance, name,
+		  lab->name, *text ? ": its far end is " : "", text);
+	free(text);
+	return status;
 }
 
 static json_t *ask_ports(const struct cli *at, enum cli_status *status)
@@ -85,12 +115,19 @@ static enum cli_status check_mode(const struct cli *at, const json_t *answer,
 			 wire ? "wire" : "switch");
 }
 
+static enum cli_status note_port(struct lab *lab, const char *name, const char *instance)
+{
+	lab_note_port(lab, name, instance);
+	return lab_save(lab);
+}
+
 static enum cli_status add_port(const struct cli *at, struct lab *lab,
 				const struct lab_network *network, const char *name,
 				json_t *settings)
 {
 	enum cli_status status;
 	json_t *ports = ask_ports(at, &status), *answer;
+	const json_t *port;
 
 	if (ports)
 		status = check_mode(at, ports, network);
@@ -99,17 +136,18 @@ static enum cli_status add_port(const struct cli *at, struct lab *lab,
 		json_decref(settings);
 		return status;
 	}
-	if (has_port(ports, name)) {
+	port = find_port(ports, name);
+	if (port) {
+		if (is_ours(port, lab, name))
+			status = note_port(lab, name, at->instance);
+		else
+			status = tell_other(CLI_FAILED, at, lab, port, name);
 		json_decref(ports);
 		json_decref(settings);
-		if (!json_object_get(json_object_get(lab->state, "ports"), name))
-			return cli_error(CLI_FAILED, "%s has a port %s already", at->instance,
-					 name);
 		return status;
 	}
 	json_decref(ports);
-	lab_note_port(lab, name, at->instance);
-	status = lab_save(lab);
+	status = note_port(lab, name, at->instance);
 	if (status != CLI_DONE) {
 		json_decref(settings);
 		return status;
@@ -152,26 +190,34 @@ enum cli_status lab_ports_add(const struct cli *cli, struct lab *lab, const stru
 	return status;
 }
 
+static void remove_port(const struct cli *at, const struct lab *lab, const char *name)
+{
+	enum cli_status status;
+	json_t *ports = ask_ports(at, &status);
+	const json_t *port = find_port(ports, name);
+
+	if (port && is_ours(port, lab, name))
+		json_decref(daemon_ask(at,
+				       json_pack("{ssssss}", "verb", "port", "action", "del",
+						 "name", name),
+				       &status));
+	else if (port)
+		tell_other(CLI_DONE, at, lab, port, name);
+	json_decref(ports);
+}
+
 /* A bridge process that has gone took its ports with it. */
 void lab_ports_remove(const struct cli *cli, const struct lab *lab)
 {
-	enum cli_status status;
 	struct cli at = *cli;
-	json_t *ports, *instance;
 	const char *name;
+	json_t *instance;
 
 	json_object_foreach(json_object_get(lab->state, "ports"), name, instance)
 	{
 		at.instance = json_string_value(instance);
-		if (!at.instance || !daemon_answers(&at))
-			continue;
-		ports = ask_ports(&at, &status);
-		if (has_port(ports, name))
-			json_decref(daemon_ask(&at,
-					       json_pack("{ssssss}", "verb", "port", "action",
-							 "del", "name", name),
-					       &status));
-		json_decref(ports);
+		if (at.instance && daemon_answers(&at))
+			remove_port(&at, lab, name);
 	}
 }
 
