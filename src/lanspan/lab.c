@@ -3,9 +3,10 @@
  * Theory of operation
  *
  * "lab up" first adds a port to the bridge process for each card, then starts the guests,
- * and notes each step (lab_state.c); when one fails, what was begun here is taken back.
- * Done again it adds what has gone meanwhile: a guest that ended, ports of a bridge process
- * that was restarted.  "lab down" knows only what was noted, and needs no file.
+ * and notes each step before it is done (lab_state.c); when one fails, what was begun here is
+ * taken back.  Done again it adds what has gone meanwhile: a guest that ended, ports of a
+ * bridge process that was restarted.  "lab down" knows only what was noted, and needs no
+ * file.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -42,13 +43,14 @@ static void print_commands(const struct cli *cli, const struct lab *lab,
 
 static enum cli_status take_down(const struct cli *cli, const struct lab *lab)
 {
+	enum cli_status status = CLI_DONE;
 	const char *name;
 	json_t *note;
 
-	json_object_foreach(json_object_get(lab->state, "guests"), name, note)
-		lab_machine_end(lab, name);
+	json_object_foreach(json_object_get(lab->state, "guests"), name,
+			    note) if (lab_machine_end(lab, name) != CLI_DONE) status = CLI_FAILED;
 	lab_ports_remove(cli, lab);
-	return lab_remove(lab);
+	return status == CLI_DONE ? lab_remove(lab) : status;
 }
 
 static enum cli_status start(const struct cli *cli, struct lab *lab, const struct lab_conf *conf)
@@ -60,7 +62,7 @@ static enum cli_status start(const struct cli *cli, struct lab *lab, const struc
 		status = lab_ports_add(cli, lab, conf);
 	for (unsigned i = 0; i < conf->n_guests && status == CLI_DONE; i++) {
 		guest = &conf->guests[i];
-		if (lab_guest_pid(lab, guest->name))
+		if (lab_machine_runs(lab, guest->name))
 			continue;
 		status = lab_machine_start(lab, conf, guest);
 		if (status == CLI_DONE)
@@ -73,20 +75,27 @@ static enum cli_status start(const struct cli *cli, struct lab *lab, const struc
 static enum cli_status bring_up(const struct cli *cli, struct lab *lab, const struct lab_conf *conf)
 {
 	bool fresh = lab_is_empty(lab);
+	char *file = text_safe(conf->file); /* a path need not be UTF-8 */
 	enum cli_status status;
 
-	json_object_set_new(lab->state, "file", json_string(conf->file));
+	json_object_set_new(lab->state, "file", json_string(file));
+	free(file);
 	status = start(cli, lab, conf);
 	if (status != CLI_DONE && fresh)
 		take_down(cli, lab);
 	return status;
 }
 
-/* The longest socket of a lab must have room in an address. */
+/* Sockets of a lab are named to bridge processes, as text, and the longest must have room in
+ * an address. */
 static enum cli_status check_paths(const struct lab *lab, const struct lab_conf *conf)
 {
+	json_t *text = json_string(lab->folder);
 	char path[INSTANCE_PATH];
 
+	json_decref(text);
+	if (!text)
+		return cli_error(CLI_USAGE, "the folder of the labs: its name is not UTF-8");
 	for (unsigned i = 0; i < conf->n_guests; i++) {
 		lab_socket_path(path, lab, conf->guests[i].name, 0, "console");
 		if (strlen(path) >= 107)
@@ -112,6 +121,8 @@ static enum cli_status up(const struct cli *cli, const char *file, bool dry)
 	if (status == CLI_DONE && dry)
 		print_commands(cli, &lab, conf);
 	else if (status == CLI_DONE)
+		status = lab_lock(&lab);
+	if (status == CLI_DONE && !dry)
 		status = bring_up(cli, &lab, conf);
 	lab_close(&lab);
 	lab_conf_free(conf);
@@ -127,7 +138,7 @@ static enum cli_status open_chosen(const struct cli *cli, const char *file, stru
 	const char *base;
 	size_t n;
 
-	memset(lab, 0, sizeof(*lab));
+	*lab = (struct lab){ .lock = -1 };
 	if (!file) {
 		enum cli_status status = lab_only(name);
 
@@ -144,14 +155,23 @@ static enum cli_status open_chosen(const struct cli *cli, const char *file, stru
 	return lab_open(lab, name);
 }
 
+static enum cli_status check_up(const struct lab *lab)
+{
+	return lab->kept ? CLI_DONE : cli_error(CLI_FAILED, "lab %s is not up", lab->name);
+}
+
 static enum cli_status down(const struct cli *cli, const char *file)
 {
 	struct lab lab;
 	enum cli_status status = open_chosen(cli, file, &lab);
 
-	if (status == CLI_DONE && !json_object_get(lab.state, "file"))
-		status = cli_error(CLI_FAILED, "lab %s is not up", lab.name);
-	else if (status == CLI_DONE)
+	if (status == CLI_DONE)
+		status = check_up(&lab);
+	if (status == CLI_DONE)
+		status = lab_lock(&lab);
+	if (status == CLI_DONE)
+		status = check_up(&lab);
+	if (status == CLI_DONE)
 		status = take_down(cli, &lab);
 	lab_close(&lab);
 	return status;
@@ -162,19 +182,30 @@ static char *copy(const char *text)
 	return text_safe(text);
 }
 
+static void add_state(struct table *table, pid_t pid, pid_t starter)
+{
+	if (pid)
+		table_add(table, TEXT_GREEN, copy("runs"));
+	else if (starter)
+		table_add(table, TEXT_YELLOW, copy("starts"));
+	else
+		table_add(table, TEXT_RED, copy("ended"));
+}
+
 static void print_guests(const struct lab *lab)
 {
 	struct table *table = table_new("GUEST|STATE|>PID|CONSOLE");
 	char text[INSTANCE_PATH + 80];
 	const char *name;
+	pid_t pid, starter;
 	json_t *note;
-	pid_t pid;
 
 	json_object_foreach(json_object_get(lab->state, "guests"), name, note)
 	{
+		starter = lab_guest_starter(lab, name);
 		pid = lab_guest_pid(lab, name);
 		table_add(table, TEXT_BOLD, copy(name));
-		table_add(table, pid ? TEXT_GREEN : TEXT_RED, copy(pid ? "runs" : "ended"));
+		add_state(table, pid, starter);
 		snprintf(text, sizeof(text), "%d", (int)pid);
 		table_add(table, TEXT_PLAIN, copy(pid ? text : "-"));
 		snprintf(text, sizeof(text), "%s/%s.console", lab->folder, name);
@@ -203,16 +234,14 @@ static enum cli_status show(const struct cli *cli, const char *chosen)
 	enum cli_status status = open_chosen(cli, chosen, &lab);
 	const char *file;
 
+	if (status == CLI_DONE)
+		status = check_up(&lab);
 	if (status == CLI_DONE) {
 		file = json_string_value(json_object_get(lab.state, "file"));
-		if (!file) {
-			status = cli_error(CLI_FAILED, "lab %s is not up", lab.name);
-		} else {
-			printf("lab: %s\n", lab.name);
-			show_line("file", copy(file));
-			print_guests(&lab);
-			print_ports(&lab);
-		}
+		printf("lab: %s\n", lab.name);
+		show_line("file", copy(file ? file : "-"));
+		print_guests(&lab);
+		print_ports(&lab);
 	}
 	lab_close(&lab);
 	return status;

@@ -17,29 +17,44 @@
 struct lab {
 	char name[WIRE_NAME + 1];
 	char folder[LAB_FOLDER]; /* labs/NAME: sockets, consoles' logs, state.json */
-	json_t *state; /* { "file", "guests": { NAME: { pid, start } }, "ports": { NAME: INSTANCE }
-			  } */
+	json_t *state; /* { "file", "guests": { NAME: { pid, start, starting } },
+			  "ports": { NAME: INSTANCE } } */
+	bool kept; /* it has that from its folder: it is up, or partly so */
+	int lock;  /* -1: not held */
 };
 
-/* As it was kept, or empty: then lab->state has nothing in it. */
+/* As it was kept, or empty: to look at.  To be closed also when it fails. */
 enum cli_status lab_open(struct lab *lab, const char *name);
+
+/* For this command alone, until lab_close; as it was kept by then.  Waits some seconds for
+ * another command to end. */
+enum cli_status lab_lock(struct lab *lab);
 void lab_close(struct lab *lab);
 bool lab_is_empty(const struct lab *lab);
 
-/* Makes the folder if need be. */
+/* Makes the folder if need be.  Locked. */
 enum cli_status lab_save(const struct lab *lab);
 
-/* Takes away all files of the lab. */
+/* Takes away all files of the lab.  Locked. */
 enum cli_status lab_remove(const struct lab *lab);
 
 /* The only lab that is up. */
 enum cli_status lab_only(char out[WIRE_NAME + 1]);
 
-void lab_note_guest(struct lab *lab, const char *guest, pid_t pid);
 void lab_note_port(struct lab *lab, const char *port, const char *instance);
 
-/* The process of a guest, if it is still the one that was noted, else 0. */
+/* --- which process a guest is --- */
+
+/* The process of the guest; starting: the one that begins it, and ends when the guest has its
+ * own. */
+void lab_note_guest(struct lab *lab, const char *guest, pid_t pid, bool starting);
+
+/* The guest's own, by QEMU's file of it or as it was noted; 0: there is none. */
 pid_t lab_guest_pid(const struct lab *lab, const char *guest);
+
+/* The one that still begins it, or 0.  To be asked before lab_guest_pid: when this is 0 and
+ * that is, too, the guest does not run. */
+pid_t lab_guest_starter(const struct lab *lab, const char *guest);
 
 /* --- machines of QEMU --- */
 
@@ -56,12 +71,15 @@ void lab_command_print(const struct lab_command *command); /* as a shell takes i
 void lab_machine_command(struct lab_command *command, const struct lab *lab,
 			 const struct lab_conf *conf, const struct lab_guest *guest);
 
-/* Starts it, and notes it. */
+/* Whether it runs; one that an earlier command began is given time to. */
+bool lab_machine_runs(const struct lab *lab, const char *guest);
+
+/* Starts it; it is noted before anything of it is there. */
 enum cli_status lab_machine_start(struct lab *lab, const struct lab_conf *conf,
 				  const struct lab_guest *guest);
 
-/* Ends it: SIGTERM, and SIGKILL after five seconds. */
-void lab_machine_end(const struct lab *lab, const char *guest);
+/* Ends it: SIGTERM, and SIGKILL after five seconds; also when it still starts. */
+enum cli_status lab_machine_end(const struct lab *lab, const char *guest);
 
 /* --- their cards as ports of bridge processes --- */
 
@@ -69,8 +87,11 @@ void lab_machine_end(const struct lab *lab, const char *guest);
 json_t *lab_port_settings(const struct lab *lab, const struct lab_guest *guest, unsigned nic,
 			  const struct lab_network *network);
 
-/* Adds those that the bridge process has not, and notes them. */
+/* Adds those that the bridge process has not, and notes them.  A port of that name that leads
+ * elsewhere is an error. */
 enum cli_status lab_ports_add(const struct cli *cli, struct lab *lab, const struct lab_conf *conf);
+
+/* Those that are still this lab's. */
 void lab_ports_remove(const struct cli *cli, const struct lab *lab);
 void lab_ports_print(const struct cli *cli, const struct lab *lab, const struct lab_conf *conf);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Guests of a lab: machines of QEMU. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -15,7 +16,9 @@
 #include "lab.h"
 
 #define QEMU "qemu-system-x86_64"
-#define PATIENCE 50 /* tenths of a second between SIGTERM and SIGKILL */
+#define PATIENCE 50 /* tenths of a second: a start to end, or SIGTERM to SIGKILL */
+
+static const struct timespec tenth = { .tv_nsec = 100000000 };
 
 /* --- commands --- */
 
@@ -236,42 +239,73 @@ void lab_machine_command(struct lab_command *command, const struct lab *lab,
 		add_card(c, lab, conf, guest, i);
 }
 
-/* QEMU itself says what is wrong; it goes on in the background when nothing is. */
-static enum cli_status run(const struct lab_command *c, const char *guest)
+/* In a group of its own: who ends this command from the terminal does not cut the start off
+ * half way.  Nothing begins when the gate is closed without a word. */
+static void __attribute__((noreturn)) become(const struct lab_command *c, int gate)
 {
-	pid_t child = fork();
+	char word;
+
+	if (read(gate, &word, 1) != 1)
+		_exit(127);
+	setpgid(0, 0);
+	execvp(c->argv[0], c->argv);
+	cli_error(CLI_FAILED, "%s: %s%s", c->argv[0], strerror(errno),
+		  errno == ENOENT ? ": install qemu-system-x86" : "");
+	_exit(127);
+}
+
+/* Its process, which is noted before it is QEMU's. */
+static enum cli_status begin(struct lab *lab, const struct lab_command *c, const char *guest,
+			     pid_t *child)
+{
+	enum cli_status status;
+	int gate[2];
+
+	if (pipe2(gate, O_CLOEXEC) < 0)
+		return cli_error(CLI_FAILED, "cannot make a pipe: %s", strerror(errno));
+	*child = fork();
+	if (*child == 0) {
+		close(gate[1]);
+		become(c, gate[0]);
+	}
+	close(gate[0]);
+	if (*child < 0) {
+		status = cli_error(CLI_FAILED, "cannot start a process: %s", strerror(errno));
+	} else {
+		lab_note_guest(lab, guest, *child, true);
+		status = lab_save(lab);
+	}
+	if (status == CLI_DONE && write(gate[1], "", 1) != 1)
+		status = cli_error(CLI_FAILED, "guest %s does not start", guest);
+	close(gate[1]);
+	return status;
+}
+
+/* QEMU itself says what is wrong; it goes on in the background when nothing is. */
+static enum cli_status run(struct lab *lab, const struct lab_command *c, const char *guest)
+{
+	pid_t child = -1;
+	enum cli_status begun = begin(lab, c, guest, &child);
 	int status;
 
-	if (child == 0) {
-		execvp(c->argv[0], c->argv);
-		cli_error(CLI_FAILED, "%s: %s%s", c->argv[0], strerror(errno),
-			  errno == ENOENT ? ": install qemu-system-x86" : "");
-		_exit(127);
-	}
 	if (child < 0)
-		return cli_error(CLI_FAILED, "cannot start a process: %s", strerror(errno));
+		return begun;
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return cli_error(CLI_FAILED, "cannot wait: %s", strerror(errno));
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return CLI_DONE;
+	if (begun != CLI_DONE || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+		return begun;
 	return cli_error(CLI_FAILED, "guest %s does not start", guest);
 }
 
-static pid_t read_pid(const struct lab *lab, const char *guest)
+bool lab_machine_runs(const struct lab *lab, const char *guest)
 {
-	char path[INSTANCE_PATH + 80];
-	char text[32] = "";
-	FILE *f;
-
-	snprintf(path, sizeof(path), "%s/%s.pid", lab->folder, guest);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	if (!fgets(text, sizeof(text), f))
-		text[0] = '\0';
-	fclose(f);
-	return (pid_t)strtol(text, NULL, 10);
+	for (int i = 0; i < PATIENCE && lab_guest_starter(lab, guest); i++) {
+		if (lab_guest_pid(lab, guest))
+			return true;
+		nanosleep(&tenth, NULL);
+	}
+	return lab_guest_pid(lab, guest);
 }
 
 enum cli_status lab_machine_start(struct lab *lab, const struct lab_conf *conf,
@@ -281,33 +315,48 @@ enum cli_status lab_machine_start(struct lab *lab, const struct lab_conf *conf,
 	enum cli_status status;
 	pid_t pid;
 
+	pid = lab_guest_starter(lab, guest->name);
+	if (pid)
+		return cli_error(CLI_FAILED,
+				 "guest %s: an earlier start, process %d, hangs: lab down "
+				 "ends it",
+				 guest->name, (int)pid);
 	lab_machine_command(&command, lab, conf, guest);
-	status = run(&command, guest->name);
+	status = run(lab, &command, guest->name);
 	lab_command_free(&command);
 	if (status != CLI_DONE)
 		return status;
-	pid = read_pid(lab, guest->name);
+	pid = lab_guest_pid(lab, guest->name);
 	if (!pid)
 		return cli_error(CLI_FAILED, "guest %s: QEMU does not say its process id",
 				 guest->name);
-	lab_note_guest(lab, guest->name, pid);
+	lab_note_guest(lab, guest->name, pid, false);
 	return lab_save(lab);
 }
 
-void lab_machine_end(const struct lab *lab, const char *guest)
+/* Whether it has ended in time.  While it starts, its process may not be there yet. */
+static bool ends_by(int signal, const struct lab *lab, const char *guest)
 {
-	static const struct timespec tenth = { .tv_nsec = 100000000 };
-	pid_t pid = lab_guest_pid(lab, guest);
+	pid_t starter, pid, told = 0;
 
-	if (!pid)
-		return;
-	kill(pid, SIGTERM);
 	for (int i = 0; i < PATIENCE; i++) {
-		if (!lab_guest_pid(lab, guest))
-			return;
+		starter = lab_guest_starter(lab, guest);
+		pid = lab_guest_pid(lab, guest);
+		if (!starter && !pid)
+			return true;
+		if (!pid && signal == SIGKILL)
+			pid = starter;
+		if (pid && pid != told)
+			kill(pid, signal);
+		told = pid;
 		nanosleep(&tenth, NULL);
 	}
-	kill(pid, SIGKILL);
-	for (int i = 0; i < PATIENCE && lab_guest_pid(lab, guest); i++)
-		nanosleep(&tenth, NULL);
+	return false;
+}
+
+enum cli_status lab_machine_end(const struct lab *lab, const char *guest)
+{
+	if (ends_by(SIGTERM, lab, guest) || ends_by(SIGKILL, lab, guest))
+		return CLI_DONE;
+	return cli_error(CLI_FAILED, "guest %s does not end", guest);
 }

@@ -2,17 +2,21 @@
 /*
  * Theory of operation
  *
- * What a lab began stands in its folder's state.json before or as soon as it has begun, so
- * that "lab down" finds it also when "lab up" was killed.  A guest is known by its process
- * id and the moment that process began, as the kernel counts it: another process that got
- * the number later is nobody's guest.
+ * What a lab begins stands in its folder's state.json before it begins, so that "lab down"
+ * finds it also when "lab up" was killed.
+ *
+ * A command that changes a lab locks the file .NAME.lock beside the folder, and reads the
+ * state under it.  The file goes with the lab, by the command that holds it: who waited for
+ * it may get a lock of a file that has no name any more, and tries again.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "app/conf.h"
@@ -20,6 +24,7 @@
 #include "lab.h"
 
 #define STATE "state.json"
+#define LOCK_TRIES 50 /* tenths of a second */
 
 static bool labs_folder(char out[INSTANCE_PATH])
 {
@@ -43,7 +48,8 @@ static enum cli_status read_state(struct lab *lab)
 	if (!in_folder(path, lab->folder, STATE))
 		return cli_error(CLI_USAGE, "%s: the path is too long", lab->folder);
 	lab->state = json_load_file(path, 0, &error);
-	if (lab->state || access(path, F_OK) == 0) {
+	lab->kept = lab->state || access(path, F_OK) == 0;
+	if (lab->kept) {
 		if (json_is_object(json_object_get(lab->state, "guests")) &&
 		    json_is_object(json_object_get(lab->state, "ports")))
 			return CLI_DONE;
@@ -58,7 +64,7 @@ enum cli_status lab_open(struct lab *lab, const char *name)
 {
 	char folder[INSTANCE_PATH], path[INSTANCE_PATH];
 
-	memset(lab, 0, sizeof(*lab));
+	*lab = (struct lab){ .lock = -1 };
 	snprintf(lab->name, sizeof(lab->name), "%s", name);
 	if (!labs_folder(folder) || !in_folder(path, folder, name) || strlen(path) >= LAB_FOLDER)
 		return cli_error(CLI_USAGE, "the folder of the labs has too long a name");
@@ -66,8 +72,90 @@ enum cli_status lab_open(struct lab *lab, const char *name)
 	return read_state(lab);
 }
 
+static enum cli_status make_labs(const char *folder)
+{
+	char above[INSTANCE_PATH];
+	int error =
+		ctlsock_folder(above, sizeof(above)) ? ctlsock_folder_make(above) : -ENAMETOOLONG;
+
+	if (!error && mkdir(folder, 0700) < 0 && errno != EEXIST)
+		error = -errno;
+	return error ? cli_error(CLI_FAILED, "%s: %s", folder, strerror(-error)) : CLI_DONE;
+}
+
+static bool lock_path(char out[INSTANCE_PATH], const struct lab *lab)
+{
+	char folder[INSTANCE_PATH];
+
+	return labs_folder(folder) &&
+	       snprintf(out, INSTANCE_PATH, "%s/.%s.lock", folder, lab->name) < INSTANCE_PATH;
+}
+
+static bool is_named(int fd, const char *path)
+{
+	struct stat held, there;
+
+	return fstat(fd, &held) == 0 && stat(path, &there) == 0 && held.st_dev == there.st_dev &&
+	       held.st_ino == there.st_ino;
+}
+
+/* The descriptor that holds the lock, or -errno; -EAGAIN: try again. */
+static int take_lock(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), error;
+
+	if (fd < 0)
+		return errno == ENOENT ? -EAGAIN : -errno; /* the folder went just now */
+	error = flock(fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+	if (!error && is_named(fd, path))
+		return fd;
+	close(fd);
+	return error ? error : -EAGAIN;
+}
+
+enum cli_status lab_lock(struct lab *lab)
+{
+	static const struct timespec tenth = { .tv_nsec = 100000000 };
+	char folder[INSTANCE_PATH], path[INSTANCE_PATH];
+	enum cli_status status = CLI_DONE;
+
+	if (!labs_folder(folder) || !lock_path(path, lab))
+		return cli_error(CLI_USAGE, "the folder of the labs has too long a name");
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		status = make_labs(folder);
+		if (status != CLI_DONE)
+			return status;
+		lab->lock = take_lock(path);
+		if (lab->lock != -EAGAIN)
+			break;
+		nanosleep(&tenth, NULL);
+	}
+	if (lab->lock == -EAGAIN)
+		return cli_error(CLI_FAILED,
+				 "another command is at lab %s: wait until it has ended",
+				 lab->name);
+	if (lab->lock < 0)
+		return cli_error(CLI_FAILED, "%s: %s", path, strerror(-lab->lock));
+	json_decref(lab->state);
+	return read_state(lab);
+}
+
+static void unlock(struct lab *lab)
+{
+	char path[INSTANCE_PATH];
+
+	if (access(lab->folder, F_OK) < 0 && lock_path(path, lab))
+		unlink(path);
+	if (labs_folder(path))
+		rmdir(path); /* unless there are others */
+	close(lab->lock);
+	lab->lock = -1;
+}
+
 void lab_close(struct lab *lab)
 {
+	if (lab->lock >= 0)
+		unlock(lab);
 	json_decref(lab->state);
 	lab->state = NULL;
 }
@@ -78,22 +166,11 @@ bool lab_is_empty(const struct lab *lab)
 	       json_object_size(json_object_get(lab->state, "ports")) == 0;
 }
 
-static bool make_folders(const struct lab *lab)
-{
-	char path[INSTANCE_PATH];
-
-	if (!ctlsock_folder(path, sizeof(path)) || (mkdir(path, 0755) < 0 && errno != EEXIST))
-		return false;
-	if (!labs_folder(path) || (mkdir(path, 0700) < 0 && errno != EEXIST))
-		return false;
-	return mkdir(lab->folder, 0700) == 0 || errno == EEXIST;
-}
-
 enum cli_status lab_save(const struct lab *lab)
 {
 	char path[INSTANCE_PATH], fresh[INSTANCE_PATH];
 
-	if (!make_folders(lab))
+	if (mkdir(lab->folder, 0700) < 0 && errno != EEXIST)
 		return cli_error(CLI_FAILED, "%s: %s", lab->folder, strerror(errno));
 	if (!in_folder(path, lab->folder, STATE) || !in_folder(fresh, lab->folder, STATE ".new"))
 		return cli_error(CLI_USAGE, "%s: the path is too long", lab->folder);
@@ -121,8 +198,6 @@ enum cli_status lab_remove(const struct lab *lab)
 	free(found);
 	if (rmdir(lab->folder) < 0 && errno != ENOENT)
 		return cli_error(CLI_FAILED, "%s: %s", lab->folder, strerror(errno));
-	if (labs_folder(path))
-		rmdir(path); /* unless there are others */
 	return CLI_DONE;
 }
 
@@ -154,52 +229,7 @@ enum cli_status lab_only(char out[WIRE_NAME + 1])
 	return status;
 }
 
-/* Of the text of proc_pid_stat(5): the moment, or -1 when the process has ended. */
-static long long parse_start(const char *text)
-{
-	const char *word = strrchr(text, ')'); /* the name, in brackets, may hold anything */
-
-	if (!word || !word[1] || strchr("ZX", word[2]))
-		return -1;
-	for (int field = 2; word && field < 22; field++)
-		word = strchr(word + 1, ' ');
-	return word ? strtoll(word, NULL, 10) : -1;
-}
-
-/* When the process began, in the kernel's ticks; -1: there is none, or it has ended. */
-static long long start_of(pid_t pid)
-{
-	char path[64], text[1024];
-	long long start = -1;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	if (fgets(text, sizeof(text), f))
-		start = parse_start(text);
-	fclose(f);
-	return start;
-}
-
-void lab_note_guest(struct lab *lab, const char *guest, pid_t pid)
-{
-	json_object_set_new(
-		json_object_get(lab->state, "guests"), guest,
-		json_pack("{sIsI}", "pid", (json_int_t)pid, "start", (json_int_t)start_of(pid)));
-}
-
 void lab_note_port(struct lab *lab, const char *port, const char *instance)
 {
 	json_object_set_new(json_object_get(lab->state, "ports"), port, json_string(instance));
-}
-
-pid_t lab_guest_pid(const struct lab *lab, const char *guest)
-{
-	const json_t *note = json_object_get(json_object_get(lab->state, "guests"), guest);
-	json_int_t pid = json_integer_value(json_object_get(note, "pid"));
-	json_int_t start = json_integer_value(json_object_get(note, "start"));
-
-	return pid > 1 && start > 0 && start_of((pid_t)pid) == start ? (pid_t)pid : 0;
 }

@@ -285,6 +285,18 @@ is 'check of a bad lab: status' [ $status -eq 2 ]
 is 'check of a bad lab: every error' same err \
 	'lab.conf:2: [network lan] vlan: 5000 is out of range: must be 1 to 4094 (a VLAN)
 lab.conf:3: [guest ann] nothing to boot: must have a kernel or a disk, here or in [lab]'
+
+# Everybody may look for the sockets in the folder, whoever made it; without it nothing runs.
+printf '[network lan]\n[guest ann]\nnetworks = lan\nkernel = lab.conf\n' >good.conf
+for words in 'lab up good.conf' 'attach nosuch --bridge br0'; do
+	[ "$words" = 'lab up good.conf' ] || [ "$(id -u)" = 0 ] || continue # for root only
+	# shellcheck disable=SC2086 # several words
+	(LANSPAN_RUNDIR=$tmp/made && umask 077 && run $words)
+	is "$words: the run folder is for everybody to look into" [ "$(stat -c %a made)" = 755 ]
+	rm -f made/attach.lock
+	is "$words: nothing is left in it" rmdir made
+done
+
 run lab up lab.conf --dryrun
 is 'lab up: an option of its own' [ $status -eq 2 ]
 is 'lab up: named' says err 'lanspan: lab: --dryrun: no such option'
