@@ -17,10 +17,10 @@
 struct lab {
 	char name[WIRE_NAME + 1];
 	char folder[LAB_FOLDER]; /* labs/NAME: sockets, consoles' logs, state.json */
-	json_t *state; /* { "file", "guests": { NAME: { pid, start, starting } },
-			  "ports": { NAME: INSTANCE } } */
-	bool kept; /* it has that from its folder: it is up, or partly so */
-	int lock;  /* -1: not held */
+	json_t *state;		 /* { "file", "guests": { NAME: { pid, start, starting } },
+				    "ports": { NAME: INSTANCE } } */
+	bool kept;		 /* it has that from its folder: it is up, or partly so */
+	int lock;		 /* -1: not held */
 };
 
 /* As it was kept, or empty: to look at.  To be closed also when it fails. */

@@ -105,14 +105,15 @@ static json_t *ask_ports(const struct cli *at, enum cli_status *status)
 static enum cli_status check_mode(const struct cli *at, const json_t *answer,
 				  const struct lab_network *network)
 {
-	const char *mode = json_string_value(json_object_get(json_object_get(answer, "site"), "mode"));
+	const char *mode =
+		json_string_value(json_object_get(json_object_get(answer, "site"), "mode"));
 	bool wire = mode && strcmp(mode, "wire") == 0;
 
 	if (wire == network->wire)
 		return CLI_DONE;
-	return cli_error(CLI_FAILED, "%s is a %s: [network %s] must have mode = %s, or another instance",
-			 at->instance, wire ? "wire" : "switch", network->name,
-			 wire ? "wire" : "switch");
+	return cli_error(
+		CLI_FAILED, "%s is a %s: [network %s] must have mode = %s, or another instance",
+		at->instance, wire ? "wire" : "switch", network->name, wire ? "wire" : "switch");
 }
 
 static enum cli_status note_port(struct lab *lab, const char *name, const char *instance)
@@ -174,9 +175,8 @@ static enum cli_status add_guest(const struct cli *cli, struct lab *lab,
 		port_name(name, guest->name, i);
 		status = instance_of(cli, network, instance);
 		if (status == CLI_DONE)
-			status =
-				add_port(&at, lab, network, name,
-					 lab_port_settings(lab, guest, i, network));
+			status = add_port(&at, lab, network, name,
+					  lab_port_settings(lab, guest, i, network));
 	}
 	return status;
 }
@@ -197,10 +197,9 @@ static void remove_port(const struct cli *at, const struct lab *lab, const char 
 	const json_t *port = find_port(ports, name);
 
 	if (port && is_ours(port, lab, name))
-		json_decref(daemon_ask(at,
-				       json_pack("{ssssss}", "verb", "port", "action", "del",
-						 "name", name),
-				       &status));
+		json_decref(daemon_ask(
+			at, json_pack("{ssssss}", "verb", "port", "action", "del", "name", name),
+			&status));
 	else if (port)
 		tell_other(CLI_DONE, at, lab, port, name);
 	json_decref(ports);

@@ -38,7 +38,7 @@ static void wait_while(const char *name)
 
 static void append(const char *path)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
 	if (fd < 0 || dprintf(fd, "%d\n", (int)getpid()) < 0)
 		err(1, "%s", path);
@@ -49,7 +49,7 @@ static void append(const char *path)
 static void write_pidfile(void)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	int fd = open(pidfile, O_RDWR | O_CREAT, 0600);
+	int fd = open(pidfile, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
 	if (fd < 0 || fcntl(fd, F_OFD_SETLK, &lock) < 0 || ftruncate(fd, 0) < 0 ||
 	    dprintf(fd, "%d\n", (int)getpid()) < 0)
@@ -82,7 +82,7 @@ int main(int argc, char **argv)
 	for (int i = 1; i + 1 < argc; i++)
 		if (strcmp(argv[i], "-pidfile") == 0)
 			pidfile = argv[i + 1];
-	if (!folder || !pidfile || pipe(ready) < 0)
+	if (!folder || !pidfile || pipe2(ready, O_CLOEXEC) < 0)
 		errx(2, "usage: PLAYED=FOLDER notqemu ... -pidfile FILE");
 	signal(SIGPIPE, SIG_IGN);
 	if (fork() == 0) {
