@@ -6,6 +6,9 @@
  * process's own sockets is left out before all else: the kernel merges datagrams for them, so
  * they would not even be taken apart.  Addresses and streams change, and are looked at
  * each second and when a link changes.
+ *
+ * So is what the NIC merges: a port of another process at the same NIC switches on again at
+ * its end what it found on.  What was ever found on is on again at the end of this one.
  */
 #include <errno.h>
 #include <string.h>
@@ -86,25 +89,35 @@ static void ready(struct loop_source *source, uint32_t events, struct instant no
 		gone(r.lab, now);
 }
 
-/* Merged datagrams could not be taken apart again. */
-static void stop_merging(struct lab *lab)
+static void tell_merging(const struct lab *lab, const struct offload_merging *found, int error)
 {
-	int error = offload_merging_off(lab->conf.interface, &lab->merging);
 	char words[OFFLOAD_ADVICE];
 
-	offload_merging_advice(&lab->merging, words);
-	if (!lab->merging.on)
-		return;
-	if (!error) {
+	offload_merging_advice(found, words);
+	if (!error)
 		log_info("the NIC merges no datagrams while the port is open",
 			 log_text("port", lab->conf.name), log_text("nic", lab->conf.interface),
 			 log_text("set", words));
+	else
+		log_warn("the NIC merges datagrams, which will be lost",
+			 log_text("port", lab->conf.name), log_text("nic", lab->conf.interface),
+			 log_text("error", strerror(-error)), log_text("hint", words));
+}
+
+/* Merged datagrams could not be taken apart again.  What stays on is told once. */
+static void stop_merging(struct lab *lab)
+{
+	struct offload_merging found;
+	int error = offload_merging_off(lab->conf.interface, &found);
+
+	if (found.on && found.on != lab->merges)
+		tell_merging(lab, &found, error);
+	lab->merges = found.on;
+	if (error || !found.on)
 		return;
-	}
-	lab->merging.on = 0;
-	log_warn("the NIC merges datagrams, which will be lost", log_text("port", lab->conf.name),
-		 log_text("nic", lab->conf.interface), log_text("error", strerror(-error)),
-		 log_text("hint", words));
+	if (found.ifindex == lab->merging.ifindex)
+		found.on |= lab->merging.on;
+	lab->merging = found;
 }
 
 static int open_nic(struct lab *lab, struct instant now)
@@ -129,6 +142,8 @@ static int open_nic(struct lab *lab, struct instant now)
 	if (error)
 		nic_close(&lab->nic);
 	ports_note(lab, "%s", error ? strerror(-error) : "");
+	lab->merging = (struct offload_merging){ 0 };
+	lab->merges = 0;
 	if (!error)
 		stop_merging(lab);
 	lab->running = !error && nic_running(&lab->nic);
@@ -163,7 +178,9 @@ static void look_nic(struct lab *lab, struct instant now)
 	if (ports_round(lab, why)) {
 		ports_note(lab, "%s", why);
 		shut(lab, now);
+		return;
 	}
+	stop_merging(lab);
 }
 
 static void report_nic(struct lab *lab, json_t *object)

@@ -63,7 +63,8 @@ struct lab {
 		struct labstream *stream;
 		struct {
 			struct nic nic;
-			struct offload_merging merging; /* that the NIC did before */
+			struct offload_merging merging; /* that was switched off */
+			uint32_t merges; /* bits of it that were on at the last look */
 		};
 		struct attach attach;
 	};

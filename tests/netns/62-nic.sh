@@ -59,6 +59,8 @@ on hl ethtool -K e0 tx-udp-segmentation off
 iperf hb hl 5203 -t 1 -u -b 200M -l 1000 >"$W/udp.json"
 at_least "datagrams arrive, percent" "$(jq '100 - .end.sum.lost_percent' "$W/udp.json")" 80
 equal "none was merged" "$(port_get a office '.drops.offload // 0')" 0
+ethtool_sa -K nic0 rx-udp-gro-forwarding on # as another process at the end of its port
+wait_for 3 "switched on meanwhile, it is off again" merges off
 check "the port is taken away" lanspan a port del office
 check "and the NIC merges again" merges on
 ethtool_sa -K nic0 rx-udp-gro-forwarding off

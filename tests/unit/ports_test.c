@@ -12,10 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/ethtool.h>
 #include <linux/if_packet.h>
+#include <linux/sockios.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <arpa/inet.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -25,8 +28,10 @@
 #include "app/ports.h"
 #include "app/worker.h"
 #include "base/bytes.h"
+#include "base/log.h"
 #include "core/port.h"
 #include "host/nic.h"
+#include "host/offload.h"
 #include "lib/own_netns.h"
 
 /* ---- memory that is short ---- */
@@ -404,6 +409,88 @@ static void test_too_long_for_a_nic(void **state)
 	assert_int_equal(system("ip link delete va"), 0);
 }
 
+/* ---- a NIC that merges datagrams ---- */
+
+static unsigned logged, warned;
+static bool not_permitted; /* to switch features */
+
+int ioctl(int fd, unsigned long request, ...)
+{
+	static int (*real)(int, unsigned long, ...);
+	va_list ap;
+	void *at;
+
+	va_start(ap, request);
+	at = va_arg(ap, void *);
+	va_end(ap);
+	if (!real)
+		real = (int (*)(int, unsigned long, ...))dlsym(RTLD_NEXT, "ioctl");
+	if (!not_permitted || request != SIOCETHTOOL ||
+	    *(uint32_t *)((struct ifreq *)at)->ifr_data != ETHTOOL_SFEATURES)
+		return real(fd, request, at);
+	errno = EPERM;
+	return -1;
+}
+
+static size_t count_line(const struct log_record *record, char *out, size_t room)
+{
+	(void)out;
+	(void)room;
+	logged += strcmp(record->message, "the NIC merges no datagrams while the port is open") == 0;
+	warned += strcmp(record->message, "the NIC merges datagrams, which will be lost") == 0;
+	return 0;
+}
+
+static bool va_merges(void)
+{
+	return system("ethtool -k va | grep -q '^rx-udp-gro-forwarding: on'") == 0;
+}
+
+/* As another process does at the end of its port. */
+static bool switch_on_merging(void)
+{
+	return system("ethtool -K va gro on rx-udp-gro-forwarding on 2>/dev/null") == 0 && va_merges();
+}
+
+static void test_merging_that_comes_back(void **state)
+{
+	const char *settings[] = { "kind=nic", "interface=va" };
+	struct conf_errors errors = { 0 };
+	struct conf_port conf;
+	char note[PORTS_NOTE];
+
+	(void)state;
+	if (!in_netns || system("ip link add va type veth peer name vb && ip link set va up") != 0)
+		skip();
+	begin(1);
+	assert_true(conf_port_read(&conf, "p1", settings, COUNT_OF(settings), &errors));
+	assert_int_equal(ports_add(scene.node.ports, &conf, true, note), 0);
+	log_set_form(count_line);
+	if (switch_on_merging()) {
+		for (unsigned i = 1; i <= 2; i++) {
+			assert_true(switch_on_merging());
+			ports_look(scene.node.ports, scene.node.loop.now);
+			assert_false(va_merges());
+			ports_look(scene.node.ports, scene.node.loop.now);
+			assert_int_equal(logged, i);
+		}
+		assert_true(switch_on_merging());
+		not_permitted = true;
+		ports_look(scene.node.ports, scene.node.loop.now);
+		ports_look(scene.node.ports, scene.node.loop.now);
+		not_permitted = false;
+		assert_int_equal(warned, 1);
+		ports_look(scene.node.ports, scene.node.loop.now);
+		assert_true(ports_remove(scene.node.ports, "p1"));
+		assert_true(va_merges());
+	} else {
+		fprintf(stderr, "skipped: no merging of datagrams here\n");
+	}
+	log_set_form(NULL);
+	finish();
+	assert_int_equal(system("ip link delete va"), 0);
+}
+
 /* ---- a card of QEMU ---- */
 
 #define GREETING "{\"QMP\": {}}\n"
@@ -508,6 +595,7 @@ int main(void)
 		cmocka_unit_test(test_taps_in_one_bridge),
 		cmocka_unit_test(test_runt_of_a_stream),
 		cmocka_unit_test(test_too_long_for_a_nic),
+		cmocka_unit_test(test_merging_that_comes_back),
 		cmocka_unit_test(test_a_card_whose_port_goes),
 	};
 
