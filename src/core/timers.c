@@ -112,7 +112,8 @@ void timers_greeted(struct timers *t, uint32_t random, struct instant now)
 
 void timers_stretch(struct timers *t, unsigned times, struct instant now)
 {
-	t->greet = instant_add(now, instant_between(now, t->greet) * times);
+	if (t->greet.us != INSTANT_NEVER.us)
+		t->greet = instant_add(now, instant_between(now, t->greet) * times);
 }
 
 void timers_greet_after(struct timers *t, int64_t wait, struct instant now)

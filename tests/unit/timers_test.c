@@ -150,6 +150,9 @@ static void test_after_and_longer(void **state)
 	timers_greeted(&t, 0, at(MS(700)));
 	timers_stretch(&t, 8, at(MS(700)));
 	assert_int_equal(instant_between(zero, t.greet), MS(700) + 8 * MS(500));
+	timers_greet_never(&t); /* in mid-call there is no way there any more */
+	timers_stretch(&t, 8, at(MS(700)));
+	assert_true(t.greet.us == INSTANT_NEVER.us);
 }
 
 static void test_a_new_session_begins_with_a_ping(void **state)
