@@ -35,7 +35,7 @@
 
 #define ETHERNET_LEN 14
 #define BACKLOG 8
-#define BATCHES 4 /* of a turn of the loop */
+#define BATCHES 4      /* of a turn of the loop */
 #define KEEP_SECONDS 1 /* of quiet, after which the far end is asked */
 
 enum state { WAITING, CONNECTING, UP };

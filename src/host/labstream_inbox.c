@@ -8,8 +8,7 @@
 
 #include "base/bytes.h"
 
-_Static_assert(LABSTREAM_INBOX > LABSTREAM_PREFIX + LABSTREAM_FRAME,
-	       "the longest frame has room");
+_Static_assert(LABSTREAM_INBOX > LABSTREAM_PREFIX + LABSTREAM_FRAME, "the longest frame has room");
 
 bool labstream_inbox_init(struct labstream_inbox *inbox, size_t headroom)
 {

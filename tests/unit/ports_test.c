@@ -436,7 +436,8 @@ static size_t count_line(const struct log_record *record, char *out, size_t room
 {
 	(void)out;
 	(void)room;
-	logged += strcmp(record->message, "the NIC merges no datagrams while the port is open") == 0;
+	logged +=
+		strcmp(record->message, "the NIC merges no datagrams while the port is open") == 0;
 	warned += strcmp(record->message, "the NIC merges datagrams, which will be lost") == 0;
 	return 0;
 }
@@ -449,7 +450,8 @@ static bool va_merges(void)
 /* As another process does at the end of its port. */
 static bool switch_on_merging(void)
 {
-	return system("ethtool -K va gro on rx-udp-gro-forwarding on 2>/dev/null") == 0 && va_merges();
+	return system("ethtool -K va gro on rx-udp-gro-forwarding on 2>/dev/null") == 0 &&
+	       va_merges();
 }
 
 static void test_merging_that_comes_back(void **state)
