@@ -21,7 +21,7 @@ static struct addr read_side(const uint8_t *frame, const struct superframe_layou
 	struct addr a = { .family = v4 ? ADDR_IPV4 : ADDR_IPV6 };
 
 	memcpy(a.ip, frame + at + side * size, size);
-	a.port = be16_get(frame + l->l4 + 2 * side);
+	a.port = be16_get(frame + l->l4 + (size_t)2 * side);
 	return a;
 }
 
