@@ -7,6 +7,8 @@
  */
 #include <errno.h>
 #include <linux/virtio_net.h>
+#include <netinet/in.h>
+#include <netinet/udp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -36,11 +38,20 @@ ssize_t writev(int fd, const struct iovec *iov, int n)
 	return syscall(SYS_writev, fd, iov, n);
 }
 
+static int is_batch(struct msghdr *msg)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+		if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_SEGMENT)
+			return 1;
+	}
+	return 0;
+}
+
 int sendmmsg(int fd, struct mmsghdr *messages, unsigned n, int flags)
 {
 	unsigned taken = 0;
 
-	while (taken < n && !(messages[taken].msg_hdr.msg_controllen && refuses("gso")))
+	while (taken < n && !(is_batch(&messages[taken].msg_hdr) && refuses("gso")))
 		taken++;
 	if (n && !taken) {
 		errno = EIO;
