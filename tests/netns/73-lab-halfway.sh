@@ -65,6 +65,14 @@ stands() {
 again() {
 	: >"$PLAYED/guests"
 }
+# held_up: an up whose first guest waits before it has a file of its own; its number is in first
+held_up() {
+	again
+	touch "$PLAYED/early"
+	begin first up "$W/pair.conf"
+	first=$BEGUN
+	wait_for 5 "a guest begins" test -s "$PLAYED/guests"
+}
 # killed HOLD: a command whose first guest waits there is killed with its group
 killed() {
 	touch "$PLAYED/$1"
@@ -121,11 +129,7 @@ kill $other
 check "nothing is left" nothing_left
 
 step "two at once take turns"
-again
-touch "$PLAYED/early"
-begin first up "$W/pair.conf"
-first=$BEGUN
-wait_for 5 "a guest begins" test -s "$PLAYED/guests"
+held_up
 begin second up "$W/pair.conf"
 second=$BEGUN
 sleep 0.5
@@ -137,11 +141,7 @@ stands pair
 
 step "down waits for up"
 check "down" lab down
-again
-touch "$PLAYED/early"
-begin first up "$W/pair.conf"
-first=$BEGUN
-wait_for 5 "a guest begins" test -s "$PLAYED/guests"
+held_up
 begin second down pair
 second=$BEGUN
 sleep 0.5
@@ -151,11 +151,7 @@ check "down is" status "$second"
 check "nothing is left" nothing_left
 
 step "and says so when that takes long"
-again
-touch "$PLAYED/early"
-begin first up "$W/pair.conf"
-first=$BEGUN
-wait_for 5 "a guest begins" test -s "$PLAYED/guests"
+held_up
 begin second down pair
 status "$BEGUN"
 equal "its status" $? 1

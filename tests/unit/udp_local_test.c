@@ -134,6 +134,13 @@ static void test_answer_from_the_address_called_ipv6(void **state)
 	answer_as_called("[::]", "[fd00::1]", "[fd00::2]", false);
 }
 
+static void message(struct udp_message *m, size_t len, const struct udp *to, struct addr from)
+{
+	*m = (struct udp_message){
+		.data = data, .len = len, .segment = len, .to = to->local, .from = from
+	};
+}
+
 /* Messages from several addresses in one call. */
 static void test_each_message_its_own(void **state)
 {
@@ -142,12 +149,9 @@ static void test_each_message_its_own(void **state)
 	bool lost;
 
 	(void)state;
-	for (unsigned i = 0; i < 3; i++) {
-		m[i] = (struct udp_message){
-			.data = data, .len = 10 + i, .segment = 10 + i, .to = b.local
-		};
-		m[i].from = i ? address(i == 1 ? "127.0.0.2" : "127.0.0.3", 0) : nowhere;
-	}
+	message(&m[0], 10, &b, nowhere);
+	message(&m[1], 11, &b, address("127.0.0.2", 0));
+	message(&m[2], 12, &b, address("127.0.0.3", 0));
 	udp_send(&a, m, 3, &lost);
 	assert_int_equal(a.sent_calls, 1);
 	for (unsigned i = 0; i < 3; i++) {
@@ -208,12 +212,9 @@ static void test_one_of_many_is_gone(void **state)
 	bool lost;
 
 	(void)state;
-	for (unsigned i = 0; i < 3; i++) {
-		m[i] = (struct udp_message){
-			.data = data, .len = 10 + i, .segment = 10 + i, .to = b.local
-		};
-		m[i].from = address(i == 1 ? "198.51.100.7" : "127.0.0.3", 0);
-	}
+	message(&m[0], 10, &b, address("127.0.0.3", 0));
+	message(&m[1], 11, &b, address("198.51.100.7", 0));
+	message(&m[2], 12, &b, address("127.0.0.3", 0));
 	udp_send(&a, m, 3, &lost);
 	for (unsigned i = 0; i < 3; i++) {
 		const struct udp_received *r = receive(&b);
