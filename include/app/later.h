@@ -14,6 +14,7 @@
 #include "core/port.h"
 #include "host/tap.h"
 #include "host/udp.h"
+#include "host/yield.h"
 
 #define LATER_FRAMES 512
 #define LATER_PIECES 4096
@@ -45,8 +46,9 @@ void later_free(struct later *l);
 bool later_put(struct later *l, const struct udp_inbox *inbox, const struct vnet *vnet,
 	       const struct iovec *iov, size_t n);
 
-/* Writes what was not written yet; the number of system calls. */
-unsigned later_write(struct later *l, struct tap *tap);
+/* Writes what was not written yet, and gives way in between unless yield is NULL; the number
+ * of calls of tap_write. */
+unsigned later_write(struct later *l, struct tap *tap, struct yield *yield, struct instant now);
 
 /* Tells the port how it went, of each frame that it has to know of. */
 void later_settle(const struct later *l, struct port *port);

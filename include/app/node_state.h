@@ -22,6 +22,7 @@
 #include "host/portmap.h"
 #include "host/resolve.h"
 #include "host/udp.h"
+#include "host/yield.h"
 
 struct node;
 
@@ -48,6 +49,7 @@ struct worker {
 	struct udp_inbox *inbox[2];
 	unsigned inbox_turn;
 	uint64_t tap_reads, tap_writes; /* system calls */
+	struct yield reading, writing;	/* of small frames */
 
 	uint8_t *frame; /* of one alone: SITE_HEADROOM + SUPERFRAME_MAX */
 
@@ -127,8 +129,8 @@ struct node {
 	atomic_bool awaited;	   /* somebody waits at the gate */
 	struct loop_source wake_source;
 	int stop_fd;
-	struct instant awake_at; /* when number 0 looks at the site next */
-	bool mend_wanted;	 /* a worker found the TAP gone */
+	struct instant awake_at;   /* when number 0 looks at the site next */
+	bool mend_wanted;	   /* a worker found the TAP gone */
 	atomic_bool worker_failed; /* a worker ended of itself */
 };
 

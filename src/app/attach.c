@@ -25,7 +25,9 @@
 #include "base/log.h"
 #include "host/ctlsock.h"
 
-#define QUEUE_FRAMES 500 /* of up to 64 KiB each: the default of 1000 may hold 64 MB */
+/* Small frames of 5 ms at full rate: so long others may have the processor.  In
+ * super-frames it would be 64 MB, which TCP does not get to. */
+#define QUEUE_FRAMES 1000
 
 static void note(struct attach *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -61,7 +61,7 @@ bool later_put(struct later *l, const struct udp_inbox *inbox, const struct vnet
 	return true;
 }
 
-unsigned later_write(struct later *l, struct tap *tap)
+unsigned later_write(struct later *l, struct tap *tap, struct yield *yield, struct instant now)
 {
 	unsigned calls = l->n - l->written;
 
@@ -70,6 +70,8 @@ unsigned later_write(struct later *l, struct tap *tap)
 
 		f->error = tap_write(tap, &f->vnet, f->iov, f->n);
 		l->failed |= f->error != 0;
+		if (yield)
+			yield_after(yield, tap_loose(&f->vnet, f->iov, f->n), now);
 	}
 	return calls;
 }

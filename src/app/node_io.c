@@ -26,10 +26,14 @@ void node_io_send(void *ctx, struct run **runs, size_t n)
 
 static int write_or_keep(struct worker *w, const struct vnet *vnet, struct iovec *iov, size_t n)
 {
+	int error;
+
 	if (w->later)
 		return node_io_keep(w, vnet, iov, n);
 	w->tap_writes++;
-	return tap_write(w->tap, vnet, iov, n);
+	error = tap_write(w->tap, vnet, iov, n);
+	yield_after(&w->writing, tap_loose(vnet, iov, n), w->loop->now);
+	return error;
 }
 
 int node_io_tap_write(void *ctx, const struct vnet *vnet, struct iovec *iov, size_t n)
@@ -70,6 +74,7 @@ static void receive_alone(struct node_socket *s, struct instant now)
 	struct udp_received got[UDP_BATCH];
 	int n = UDP_BATCH;
 
+	w->writing.frames = 0;
 	for (unsigned round = 0; round < NODE_IO_ROUNDS && n == UDP_BATCH; round++) {
 		n = udp_receive(&s->udp, w->inbox[w->inbox_turn++ & 1], got);
 		if (captures_on(&w->node->captures, CAPTURES_WIRE))
@@ -138,8 +143,10 @@ static int read_alone(struct worker *w, struct instant now)
 	uint8_t *frame = w->frame + SITE_HEADROOM;
 	struct node *node = w->node;
 	struct vnet vnet;
+	unsigned loose = 0;
 	int len = 0;
 
+	yield_after(&w->reading, 0, now); /* what was read before has been sent by now */
 	for (unsigned i = 0; i < NODE_IO_READS; i++) {
 		w->tap_reads++;
 		len = tap_read(w->tap, frame, SUPERFRAME_MAX, &vnet);
@@ -152,7 +159,9 @@ static int read_alone(struct worker *w, struct instant now)
 		if (captures_on(&node->captures, CAPTURES_PORT))
 			node_io_show_read(w, frame, (size_t)len, &vnet);
 		site_frame(&node->site, 0, frame, (size_t)len, &vnet, now);
+		loose += vnet.gso_type == VNET_GSO_NONE;
 	}
+	w->reading.frames = loose;
 	return len;
 }
 

@@ -25,7 +25,7 @@ int node_io_keep(struct worker *w, const struct vnet *vnet, struct iovec *iov, s
 	if (!w->at_once && !later_put(l, w->inbox[0], vnet, iov, n)) {
 		/* What is before it goes first; a refusal is not for now, where the port
 		 * may be about another frame. */
-		w->tap_writes += later_write(l, w->tap);
+		w->tap_writes += later_write(l, w->tap, NULL, w->loop->now);
 		if (!l->failed)
 			later_clear(l);
 		w->at_once = l->failed || !later_put(l, w->inbox[0], vnet, iov, n);
@@ -43,7 +43,7 @@ static void carry_out(struct worker *w)
 {
 	struct later *l = w->later;
 
-	w->tap_writes += later_write(l, w->tap);
+	w->tap_writes += later_write(l, w->tap, &w->writing, w->loop->now);
 	worker_send(w, w->away, w->n_away);
 	if (l->failed || w->tell) {
 		worker_enter(w, w->loop->now);
@@ -74,15 +74,19 @@ static void bring_frames(struct worker *w, struct instant now)
 {
 	struct site *site = &w->node->site;
 	const struct burst *b = w->burst;
+	unsigned loose = 0;
 
 	if (captures_on(&w->node->captures, CAPTURES_PORT))
 		show_burst(w);
 	now = worker_enter(w, now);
 	for (unsigned i = 0; i < b->oversize; i++)
 		port_drop(&w->node->port, DROP_OVERSIZE);
-	for (unsigned i = 0; i < b->n; i++)
+	for (unsigned i = 0; i < b->n; i++) {
 		site_frame(site, 0, b->frames[i].bytes, b->frames[i].len, &b->frames[i].vnet, now);
+		loose += b->frames[i].vnet.gso_type == VNET_GSO_NONE;
+	}
 	node_io_leave_several(w);
+	yield_after(&w->reading, loose, now);
 }
 
 int node_io_read_several(struct worker *w, struct instant now)
@@ -97,6 +101,8 @@ int node_io_read_several(struct worker *w, struct instant now)
 		if (w->burst->n + w->burst->oversize)
 			bring_frames(w, now);
 	}
+	if (more <= 0)
+		w->reading.frames = 0;
 	worker_come_back(w);
 	return more;
 }
@@ -121,6 +127,7 @@ void node_io_receive_several(struct node_socket *s, struct instant now)
 	struct worker *w = s->worker;
 	int n = UDP_BATCH;
 
+	w->writing.frames = 0;
 	for (unsigned round = 0; round < NODE_IO_ROUNDS && n == UDP_BATCH; round++) {
 		if (worker_is_awaited(w))
 			break;

@@ -189,7 +189,7 @@ static json_t *peers_array(struct node *node)
 
 /* What moving frames costs: calls made, also those in vain. */
 struct calls {
-	uint64_t turns, tap_reads, tap_writes, receives, sends;
+	uint64_t turns, tap_reads, tap_writes, receives, sends, yields;
 };
 
 static void add_calls(struct calls *c, const struct worker *w)
@@ -197,6 +197,7 @@ static void add_calls(struct calls *c, const struct worker *w)
 	c->turns += w->loop->turns;
 	c->tap_reads += w->tap_reads;
 	c->tap_writes += w->tap_writes;
+	c->yields += w->reading.calls + w->writing.calls;
 	for (unsigned i = 0; i < w->node->n_sockets; i++) {
 		c->receives += w->sockets[i].udp.received_calls;
 		c->sends += w->sockets[i].udp.sent_calls;
@@ -212,6 +213,7 @@ static json_t *calls_object(const struct calls *c)
 	put_count(object, "tap_writes", c->tap_writes);
 	put_count(object, "receives", c->receives);
 	put_count(object, "sends", c->sends);
+	put_count(object, "yields", c->yields);
 	return object;
 }
 

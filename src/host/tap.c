@@ -216,3 +216,16 @@ int tap_write(struct tap *tap, const struct vnet *vnet, struct iovec *iov, size_
 	iov[0] = (struct iovec){ .iov_base = (void *)vnet, .iov_len = sizeof(*vnet) };
 	return writev(tap->fd, iov, (int)n) < 0 ? -errno : 0;
 }
+
+unsigned tap_loose(const struct vnet *vnet, const struct iovec *iov, size_t n)
+{
+	size_t len = 0;
+
+	if (vnet->gso_type == VNET_GSO_NONE)
+		return 1;
+	if (vnet->gso_type != VNET_GSO_UDP_L4 || vnet->gso_size == 0)
+		return 0;
+	for (size_t i = 1; i < n; i++)
+		len += iov[i].iov_len;
+	return (unsigned)((len + vnet->gso_size - 1) / vnet->gso_size);
+}

@@ -193,7 +193,7 @@ void show_paths(const json_t *answer)
 void show_workers(const json_t *answer)
 {
 	struct table *t =
-		table_new(">WORKER|TAP QUEUE|>TURNS|>TAP READS|>TAP WRITES|>RECEIVES|>SENDS");
+		table_new(">WORKER|TAP QUEUE|>TURNS|>TAP READS|>TAP WRITES|>RECEIVES|>SENDS|>YIELDS");
 	json_t *row;
 	size_t i;
 
@@ -206,6 +206,7 @@ void show_workers(const json_t *answer)
 		add(t, row, "tap_writes");
 		add(t, row, "receives");
 		add(t, row, "sends");
+		add(t, row, "yields");
 	}
 	table_finish(t, "no workers");
 }

@@ -117,6 +117,7 @@ wait_for 10 "nothing moves" steady 0.5 tap_frames
 
 step "an idle tunnel, $IDLE s: timers only"
 measure sleep $IDLE
+equal "offers of the processor" "$(spent_on yields <"$W/spent")" 0
 equal "TAP reads and writes" "$(($(spent_on tap_reads <"$W/spent") + $(spent_on tap_writes <"$W/spent")))" 0
 between "turns, sends and receives of both" "$(spent_on all <"$W/spent")" 1 $((IDLE * 2 * 8))
 
@@ -161,6 +162,7 @@ between "datagrams for each 1448 bytes" \
 	"$(quotient "$datagrams" "$(jq '.end.sum_sent.bytes / 1448' "$W/command")")" 1 1.10
 HEADERS=42 PAYLOAD=64 measure iperf hb ha 5201 -t 1 -u -b 0 -l 64
 between "a flood of 64 bytes, sends for each that arrived" "$(each sends arrived)" 0 0.5
+at_least "times that others were offered the processor" "$(spent_on yields <"$W/spent")" 100
 offloads on
 
 step "strace counts the same"

@@ -9,7 +9,7 @@
 # direction the packets, or the bytes beyond the first headers over the payload of
 # a frame, whichever is more.
 
-CALLS="turns tap_reads tap_writes receives sends"
+CALLS="turns tap_reads tap_writes receives sends yields"
 
 # calls SITE...: a number for each word of CALLS, so far, these sites together
 calls() {

@@ -554,8 +554,8 @@ cat >answer <<'END'
  {"peer":"rome","path":"direct","relay":null,"local":"192.0.2.1:7741","remote":"203.0.113.9:7741","state":"in use",
  "pmtu":1500,"pmtu_state":"confirmed","rtt_ms":0.456,"gso":false,"gso_note":"off: refused"}],
 "workers":[
- {"worker":0,"tap_queue":true,"turns":9,"tap_reads":10,"tap_writes":300,"receives":5,"sends":6},
- {"worker":1,"tap_queue":false,"turns":8,"tap_reads":0,"tap_writes":3,"receives":4,"sends":0}],
+ {"worker":0,"tap_queue":true,"turns":9,"tap_reads":10,"tap_writes":300,"receives":5,"sends":6,"yields":7},
+ {"worker":1,"tap_queue":false,"turns":8,"tap_reads":0,"tap_writes":3,"receives":4,"sends":0,"yields":0}],
 "drops":[{"where":"peer paris","reason":"replayed","count":3,"last_s":61,"text":"seen before"}]}
 END
 : >requests
@@ -659,9 +659,9 @@ oslo   relayed  192.0.2.1:7741  relay hub, member 3  in use  1500  confirmed  0.
 rome   direct   192.0.2.1:7741  203.0.113.9:7741     in use  1500  confirmed  0.46 ms  no
 192.0.2.1:7741: off: refused'
 table workers \
-'WORKER  TAP QUEUE  TURNS  TAP READS  TAP WRITES  RECEIVES  SENDS
-     0  yes            9         10         300         5      6
-     1  no             8          0           3         4      0'
+'WORKER  TAP QUEUE  TURNS  TAP READS  TAP WRITES  RECEIVES  SENDS  YIELDS
+     0  yes            9         10         300         5      6       7
+     1  no             8          0           3         4      0       0'
 table drops \
 'WHERE       REASON    COUNT   LAST  MEANING
 peer paris  replayed      3  1m01s  seen before'

@@ -97,17 +97,17 @@ static void test_order_and_bytes(void **state)
 	memset(outside, '-', 7); /* it was copied */
 	assert_true(put(scene.inside, 3, scene.inside + 3, 2));
 	assert_int_equal(scene.later->copied, 7);
-	assert_int_equal(later_write(scene.later, &scene.tap), 2);
+	assert_int_equal(later_write(scene.later, &scene.tap, NULL, clock_now()), 2);
 	expect("outsideinbox");
 	expect("inbox");
-	assert_int_equal(later_write(scene.later, &scene.tap), 0);
+	assert_int_equal(later_write(scene.later, &scene.tap, NULL, clock_now()), 0);
 	memcpy(outside, "another", 7);
 	assert_true(put(outside, 7, outside, 0)); /* behind those that were written */
-	assert_int_equal(later_write(scene.later, &scene.tap), 1);
+	assert_int_equal(later_write(scene.later, &scene.tap, NULL, clock_now()), 1);
 	expect("another");
 	assert_false(scene.later->failed);
 	later_clear(scene.later);
-	assert_int_equal(later_write(scene.later, &scene.tap), 0);
+	assert_int_equal(later_write(scene.later, &scene.tap, NULL, clock_now()), 0);
 	assert_int_equal(scene.later->copied, 0);
 }
 
@@ -159,7 +159,7 @@ static void test_failures_are_told(void **state)
 	assert_true(put(scene.inside, 14, scene.inside, 6));
 	port.tx.frames = 2;
 	port.tx.bytes = 40;
-	later_write(scene.later, &scene.tap);
+	later_write(scene.later, &scene.tap, NULL, clock_now());
 	assert_false(scene.later->failed);
 	later_settle(scene.later, &port);
 	assert_int_equal(port.tx.frames, 2);
@@ -167,7 +167,7 @@ static void test_failures_are_told(void **state)
 
 	assert_true(put(scene.inside, 14, scene.inside, 6));
 	shutdown(scene.tap.fd, SHUT_WR);
-	later_write(scene.later, &scene.tap);
+	later_write(scene.later, &scene.tap, NULL, clock_now());
 	assert_true(scene.later->failed);
 	later_settle(scene.later, &port);
 	assert_int_equal(port.tx.frames, 1);
@@ -189,10 +189,23 @@ static void test_success_ends_a_row_of_refusals(void **state)
 	assert_true(port_init(&port, "port", refuse, NULL));
 	port.refusals = PORT_REFUSALS - 1;
 	assert_true(later_put(scene.later, scene.inbox, &super, iov, 2));
-	later_write(scene.later, &scene.tap);
+	later_write(scene.later, &scene.tap, NULL, clock_now());
 	later_settle(scene.later, &port);
 	assert_int_equal(port.refusals, 0);
 	port_free(&port);
+}
+
+static void test_others_get_the_processor(void **state)
+{
+	uint8_t headers[] = "head", payload[] = "body";
+	struct yield yield = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < 2 * YIELD_FRAMES; i++)
+		assert_true(put(headers, 4, payload, 4));
+	assert_int_equal(later_write(scene.later, &scene.tap, &yield, clock_now()),
+			 2 * YIELD_FRAMES);
+	assert_int_equal(yield.calls, 2);
 }
 
 int main(void)
@@ -201,6 +214,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_order_and_bytes, begin, end),
 		cmocka_unit_test_setup_teardown(test_full, begin, end),
 		cmocka_unit_test_setup_teardown(test_failures_are_told, begin, end),
+		cmocka_unit_test_setup_teardown(test_others_get_the_processor, begin, end),
 		cmocka_unit_test_setup_teardown(test_success_ends_a_row_of_refusals, begin, end),
 	};
 

@@ -701,6 +701,21 @@ static void test_carrier(void **state)
 	assert_int_equal(tap_set_carrier(&tap, true), -EBADF);
 }
 
+static void test_loose_frames(void **state)
+{
+	struct iovec iov[3] = { { 0, 10 }, { frame, 42 }, { frame, 642 - 42 } };
+	struct vnet vnet = { 0 };
+
+	(void)state;
+	assert_int_equal(tap_loose(&vnet, iov, 3), 1);
+	vnet = (struct vnet){ .gso_type = VNET_GSO_UDP_L4, .gso_size = 100 };
+	assert_int_equal(tap_loose(&vnet, iov, 3), 7);
+	vnet.gso_size = 0;
+	assert_int_equal(tap_loose(&vnet, iov, 3), 0);
+	vnet = (struct vnet){ .gso_type = VNET_GSO_TCPV6 | VNET_GSO_ECN, .gso_size = 100 };
+	assert_int_equal(tap_loose(&vnet, iov, 3), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -719,6 +734,7 @@ int main(void)
 		cmocka_unit_test(test_name_taken),
 		cmocka_unit_test(test_bad_names),
 		cmocka_unit_test(test_carrier),
+		cmocka_unit_test(test_loose_frames),
 		cmocka_unit_test(test_no_privilege),
 	};
 

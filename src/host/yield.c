@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/yield.h"
+
+#include <sched.h>
+
+void yield_offer(struct yield *y, struct instant now)
+{
+	struct instant back;
+	int64_t away;
+
+	y->frames = 0;
+	if (instant_before(now, y->not_before))
+		return;
+	now = clock_now();
+	sched_yield();
+	y->calls++;
+	back = clock_now();
+	away = instant_between(now, back);
+	if (away > YIELD_LONG)
+		y->not_before = instant_add(back, away * YIELD_REST);
+}
