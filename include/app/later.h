@@ -46,7 +46,7 @@ void later_free(struct later *l);
 bool later_put(struct later *l, const struct udp_inbox *inbox, const struct vnet *vnet,
 	       const struct iovec *iov, size_t n);
 
-/* Writes what was not written yet, and gives way in between unless yield is NULL; the number
+/* Writes what was not written yet, and gives way in between, not if yield is NULL; the number
  * of calls of tap_write. */
 unsigned later_write(struct later *l, struct tap *tap, struct yield *yield, struct instant now);
 

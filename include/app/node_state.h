@@ -129,8 +129,8 @@ struct node {
 	atomic_bool awaited;	   /* somebody waits at the gate */
 	struct loop_source wake_source;
 	int stop_fd;
-	struct instant awake_at;   /* when number 0 looks at the site next */
-	bool mend_wanted;	   /* a worker found the TAP gone */
+	struct instant awake_at; /* when number 0 looks at the site next */
+	bool mend_wanted;	 /* a worker found the TAP gone */
 	atomic_bool worker_failed; /* a worker ended of itself */
 };
 

@@ -65,8 +65,7 @@ int tap_read(struct tap *tap, void *frame, size_t room, struct vnet *vnet);
 int tap_write(struct tap *tap, const struct vnet *vnet, struct iovec *iov, size_t n);
 
 /* About how many frames that their sender does not hold back it brings a receiver: of a
- * TCP super-frame none, of a UDP one as many as datagrams, headers counted as payload.
- * iov as for tap_write. */
-unsigned tap_loose(const struct vnet *vnet, const struct iovec *iov, size_t n);
+ * TCP super-frame none, of a UDP one as many as datagrams, headers counted as payload. */
+unsigned tap_loose(const struct vnet *vnet, size_t len);
 
 #endif

@@ -6,7 +6,9 @@
  * both are on one processor, until the scheduler's next tick; and a socket of the usual 208 KiB
  * holds some 250 small frames.  So after each YIELD_FRAMES it offers the processor.  A
  * receiver gives it back soon.  One that is always busy would keep it for a whole slice
- * each time: then none is offered for YIELD_REST times as long, which costs 2 % at most.
+ * each time: after more than YIELD_LONG it is not offered for YIELD_REST times as long, or
+ * YIELD_REST_MOST.  So the busy cost 2 %; one who works for just less than YIELD_LONG, rests and
+ * works again can get three quarters of the processor in place of a half.
  */
 #ifndef HOST_YIELD_H
 #define HOST_YIELD_H
@@ -18,6 +20,7 @@
 #define YIELD_FRAMES 64
 #define YIELD_LONG MS(1) /* no receiver that empties its socket */
 #define YIELD_REST 50
+#define YIELD_REST_MOST SECONDS(1)
 
 struct yield {
 	unsigned frames; /* handed on since others had the processor */
@@ -29,9 +32,12 @@ struct yield {
  * turn of the loop. */
 void yield_offer(struct yield *y, struct instant now);
 
-/* So many frames were handed on; not while a lock is held. */
+/* So many frames were handed on.  Not while a lock is held that others wait for; y NULL:
+ * nothing happens. */
 static inline void yield_after(struct yield *y, unsigned frames, struct instant now)
 {
+	if (!y)
+		return;
 	y->frames += frames;
 	if (y->frames >= YIELD_FRAMES)
 		yield_offer(y, now);

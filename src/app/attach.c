@@ -26,7 +26,7 @@
 #include "host/ctlsock.h"
 
 /* Small frames of 5 ms at full rate: so long others may have the processor.  In
- * super-frames it would be 64 MB, which TCP does not get to. */
+ * super-frames of UDP these are 64 MB, of each queue; several have half as many each. */
 #define QUEUE_FRAMES 1000
 
 static void note(struct attach *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -156,7 +156,8 @@ static int make_tap(struct attach *a)
 	if (error)
 		log_warn("cannot silence IPv6 on the tap", log_text("tap", tap->name),
 			 log_text("error", strerror(-error)));
-	netlink_link_set_txqlen(&a->netlink, tap->ifindex, QUEUE_FRAMES);
+	netlink_link_set_txqlen(&a->netlink, tap->ifindex,
+				a->n_queues > 1 ? QUEUE_FRAMES / 2 : QUEUE_FRAMES);
 	error = netlink_link_set_mtu(&a->netlink, tap->ifindex, a->mtu);
 	if (!error)
 		error = netlink_link_set_up(&a->netlink, tap->ifindex, true);

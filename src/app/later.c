@@ -70,8 +70,7 @@ unsigned later_write(struct later *l, struct tap *tap, struct yield *yield, stru
 
 		f->error = tap_write(tap, &f->vnet, f->iov, f->n);
 		l->failed |= f->error != 0;
-		if (yield)
-			yield_after(yield, tap_loose(&f->vnet, f->iov, f->n), now);
+		yield_after(yield, tap_loose(&f->vnet, f->len), now);
 	}
 	return calls;
 }

@@ -9,6 +9,9 @@
  * runs and leave at the end of the turn, or earlier when there are many.  Two
  * inboxes take turns, so that the pieces of a super-frame may lie in the messages
  * of two rounds.  Several: see node_io_several.c.
+ *
+ * Small frames in great number leave the processor to others now and then (host/yield):
+ * as they are written, and, once what was read is sent, before more is read.
  */
 #include "node_io_parts.h"
 
@@ -24,6 +27,15 @@ void node_io_send(void *ctx, struct run **runs, size_t n)
 	worker_send(((struct node *)ctx)->at_site, runs, n);
 }
 
+static size_t bytes_in(const struct iovec *iov, size_t n)
+{
+	size_t len = 0;
+
+	for (size_t i = 0; i < n; i++)
+		len += iov[i].iov_len;
+	return len;
+}
+
 static int write_or_keep(struct worker *w, const struct vnet *vnet, struct iovec *iov, size_t n)
 {
 	int error;
@@ -32,7 +44,7 @@ static int write_or_keep(struct worker *w, const struct vnet *vnet, struct iovec
 		return node_io_keep(w, vnet, iov, n);
 	w->tap_writes++;
 	error = tap_write(w->tap, vnet, iov, n);
-	yield_after(&w->writing, tap_loose(vnet, iov, n), w->loop->now);
+	yield_after(&w->writing, tap_loose(vnet, bytes_in(iov + 1, n - 1)), w->loop->now);
 	return error;
 }
 
@@ -159,9 +171,9 @@ static int read_alone(struct worker *w, struct instant now)
 		if (captures_on(&node->captures, CAPTURES_PORT))
 			node_io_show_read(w, frame, (size_t)len, &vnet);
 		site_frame(&node->site, 0, frame, (size_t)len, &vnet, now);
-		loose += vnet.gso_type == VNET_GSO_NONE;
+		loose += tap_loose(&vnet, (size_t)len);
 	}
-	w->reading.frames = loose;
+	w->reading.frames = len > 0 ? w->reading.frames + loose : 0;
 	return len;
 }
 

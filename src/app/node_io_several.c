@@ -9,6 +9,8 @@
  * when it has left.  What the TAP refused the port hears of in another turn, and
  * cuts it then.
  *
+ * It leaves the processor to others (host/yield) only where it is not at the site.
+ *
  * Rebuilding of super-frames ends with each turn, for the next to unpack for that
  * peer may be another worker, with other memory.
  */
@@ -38,12 +40,20 @@ int node_io_keep(struct worker *w, const struct vnet *vnet, struct iovec *iov, s
 	return tap_write(w->tap, vnet, iov, n);
 }
 
+/* NULL while the main thread waits for this worker, or is the one, and all wait for it. */
+static struct yield *to_give_way(const struct worker *w, struct yield *yield)
+{
+	if (worker_is_awaited(w) || (w->number == 0 && w->node->pauses))
+		return NULL;
+	return yield;
+}
+
 /* Writes and sends what the turn at the site gave. */
 static void carry_out(struct worker *w)
 {
 	struct later *l = w->later;
 
-	w->tap_writes += later_write(l, w->tap, &w->writing, w->loop->now);
+	w->tap_writes += later_write(l, w->tap, to_give_way(w, &w->writing), w->loop->now);
 	worker_send(w, w->away, w->n_away);
 	if (l->failed || w->tell) {
 		worker_enter(w, w->loop->now);
@@ -83,10 +93,10 @@ static void bring_frames(struct worker *w, struct instant now)
 		port_drop(&w->node->port, DROP_OVERSIZE);
 	for (unsigned i = 0; i < b->n; i++) {
 		site_frame(site, 0, b->frames[i].bytes, b->frames[i].len, &b->frames[i].vnet, now);
-		loose += b->frames[i].vnet.gso_type == VNET_GSO_NONE;
+		loose += tap_loose(&b->frames[i].vnet, b->frames[i].len);
 	}
 	node_io_leave_several(w);
-	yield_after(&w->reading, loose, now);
+	yield_after(to_give_way(w, &w->reading), loose, now);
 }
 
 int node_io_read_several(struct worker *w, struct instant now)

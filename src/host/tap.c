@@ -217,15 +217,11 @@ int tap_write(struct tap *tap, const struct vnet *vnet, struct iovec *iov, size_
 	return writev(tap->fd, iov, (int)n) < 0 ? -errno : 0;
 }
 
-unsigned tap_loose(const struct vnet *vnet, const struct iovec *iov, size_t n)
+unsigned tap_loose(const struct vnet *vnet, size_t len)
 {
-	size_t len = 0;
-
 	if (vnet->gso_type == VNET_GSO_NONE)
 		return 1;
 	if (vnet->gso_type != VNET_GSO_UDP_L4 || vnet->gso_size == 0)
 		return 0;
-	for (size_t i = 1; i < n; i++)
-		len += iov[i].iov_len;
 	return (unsigned)((len + vnet->gso_size - 1) / vnet->gso_size);
 }

@@ -3,6 +3,8 @@
 
 #include <sched.h>
 
+#include "base/bytes.h"
+
 void yield_offer(struct yield *y, struct instant now)
 {
 	struct instant back;
@@ -17,5 +19,5 @@ void yield_offer(struct yield *y, struct instant now)
 	back = clock_now();
 	away = instant_between(now, back);
 	if (away > YIELD_LONG)
-		y->not_before = instant_add(back, away * YIELD_REST);
+		y->not_before = instant_add(back, MIN(away * YIELD_REST, YIELD_REST_MOST));
 }

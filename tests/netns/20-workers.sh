@@ -110,6 +110,14 @@ for s in a b; do
 		at_least "workers of $s with $kind" "$(busy $s $kind "${before[$s$kind]}")" 2
 	done
 done
+for s in a b; do
+	before[$s]=$(show $s .system_calls.yields)
+done
+iperf hb ha 5206 -t 2 -u -b 0 -l 64 >/dev/null || fail "no flood of small frames"
+for s in a b; do
+	at_least "offers of the processor by $s" $(($(show $s .system_calls.yields) - before[$s])) 3
+done
+equal "frames that may wait at each queue of a TAP" "$(ip -n sa -j link show span0 | jq '.[0].txqlen')" 500
 equal "all together" "$(show a '([.workers[].tap_writes] | add) == .system_calls.tap_writes')" true
 
 for s in a b; do
