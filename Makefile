@@ -179,6 +179,12 @@ $(BUILD)/bench/lanspan-bridge: $(BUILD)/obj/src/lanspan-bridge.o $(BUILD)/obj/te
 	@echo "LD $@"
 	@$(CC) $(flags_obj) $(link_obj) -Wl,--wrap=aead_seal,--wrap=aead_open $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
 
+# What only moves bytes, likewise.
+$(BUILD)/bench/bare: $(BUILD)/obj/tests/bench/bare.o $(BUILD)/obj/liblanspan.a
+	@mkdir -p $(@D)
+	@echo "LD $@"
+	@$(CC) $(flags_obj) $(link_obj) $(LDFLAGS_ALL) -o $@ $^ $(LIBS)
+
 # Sites around a relay, for its benchmark.
 crowd = crowd caller load
 $(BUILD)/bench/crowd: $(call to_obj,obj,$(crowd:%=tests/bench/%.c)) \
@@ -299,7 +305,7 @@ soak: $(netns_programs) $(sim_tests:%=$(tested)/%) | deps-test
 	@$(test_env) tools/soak.sh $(SOAK_SECONDS) $(sim_tests:%=$(tested)/%) -- $(netns_tests)
 
 bench: ## one table of speeds, beside other tunnels
-bench: all $(BUILD)/bench/lanspan-bridge
+bench: all $(BUILD)/bench/lanspan-bridge $(BUILD)/bench/bare
 	@tools/deps.sh bench
 	@BIN=$(bin) tests/bench/bench.sh
 	@BIN=$(bin) tests/bench/capture.sh

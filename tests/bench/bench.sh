@@ -12,10 +12,11 @@
 # second table says how many system calls lanspan makes for a frame.
 #
 #   ROUNDS   default 5          T       seconds of one measurement, default 3
-#   PEERS    default "vxlan openvpn tinc fastd n2n wgvxlan lanspan workers openssl plain":
+#   PEERS    default "vxlan openvpn tinc fastd n2n wgvxlan lanspan workers openssl plain bare":
 #            lanspan takes the fastest engine that is there, workers is lanspan with
 #            workers = 2, openssl with engine = openssl, plain has its cipher left
-#            out, which no product can
+#            out, which no product can, bare moves the bytes and does nothing else:
+#            as far as any tunnel of this kind gets here
 #   WAN_MTU  default 1500       OUT     folder for RESULTS.md, default build/bench
 #   LIBRARIES  a folder with packages of another Debian, unpacked by dpkg -x (libc6,
 #            libssl3t64, zlib1g, libzstd1): lanspan and OpenVPN run with what is there
@@ -31,7 +32,7 @@ HERE=$(cd "$(dirname "$0")" && pwd)
 need ping iperf3 jq ethtool
 ROUNDS=${ROUNDS:-5}
 T=${T:-3}
-PEERS=${PEERS:-vxlan openvpn tinc fastd n2n wgvxlan lanspan workers openssl plain}
+PEERS=${PEERS:-vxlan openvpn tinc fastd n2n wgvxlan lanspan workers openssl plain bare}
 OUT=${OUT:-$TOP/build/bench}
 # shellcheck source=libraries.sh
 [ -z "${LIBRARIES:-}" ] || . "$HERE/libraries.sh"

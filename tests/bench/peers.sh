@@ -8,13 +8,14 @@
 declare -A PROGRAMS=([vxlan]=ip [openvpn]="openvpn openssl" [tinc]=tincd [fastd]=fastd
 	[n2n]="edge supernode" [wgvxlan]="wireguard-go wg" [lanspan]="$BIN/lanspan-bridge"
 	[workers]="$BIN/lanspan-bridge" [openssl]="$BIN/lanspan-bridge"
-	[plain]="$BIN/bench/lanspan-bridge")
+	[plain]="$BIN/bench/lanspan-bridge" [bare]="$BIN/bench/bare")
 # shellcheck disable=SC2034 # table.sh reads it
 declare -A TITLE=([vxlan]="kernel VXLAN, not encrypted" [openvpn]="OpenVPN tap, AES-256-GCM"
 	[tinc]="tinc switch, AES-256-CBC" [fastd]="fastd tap, salsa2012+umac"
 	[n2n]="n2n, default cipher" [wgvxlan]="VXLAN over wireguard-go" [lanspan]="lanspan, AES-256-GCM"
 	[workers]="lanspan, workers = 2" [openssl]="lanspan, engine = openssl"
-	[plain]="lanspan, no cipher (bench only)")
+	[plain]="lanspan, no cipher (bench only)"
+	[bare]="super-frames over UDP and nothing else (bench only)")
 declare -a TUNNEL=() # process ids of the tunnel that stands
 
 # run SITE COMMAND...: a process of the tunnel
@@ -197,6 +198,12 @@ start_plain() {
 	lanspan_pair openssl
 }
 
+start_bare() {
+	run a "$BIN/bench/bare" tap0 10.99.0.1 10.99.0.2
+	run b "$BIN/bench/bare" tap0 10.99.0.2 10.99.0.1
+	join tap0 1500
+}
+
 stop_tunnel() {
 	local p s
 	for p in "${TUNNEL[@]}"; do
@@ -223,6 +230,6 @@ version() {
 	fastd) fastd --version 2>&1 | head -n 1 ;;
 	n2n) echo "n2n $(edge -h 2>&1 | grep -o 'v\.*[0-9][0-9.]*' | head -n 1)" ;;
 	wgvxlan) wireguard-go --version 2>&1 | head -n 1 | cut -d' ' -f1-2 ;;
-	lanspan | workers | openssl | plain) "$BIN/lanspan" version 2>/dev/null ;;
+	lanspan | workers | openssl | plain | bare) "$BIN/lanspan" version 2>/dev/null ;;
 	esac
 }
