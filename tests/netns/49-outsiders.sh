@@ -243,7 +243,7 @@ printf '{"verb":"capture","point":"lan","program":"0006000000000000","filter":"\
 		sleep 60' "$W/run/b.sock" &
 filterer=$!
 runs() {
-	lanspan b show captures >"$W/show.captures" && [ -n "$(show b '.captures[]')" ]
+	[ -n "$(show b '.captures[]')" ] && lanspan b show captures >"$W/show.captures"
 }
 wait_for 5 "it runs" runs
 check "show captures" plain "$W/show.captures"
